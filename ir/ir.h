@@ -166,6 +166,7 @@ struct op {
 	bool indexed;
 
 	int group; /* fusion group of its region after fuse, -1 before */
+	const char *scratch; /* stage e: slot the op works in: `using NAME` */
 	struct span at;
 };
 

@@ -92,7 +92,7 @@ struct lt_program {
 	double flops_hardware; /* with recomputation */
 	const char *flops_formula;
 	uint64_t arena[LT_ARENAS];
-	uint64_t work_per_thread; /* LT_WORK is this times threads, planned */
+	uint64_t (*work)(int threads); /* bytes of LT_WORK; arena[LT_WORK] is 0 */
 	uint64_t io_tok, io_lab, io_doc; /* offsets in LT_IO: i32[micro,batch,seq]
 	                          each; io_doc UINT64_MAX: not used */
 	uint64_t io_logits;    /* f32[batch,vocab] in LT_IO */
