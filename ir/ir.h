@@ -98,6 +98,7 @@ struct value {
 	const char *name; /* unique in its function; NULL: a target takes it */
 	const struct type *type; /* NULL for bundle values (see bundle) */
 	struct bundle *bundle;   /* value of `params`: fields are its parts */
+	uint8_t dtype;           /* value of `params`: read in this dtype */
 	struct op *def;          /* NULL: function parameter or loop carry */
 	int id;                  /* dense per function: side tables index by it */
 	bool future;             /* ~: in flight, usable only by wait */
@@ -177,7 +178,8 @@ struct func {
 	struct value **param;
 	int nparam;
 	struct region body; /* ends with return */
-	int nvalue;         /* ids given out so far */
+	struct value **value;   /* by id, dead ones too: see module_compact */
+	int nvalue, valuecap;   /* ids given out so far */
 	struct func *twin;  /* block <-> block.bwd */
 	struct span at;
 };
@@ -248,6 +250,9 @@ struct dimdef *module_add_dim(struct module *m, const char *name,
 struct bundle *module_bundle(const struct module *m, const char *name);
 struct bundle *module_add_bundle(struct module *m, const char *name,
     const char *stack, enum bundle_role role, enum dtype dt);
+/* A bundle shaped like of (grad, moment1, moment2), in dt. */
+struct bundle *module_derive_bundle(struct module *m, const char *name,
+    struct bundle *of, enum bundle_role role, enum dtype dt);
 struct field *bundle_add_field(struct module *m, struct bundle *b,
     const char *name, const struct type *t, struct init init, bool decay,
     struct span at);
@@ -273,6 +278,13 @@ struct value *func_value(struct module *m, struct func *f, const char *name,
 struct value *func_find(const struct func *f, const char *name);
 struct value *func_add_param(struct module *m, struct func *f,
     const char *name, const struct type *t, struct span at);
+
+/*
+ * Forget the values that no op, parameter or carry defines any more and number
+ * the others in text order.  Side tables by id end here; the pipeline calls it
+ * after every pass, so that a dump read back goes on with the same names.
+ */
+void module_compact(struct module *m);
 
 /* A new op with room for nin inputs and nout outputs, in no region yet. */
 struct op *op_new(struct module *m, enum opcode code, int nin, int nout,
