@@ -16,9 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/dtype.h"
+
 enum { LT_ABI = 1 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
-enum lt_dtype { LT_F32 = 1, LT_BF16, LT_I32 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
 enum lt_arena { LT_STATE, LT_KEEP, LT_ACT, LT_IO, LT_WORK, LT_ARENAS };
 enum lt_nan_policy { LT_NAN_STOP, LT_NAN_SKIP };
