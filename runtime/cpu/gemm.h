@@ -1,0 +1,54 @@
+/*
+ * Matrix product, the one seam: C[m,n] (+)= op(A)[m,k] op(B)[k,n].
+ *
+ * Row-major.  op(A) is A, stored [m][lda], or, if ta, the transpose of what
+ * is stored as [k][lda]; likewise B.  Element types:
+ *
+ *	A, B        C
+ *	f32, f32    f32
+ *	bf16, bf16  bf16 or f32
+ *
+ * Sums are kept in f32 and C is rounded once, after the epilogue
+ * C = sum (+ C if acc) (+ bias[n] per row) (+ resid[m,n]).  acc needs C f32.
+ * C may be the residual, and overlaps nothing else.
+ *
+ * Same inputs give the same bits for any number of threads; they may differ
+ * between CPU levels.  Nothing is allocated.
+ */
+#ifndef LT_RUNTIME_CPU_GEMM_H
+#define LT_RUNTIME_CPU_GEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/dtype.h"
+
+struct lt_pool;
+
+struct lt_gemm {
+	uint32_t m, n, k;
+	uint64_t lda, ldb, ldc; /* elements between stored rows */
+	bool ta, tb;
+	bool acc;
+	enum lt_dtype a, b, c;
+};
+
+struct lt_gemm_epilogue {
+	const void *bias; /* n elements, or NULL */
+	enum lt_dtype bias_type;
+	const void *resid; /* [m][ldr], or NULL */
+	enum lt_dtype resid_type;
+	uint64_t ldr;
+};
+
+/* Bytes of scratch, 64-byte aligned, one call needs with a pool of so many
+ * threads: an upper bound over all CPU levels, the same on every machine.
+ * 0 for k == 0; SIZE_MAX if it does not fit a size_t. */
+size_t lt_gemm_workspace(const struct lt_gemm *, int threads);
+
+/* epilogue may be NULL.  k == 0 gives the epilogue of a zero product. */
+void lt_gemm(struct lt_pool *, const struct lt_gemm *, const void *a,
+    const void *b, void *c, const struct lt_gemm_epilogue *, void *workspace);
+
+#endif
