@@ -1,0 +1,15 @@
+# What a generated trainer links.
+noinst_LIBRARIES += libloongrt.a
+libloongrt_a_SOURCES = \
+	%D%/dtype.h \
+	%D%/loong_rt.h \
+	%D%/cpu/cpu.c %D%/cpu/cpu.h \
+	%D%/cpu/gemm.c %D%/cpu/gemm.h \
+	%D%/cpu/gemm_avx2.c \
+	%D%/cpu/gemm_avx512.c \
+	%D%/cpu/gemm_base.c \
+	%D%/cpu/gemm_body.h \
+	%D%/cpu/gemm_kernel.h \
+	%D%/cpu/pool.c %D%/cpu/pool.h \
+	%D%/cpu/simd.h \
+	%D%/cpu/simd_end.h
