@@ -1,0 +1,15 @@
+/* Interned strings: equal strings have equal pointers. */
+#ifndef LOONG_INTERN_H
+#define LOONG_INTERN_H
+
+#include <stddef.h>
+
+#include "support/arena.h"
+
+struct intern;
+
+struct intern *intern_new(struct arena *mem);
+/* The one copy of s[0..len), terminated; it lives as long as the arena. */
+const char *intern(struct intern *t, const char *s, size_t len);
+
+#endif
