@@ -90,7 +90,7 @@ struct bundle {
 	uint8_t dtype;
 	axis_set flat, pend;
 	struct field *field;
-	int nfield;
+	int nfield, fieldcap;
 	const char *path; /* source name of the repeat or model, for checkpoints */
 };
 

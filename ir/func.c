@@ -1,0 +1,237 @@
+/* Functions, values, ops and regions. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/ir.h"
+
+const struct op_info op_info[OP_COUNT] = {
+#define OP(code, text, nin, nout, group, rule, summary) \
+	[OP_##code] = {text, nin, nout, GROUP_##group, summary},
+#include "ir/ops.def"
+};
+
+bool
+op_from_name(const char *name, size_t len, enum opcode *out)
+{
+	for (int i = 0; i < OP_COUNT; i++)
+		if (strlen(op_info[i].name) == len &&
+		    memcmp(op_info[i].name, name, len) == 0) {
+			*out = (enum opcode)i;
+			return true;
+		}
+	return false;
+}
+
+struct value *
+func_find(const struct func *f, const char *name)
+{
+	for (int i = 0; i < f->nvalue; i++)
+		if (f->value[i]->name && (f->value[i]->name == name ||
+		    strcmp(f->value[i]->name, name) == 0))
+			return f->value[i];
+	return NULL;
+}
+
+const char *
+func_fresh(struct module *m, struct func *f, const char *base)
+{
+	char name[256];
+
+	if (!func_find(f, base))
+		return module_namez(m, base);
+	for (int i = 1;; i++) {
+		snprintf(name, sizeof name, "%.200s%d", base, i);
+		if (!func_find(f, name))
+			return module_namez(m, name);
+	}
+}
+
+struct value *
+func_value(struct module *m, struct func *f, const char *name,
+    const struct type *t, struct span at)
+{
+	struct value *v = NEW(m->mem, struct value);
+
+	if (f->nvalue == f->valuecap) {
+		struct value **old = f->value;
+
+		f->valuecap = f->valuecap ? f->valuecap * 2 : 16;
+		f->value = NEW_N(m->mem, struct value *, (size_t)f->valuecap);
+		if (f->nvalue)
+			memcpy(f->value, old,
+			    sizeof *old * (size_t)f->nvalue);
+	}
+	v->name = name ? module_namez(m, name) : NULL;
+	v->type = t;
+	v->id = f->nvalue;
+	v->at = at;
+	return f->value[f->nvalue++] = v;
+}
+
+struct value *
+func_add_param(struct module *m, struct func *f, const char *name,
+    const struct type *t, struct span at)
+{
+	struct value **old = f->param;
+
+	/* Signatures are short and built once. */
+	f->param = NEW_N(m->mem, struct value *, (size_t)f->nparam + 1);
+	if (f->nparam)
+		memcpy(f->param, old, sizeof *old * (size_t)f->nparam);
+	return f->param[f->nparam++] = func_value(m, f, name, t, at);
+}
+
+struct op *
+op_new(struct module *m, enum opcode code, int nin, int nout, struct span at)
+{
+	struct op *op = NEW(m->mem, struct op);
+
+	op->code = (uint16_t)code;
+	op->nin = nin;
+	op->nout = nout;
+	op->in = NEW_N(m->mem, struct arg, (size_t)nin);
+	op->out = NEW_N(m->mem, struct value *, (size_t)nout);
+	op->group = -1;
+	op->at = at;
+	return op;
+}
+
+/* Results of a placed op know it. */
+static void
+adopt(struct op *op)
+{
+	for (int i = 0; i < op->nout; i++)
+		if (op->out[i])
+			op->out[i]->def = op;
+}
+
+void
+region_insert(struct module *m, struct region *r, int at, struct op *op)
+{
+	if (r->n == r->cap) {
+		struct op **old = r->op;
+
+		r->cap = r->cap ? r->cap * 2 : 16;
+		r->op = NEW_N(m->mem, struct op *, (size_t)r->cap);
+		if (r->n)
+			memcpy(r->op, old, sizeof *old * (size_t)r->n);
+	}
+	if (at < r->n)
+		memmove(r->op + at + 1, r->op + at,
+		    sizeof *r->op * (size_t)(r->n - at));
+	r->op[at] = op;
+	r->n++;
+	adopt(op);
+}
+
+void
+region_append(struct module *m, struct region *r, struct op *op)
+{
+	region_insert(m, r, r->n, op);
+}
+
+struct op *
+region_last(const struct region *r)
+{
+	return r->n ? r->op[r->n - 1] : NULL;
+}
+
+void
+region_walk(struct region *r, void (*fn)(struct op *op, void *arg), void *arg)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		fn(op, arg);
+		region_walk(&op->body, fn, arg);
+	}
+}
+
+struct arg
+arg_value(struct value *v)
+{
+	return (struct arg){.kind = ARG_VALUE, .v = v};
+}
+
+struct arg
+arg_field(struct value *bundle, int field)
+{
+	return (struct arg){.kind = ARG_FIELD, .v = bundle, .field = field};
+}
+
+struct arg
+arg_bundle(struct bundle *b)
+{
+	return (struct arg){.kind = ARG_BUNDLE, .b = b};
+}
+
+struct arg
+arg_bundle_field(struct bundle *b, const struct affine *index, int field)
+{
+	struct arg a = {.kind = ARG_BUNDLE_FIELD, .b = b, .field = field};
+
+	if (index) {
+		a.indexed = true;
+		a.index = *index;
+	}
+	return a;
+}
+
+const struct type *
+arg_type(const struct module *m, const struct arg *a)
+{
+	/* Interning fills a table beside the module, it does not change it. */
+	struct module *mm = (struct module *)m;
+
+	switch (a->kind) {
+	case ARG_VALUE:
+		return a->v->type;
+	case ARG_FIELD:
+		return type_with_dtype(mm,
+		    a->v->bundle->field[a->field].type,
+		    (enum dtype)a->v->dtype);
+	case ARG_BUNDLE_FIELD:
+		return a->b->field[a->field].type;
+	default:
+		return NULL;
+	}
+}
+
+/* Values seen so far in text order take the ids from 0 up. */
+static void
+keep(struct func *f, struct value *v)
+{
+	if (v) {
+		v->id = f->nvalue;
+		f->value[f->nvalue++] = v;
+	}
+}
+
+static void
+keep_region(struct func *f, struct region *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		for (int j = 0; op->carry && j < op->nin; j++)
+			keep(f, op->carry[j]);
+		keep_region(f, &op->body);
+		for (int j = 0; j < op->nout; j++)
+			keep(f, op->out[j]);
+	}
+}
+
+void
+module_compact(struct module *m)
+{
+	for (int i = 0; i < m->nfunc; i++) {
+		struct func *f = m->func[i];
+
+		f->nvalue = 0;
+		for (int j = 0; j < f->nparam; j++)
+			keep(f, f->param[j]);
+		keep_region(f, &f->body);
+	}
+}

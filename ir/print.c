@@ -1,0 +1,588 @@
+/* The IR as text: what ir/read*.c accept.  doc/ir-text.md shows all of it. */
+#include "config.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/attr.h"
+#include "ir/typetable.h"
+#include "support/buf.h"
+
+enum { INDENT = 2, MAX_SHOWN_LOOPS = 64 };
+
+struct printer {
+	const struct module *m;
+	struct buf b;
+	const char *loop[MAX_SHOWN_LOOPS]; /* variables of the loops around */
+	int nloop;
+	bool locations;
+	uint32_t *line; /* offsets of the source's lines */
+	uint32_t nline;
+};
+
+/* The shortest decimal that reads back as v. */
+static void
+print_real(struct buf *b, double v)
+{
+	char text[40];
+
+	if (v == floor(v) && fabs(v) < 1e15) {
+		buf_printf(b, "%.0f", v);
+		return;
+	}
+	for (int digits = 6; digits <= 17; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	buf_puts(b, text);
+}
+
+static void
+print_term(struct buf *b, int64_t coef, const char *var, bool first)
+{
+	if (coef < 0)
+		buf_putc(b, '-');
+	else if (!first)
+		buf_putc(b, '+');
+	coef = coef < 0 ? -coef : coef;
+	if (!var)
+		buf_printf(b, "%lld", (long long)coef);
+	else if (coef != 1)
+		buf_printf(b, "%lld*%s", (long long)coef, var);
+	else
+		buf_puts(b, var);
+}
+
+static void
+print_affine(struct buf *b, const struct affine *a)
+{
+	bool paren = a->mod > 0 && a->n + (a->k != 0) > 1;
+
+	buf_puts(b, paren ? "(" : "");
+	for (int i = 0; i < a->n; i++)
+		print_term(b, a->coef[i], a->var[i], i == 0);
+	if (a->k != 0 || a->n == 0)
+		print_term(b, a->k, NULL, a->n == 0);
+	buf_puts(b, paren ? ")" : "");
+	if (a->mod > 0)
+		buf_printf(b, "%%%lld", (long long)a->mod);
+}
+
+static void
+print_index(struct buf *b, bool indexed, const struct affine *a)
+{
+	if (!indexed)
+		return;
+	buf_putc(b, '[');
+	print_affine(b, a);
+	buf_putc(b, ']');
+}
+
+static void
+print_bound(struct buf *b, const struct bound *bound)
+{
+	if (!bound->dim)
+		buf_printf(b, "%lld", (long long)bound->k);
+	else if (bound->k)
+		buf_printf(b, "%s%+lld", bound->dim, (long long)bound->k);
+	else
+		buf_puts(b, bound->dim);
+}
+
+static void
+print_arg(struct printer *p, const struct arg *a)
+{
+	if (a->consume)
+		buf_putc(&p->b, '!');
+	if (a->kind == ARG_VALUE || a->kind == ARG_FIELD)
+		buf_printf(&p->b, "%s%s", a->v->future ? "~" : "",
+		    a->v->name ? a->v->name : "?");
+	else
+		buf_printf(&p->b, "@%s", a->b->name);
+	if (a->kind == ARG_BUNDLE || a->kind == ARG_BUNDLE_FIELD)
+		print_index(&p->b, a->indexed, &a->index);
+	if (a->kind == ARG_FIELD)
+		buf_printf(&p->b, ".%s", a->v->bundle->field[a->field].name);
+	if (a->kind == ARG_BUNDLE_FIELD)
+		buf_printf(&p->b, ".%s", a->b->field[a->field].name);
+}
+
+static void
+print_type_of(struct printer *p, const struct value *v)
+{
+	if (v->bundle)
+		buf_puts(&p->b, dtype_name[v->dtype]);
+	else if (v->type)
+		type_print_in(p->m, v->type, p->loop, p->nloop, &p->b);
+	else
+		buf_puts(&p->b, "?");
+}
+
+static void
+print_slot(struct printer *p, const struct value *v)
+{
+	buf_puts(&p->b, v->slot ? v->slot : "_");
+	print_index(&p->b, v->slot && v->slot_indexed, &v->slot_index);
+}
+
+static void
+print_slots(struct printer *p, struct value *const *v, int n)
+{
+	bool any = false;
+
+	for (int i = 0; i < n; i++)
+		any |= v[i]->slot != NULL;
+	for (int i = 0; any && i < n; i++) {
+		buf_puts(&p->b, i ? ", " : " in ");
+		print_slot(p, v[i]);
+	}
+}
+
+static void
+print_attr(struct buf *b, const struct attr *a)
+{
+	const struct attr_info *info = &attr_info[a->key];
+
+	buf_printf(b, "%s=", info->name);
+	if (info->kind == ATTRKIND_REAL)
+		print_real(b, a->real);
+	else if (info->kind == ATTRKIND_INT)
+		buf_printf(b, "%lld", (long long)a->num);
+	else if (info->kind == ATTRKIND_NAME)
+		buf_puts(b, a->name);
+	else
+		buf_puts(b, attr_words((enum attr_key)a->key)[a->num]);
+}
+
+static void
+print_attrs(struct printer *p, const struct op *op)
+{
+	const char *sep = " {";
+
+	for (int i = 0; i < op->nattr; i++)
+		if (!attr_is_default(&op->attr[i])) {
+			buf_puts(&p->b, sep);
+			print_attr(&p->b, &op->attr[i]);
+			sep = ", ";
+		}
+	if (sep[0] == ',')
+		buf_putc(&p->b, '}');
+}
+
+static void
+indent(struct printer *p, int depth)
+{
+	for (int i = 0; i < depth * INDENT; i++)
+		buf_putc(&p->b, ' ');
+}
+
+/* The last line that starts at or before the offset. */
+static uint32_t
+line_at(const struct printer *p, uint32_t at)
+{
+	uint32_t lo = 0, hi = p->nline;
+
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (p->line[mid] <= at)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo + 1;
+}
+
+static void
+end_line(struct printer *p, struct span at)
+{
+	if (p->locations && at.hi > at.lo)
+		buf_printf(&p->b, "  // %s:%u", p->m->diag->src->name,
+		    line_at(p, at.lo));
+	buf_putc(&p->b, '\n');
+}
+
+static void
+print_results(struct printer *p, const struct op *op)
+{
+	if (op->has_target) {
+		print_arg(p, &op->target);
+		buf_puts(&p->b, op->target_add ? " += " : " = ");
+		return;
+	}
+	for (int i = 0; i < op->nout; i++)
+		buf_printf(&p->b, "%s%s%s", i ? ", " : "",
+		    op->out[i]->future ? "~" : "", op->out[i]->name);
+	if (op->nout)
+		buf_puts(&p->b, " = ");
+}
+
+/* Results of these follow from the callee, the twin or the carries. */
+static bool
+types_follow(const struct op *op)
+{
+	return op->nout == 0 || op->code == OP_CALL || op->code == OP_FOR ||
+	    op->code == OP_LOAD;
+}
+
+static void
+print_tail(struct printer *p, const struct op *op)
+{
+	print_slots(p, op->out, op->nout);
+	if (op->scratch)
+		buf_printf(&p->b, " using %s", op->scratch);
+	if (op->group >= 0)
+		buf_printf(&p->b, " #%d", op->group);
+	end_line(p, op->at);
+}
+
+static void
+print_types(struct printer *p, const struct op *op)
+{
+	for (int i = 0; !types_follow(op) && i < op->nout; i++) {
+		buf_puts(&p->b, i ? ", " : " : ");
+		print_type_of(p, op->out[i]);
+	}
+}
+
+static void
+print_args(struct printer *p, const struct op *op)
+{
+	int n = op->into ? op->nin - 1 : op->nin;
+
+	for (int i = 0; i < n; i++) {
+		buf_puts(&p->b, i ? ", " : " ");
+		print_arg(p, &op->in[i]);
+	}
+	if (op->into) {
+		buf_puts(&p->b, " into ");
+		print_arg(p, &op->in[n]);
+	}
+}
+
+static void
+print_call(struct printer *p, const struct op *op)
+{
+	buf_printf(&p->b, " %s(", op->callee->name);
+	if (op->indexed)
+		print_affine(&p->b, &op->index);
+	for (int i = 0; i < op->nin; i++) {
+		buf_puts(&p->b, i || op->indexed ? ", " : "");
+		print_arg(p, &op->in[i]);
+	}
+	buf_putc(&p->b, ')');
+}
+
+static void print_region(struct printer *p, const struct region *r, int depth);
+
+/* The carry's type is that of its start unless a ring turns it. */
+static void
+print_carry(struct printer *p, const struct op *op, int i)
+{
+	const struct value *c = op->carry[i];
+	const struct type *t = arg_type(p->m, &op->in[i]);
+
+	buf_printf(&p->b, "%s%s = ", c->future ? "~" : "", c->name);
+	print_arg(p, &op->in[i]);
+	if (c->type != t) {
+		buf_puts(&p->b, " : ");
+		print_type_of(p, c);
+	}
+	print_slots(p, &op->carry[i], 1);
+}
+
+static void
+print_for(struct printer *p, const struct op *op, int depth)
+{
+	buf_printf(&p->b, " %s=", op->var);
+	print_bound(&p->b, &op->lo);
+	buf_puts(&p->b, "..");
+	print_bound(&p->b, &op->hi);
+	buf_puts(&p->b, op->rev ? " rev (" : " (");
+	if (p->nloop < MAX_SHOWN_LOOPS)
+		p->loop[p->nloop] = op->var;
+	p->nloop++;
+	for (int i = 0; i < op->nin; i++) {
+		buf_puts(&p->b, i ? "; " : "");
+		print_carry(p, op, i);
+	}
+	buf_puts(&p->b, ") {");
+	end_line(p, op->at);
+	print_region(p, &op->body, depth + 1);
+	p->nloop--;
+	indent(p, depth);
+	buf_putc(&p->b, '}');
+}
+
+static void
+print_op(struct printer *p, const struct op *op, int depth)
+{
+	indent(p, depth);
+	if (op->lane != LANE_C)
+		buf_printf(&p->b, "%s | ", lane_name[op->lane]);
+	print_results(p, op);
+	buf_puts(&p->b, op_info[op->code].name);
+	if (op->code == OP_FOR) {
+		print_for(p, op, depth);
+	} else if (op->code == OP_CALL) {
+		print_call(p, op);
+	} else {
+		print_args(p, op);
+		if (op->indexed) {
+			buf_puts(&p->b, " at ");
+			print_affine(&p->b, &op->index);
+		}
+	}
+	print_attrs(p, op);
+	print_types(p, op);
+	print_tail(p, op);
+}
+
+static void
+print_region(struct printer *p, const struct region *r, int depth)
+{
+	for (int i = 0; i < r->n; i++)
+		print_op(p, r->op[i], depth);
+}
+
+static void
+print_func(struct printer *p, const struct func *f)
+{
+	const char *sep = "";
+
+	buf_printf(&p->b, "\nfn %s(", f->name);
+	if (f->index) {
+		buf_printf(&p->b, "%s:%s", f->index, f->index_dim);
+		sep = ", ";
+	}
+	for (int i = 0; i < f->nparam; i++) {
+		buf_printf(&p->b, "%s%s%s : ", sep,
+		    f->param[i]->future ? "~" : "", f->param[i]->name);
+		print_type_of(p, f->param[i]);
+		print_slots(p, &f->param[i], 1);
+		sep = ", ";
+	}
+	buf_puts(&p->b, ") {");
+	end_line(p, f->at);
+	print_region(p, &f->body, 1);
+	buf_puts(&p->b, "}\n");
+}
+
+static void
+print_sizes(struct printer *p)
+{
+	if (p->m->naxis)
+		buf_puts(&p->b, "mesh  ");
+	for (int i = 0; i < p->m->naxis; i++)
+		buf_printf(&p->b, " %s=%u", p->m->axis[i].name,
+		    p->m->axis[i].size);
+	buf_puts(&p->b, p->m->naxis ? "\n" : "");
+	if (p->m->ndim)
+		buf_puts(&p->b, "dim   ");
+	for (int i = 0; i < p->m->ndim; i++)
+		buf_printf(&p->b, " %s=%llu", p->m->dim[i].name,
+		    (unsigned long long)p->m->dim[i].size);
+	buf_puts(&p->b, p->m->ndim ? "\n" : "");
+}
+
+/* A word or a call needs no quotes: bf16, cosine(warmup=100, to=0.1). */
+static bool
+is_bare(const char *s)
+{
+	int depth = 0;
+
+	if (!isalpha((unsigned char)*s) && *s != '_')
+		return false;
+	for (; *s; s++) {
+		depth += *s == '(';
+		depth -= *s == ')';
+		if (*s == ')' && depth == 0)
+			return s[1] == '\0';
+		if (depth == 0 && !isalnum((unsigned char)*s) && *s != '_' &&
+		    *s != '.')
+			return false;
+		if (!isalnum((unsigned char)*s) && !strchr("_.,=()+- ", *s))
+			return false;
+	}
+	return depth == 0;
+}
+
+static void
+print_quoted(struct buf *b, const char *s)
+{
+	buf_putc(b, '"');
+	for (; *s; s++)
+		if (*s == '"' || *s == '\\')
+			buf_printf(b, "\\%c", *s);
+		else if ((unsigned char)*s < ' ' || *s == 0x7f)
+			buf_printf(b, "\\x%02x", (unsigned char)*s);
+		else
+			buf_putc(b, *s);
+	buf_putc(b, '"');
+}
+
+static void
+print_settings(struct printer *p)
+{
+	for (int i = 0; i < p->m->nset; i++) {
+		const struct setting *s = &p->m->set[i];
+
+		buf_printf(&p->b, "set    %s = ", s->key);
+		if (!s->is_text)
+			print_real(&p->b, s->num);
+		else if (is_bare(s->text))
+			buf_puts(&p->b, s->text);
+		else
+			print_quoted(&p->b, s->text);
+		buf_putc(&p->b, '\n');
+	}
+}
+
+static bool
+same_start(const struct field *a, const struct field *b)
+{
+	return a->decay == b->decay && a->init.kind == b->init.kind &&
+	    a->init.a == b->init.a && a->init.b == b->init.b;
+}
+
+static void
+print_init(struct printer *p, const struct field *f)
+{
+	switch (f->init.kind) {
+	case INIT_ZEROS:
+		buf_puts(&p->b, "zeros");
+		break;
+	case INIT_ONES:
+		buf_puts(&p->b, "ones");
+		break;
+	case INIT_NORMAL:
+		buf_puts(&p->b, "normal(");
+		print_real(&p->b, f->init.a);
+		buf_putc(&p->b, ')');
+		break;
+	default:
+		buf_puts(&p->b, "uniform(");
+		print_real(&p->b, f->init.a);
+		buf_puts(&p->b, ", ");
+		print_real(&p->b, f->init.b);
+		buf_putc(&p->b, ')');
+	}
+	buf_puts(&p->b, f->decay ? " decay" : "");
+}
+
+/* One line per way to start, in the order of first use. */
+static void
+print_inits(struct printer *p, const struct bundle *b)
+{
+	static const struct field plain;
+
+	for (int i = 0; i < b->nfield; i++) {
+		const struct field *f = &b->field[i];
+		bool seen = same_start(f, &plain);
+
+		for (int j = 0; j < i; j++)
+			seen |= same_start(f, &b->field[j]);
+		if (seen)
+			continue;
+		buf_printf(&p->b, "init   %s ", b->name);
+		print_init(p, f);
+		for (int j = i; j < b->nfield; j++)
+			if (same_start(f, &b->field[j]))
+				buf_printf(&p->b, " %s", b->field[j].name);
+		buf_putc(&p->b, '\n');
+	}
+}
+
+static void
+print_fields(struct printer *p, const struct bundle *b)
+{
+	buf_puts(&p->b, " {");
+	for (int i = 0; i < b->nfield; i++) {
+		buf_printf(&p->b, " %s", b->field[i].name);
+		dims_print(p->m, b->field[i].type, &p->b);
+	}
+	buf_puts(&p->b, " }");
+}
+
+static void
+print_bundle(struct printer *p, const struct bundle *b)
+{
+	static const char *const role[] = {"", "grad", "moment1", "moment2"};
+	struct type storage = {.flat = b->flat, .pend = b->pend};
+
+	buf_printf(&p->b, "bundle %s", b->name);
+	if (b->stack)
+		buf_printf(&p->b, "[%s]", b->stack);
+	if (b->of) {
+		buf_printf(&p->b, " = %s %s", role[b->role], b->of->name);
+	} else {
+		if (b->path)
+			buf_printf(&p->b, " %s", b->path);
+		print_fields(p, b);
+	}
+	buf_printf(&p->b, " : %s", dtype_name[b->dtype]);
+	pending_print(p->m, &storage, &p->b);
+	buf_putc(&p->b, '\n');
+	if (!b->of)
+		print_inits(p, b);
+}
+
+static void
+print_memory(struct printer *p)
+{
+	for (int i = 0; i < ARENA_COUNT; i++)
+		if (p->m->arena_size[i])
+			buf_printf(&p->b, "arena  %s %llu\n", arena_name[i],
+			    (unsigned long long)p->m->arena_size[i]);
+	for (int i = 0; i < p->m->nslot; i++) {
+		const struct slot *s = &p->m->slot[i];
+
+		buf_printf(&p->b, "slot   %s %s %llu+%llu", s->name,
+		    arena_name[s->arena], (unsigned long long)s->offset,
+		    (unsigned long long)s->size);
+		if (s->count != 1 || s->stride)
+			buf_printf(&p->b, " x%u /%llu", s->count,
+			    (unsigned long long)s->stride);
+		buf_putc(&p->b, '\n');
+	}
+}
+
+static void
+find_lines(struct printer *p)
+{
+	const struct source *src = p->m->diag->src;
+	uint32_t n = 1;
+
+	for (uint32_t i = 0; i < src->len; i++)
+		n += src->text[i] == '\n';
+	p->line = NEW_N(p->m->mem, uint32_t, n);
+	p->nline = 1;
+	for (uint32_t i = 0; i < src->len; i++)
+		if (src->text[i] == '\n')
+			p->line[p->nline++] = i + 1;
+}
+
+void
+module_print(const struct module *m, const struct print_options *o, FILE *out)
+{
+	struct printer p = {.m = m};
+
+	p.locations = o && o->locations && m->diag && m->diag->src;
+	if (p.locations)
+		find_lines(&p);
+	buf_printf(&p.b, "module %s stage %c\n", m->name, m->stage);
+	if (m->after)
+		buf_printf(&p.b, "after  %s\n", m->after);
+	print_sizes(&p);
+	print_settings(&p);
+	for (int i = 0; i < m->nbundle; i++)
+		print_bundle(&p, m->bundle[i]);
+	print_memory(&p);
+	for (int i = 0; i < m->nfunc; i++)
+		print_func(&p, m->func[i]);
+	fwrite(buf_text(&p.b), 1, p.b.len, out);
+	buf_free(&p.b);
+}
