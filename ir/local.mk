@@ -7,7 +7,12 @@ libir_a_SOURCES = \
 	%D%/module.c \
 	%D%/ops.def \
 	%D%/print.c \
+	%D%/rules.c %D%/rules.h \
+	%D%/rules_flow.c \
+	%D%/rules_row.c \
 	%D%/runs.c \
 	%D%/type.c %D%/type.h \
 	%D%/typetable.h \
-	%D%/typetext.c
+	%D%/typetext.c \
+	%D%/verify.c %D%/verify.h \
+	%D%/verify_type.c

@@ -1,0 +1,611 @@
+/*
+ * op_infer: from operands to result types, one rule per rule word of ops.def.
+ *
+ * This file holds the table, what rules share, and the rules of constants,
+ * movement and element-by-element ops; rules_row.c has rows, attention and
+ * loss, rules_flow.c bundles and structure.
+ *
+ * Sharding in one paragraph: an operand's `pend` says over which mesh axes its
+ * pieces still have to be added.  Linear ops carry pend along, ops linear in
+ * one operand carry that one's, every other op demands complete operands.
+ * Contracting or summing a sharded dimension makes the result pending on the
+ * axes that cut it.  No rule ever inserts communication.
+ */
+#include "config.h"
+
+#include "ir/rules.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/buf.h"
+
+static bool (*const rule_of[OP_COUNT])(struct check *c) = {
+#define OP(code, text, nin, nout, group, rule, summary)                        \
+	[OP_##code] = rule_##rule,
+#include "ir/ops.def"
+};
+
+/* ------------------------------------------------------------- messages */
+
+static void
+add_sizes(struct check *c, const struct type *t, axis_set *axes,
+    const char **seen, int *nseen, struct buf *b)
+{
+	for (int i = 0; i < t->rank; i++) {
+		const struct dimdef *d = module_dim(c->m, t->d[i].name);
+		bool old = false;
+
+		*axes |= dim_axes(&t->d[i]);
+		for (int j = 0; j < *nseen; j++)
+			old |= seen[j] == t->d[i].name;
+		if (old || !d || *nseen == 32)
+			continue;
+		buf_printf(b, "%s%s=%llu", *nseen ? " " : "; ", d->name,
+		    (unsigned long long)d->size);
+		seen[(*nseen)++] = t->d[i].name;
+	}
+	*axes |= t->pend;
+}
+
+static void
+add_name(const struct arg *a, struct buf *b)
+{
+	if (a->kind == ARG_VALUE)
+		buf_puts(b, a->v->name ? a->v->name : "?");
+	else if (a->kind == ARG_FIELD)
+		buf_printf(b, "%s.%s", a->v->name,
+		    a->v->bundle->field[a->field].name);
+	else if (a->kind == ARG_BUNDLE)
+		buf_printf(b, "@%s", a->b->name);
+	else
+		buf_printf(b, "@%s.%s", a->b->name,
+		    a->b->field[a->field].name);
+}
+
+static void
+add_operands(struct check *c, struct buf *b)
+{
+	const struct type *r = stated(c, 0);
+	const char *sep = ": ";
+
+	for (int i = 0; i < c->op->nin; i++, sep = ", ") {
+		buf_puts(b, sep);
+		add_name(&c->op->in[i], b);
+		if (c->in[i]) {
+			buf_puts(b, " ");
+			type_print(c->m, c->in[i], b);
+		}
+	}
+	if (r) {
+		buf_puts(b, *sep == ':' ? ": result " : ", result ");
+		type_print(c->m, r, b);
+	}
+}
+
+bool
+rule_error(struct check *c, const char *fmt, ...)
+{
+	struct buf b = {0};
+	const char *seen[32];
+	int nseen = 0;
+	axis_set axes = 0;
+	char why[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof why, fmt, args);
+	va_end(args);
+	buf_puts(&b, why);
+	add_operands(c, &b);
+	for (int i = 0; i < c->op->nin; i++)
+		if (c->in[i])
+			add_sizes(c, c->in[i], &axes, seen, &nseen, &b);
+	if (stated(c, 0))
+		add_sizes(c, stated(c, 0), &axes, seen, &nseen, &b);
+	for (int i = 0; i < c->m->naxis; i++)
+		if (axes >> i & 1)
+			buf_printf(&b, " |%s|=%u", c->m->axis[i].name,
+			    c->m->axis[i].size);
+	diag_error(c->m->diag, c->op->at, "%s: %s",
+	    op_info[c->op->code].name, buf_text(&b));
+	buf_free(&b);
+	return false;
+}
+
+/* ------------------------------------------------------ building blocks */
+
+const struct type *
+stated(const struct check *c, int i)
+{
+	const struct value *v = i < c->op->nout ? c->op->out[i] : NULL;
+
+	return v && !v->bundle ? v->type : NULL;
+}
+
+bool
+all_typed(struct check *c, int nin)
+{
+	if (c->op->nin != nin)
+		return rule_error(c, "takes %d operands, got %d", nin,
+		    c->op->nin);
+	for (int i = 0; i < nin; i++) {
+		if (!c->in[i])
+			return rule_error(c,
+			    "operand %d is a bundle, not a tensor", i + 1);
+		if (c->in[i]->flat)
+			return rule_error(c,
+			    "operand %d is stored flat; gather it first",
+			    i + 1);
+	}
+	return true;
+}
+
+bool
+need_stated(struct check *c)
+{
+	return stated(c, 0) || rule_error(c, "needs its result type stated");
+}
+
+bool
+is_scalar(struct check *c, int i)
+{
+	const struct type *t = c->in[i];
+
+	if (t->rank != 0 || t->dtype != DT_F32)
+		return rule_error(c, "operand %d must be f32[]", i + 1);
+	return complete(c, i);
+}
+
+bool
+is_index(struct check *c, int i)
+{
+	return c->in[i]->dtype == DT_I32 ||
+	    rule_error(c, "operand %d must be i32", i + 1);
+}
+
+bool
+is_real(struct check *c, int i)
+{
+	return c->in[i]->dtype != DT_I32 ||
+	    rule_error(c, "operand %d must be f32 or bf16", i + 1);
+}
+
+bool
+complete(struct check *c, int i)
+{
+	return !c->in[i]->pend ||
+	    rule_error(c, "operand %d is pending: it has to be reduced "
+	    "before an op that is not linear in it", i + 1);
+}
+
+bool
+equal_type(struct check *c, int i, int j)
+{
+	return c->in[i] == c->in[j] ||
+	    rule_error(c, "operands %d and %d must have the same type", i + 1,
+	    j + 1);
+}
+
+bool
+unsharded(struct check *c, int i, int dim)
+{
+	return c->in[i]->d[dim].n == 0 ||
+	    rule_error(c, "works on whole rows: dim %s of operand %d must not "
+	    "be sharded", c->in[i]->d[dim].name, i + 1);
+}
+
+bool
+separate(struct check *c, axis_set a, axis_set b, const char *why)
+{
+	axis_set both = a & b;
+	int i = 0;
+
+	if (!both)
+		return true;
+	while (!(both >> i & 1))
+		i++;
+	return rule_error(c, "mesh axis %s %s", c->m->axis[i].name, why);
+}
+
+bool
+dims_within(const struct type *part, const struct type *whole)
+{
+	int j = 0;
+
+	for (int i = 0; i < part->rank; i++, j++) {
+		while (j < whole->rank && part->d[i].name != whole->d[j].name)
+			j++;
+		if (j == whole->rank || !dim_equal(&part->d[i], &whole->d[j]))
+			return false;
+	}
+	return true;
+}
+
+bool
+dims_at(const struct type *part, const struct type *whole, int at)
+{
+	if (at < 0 || at + part->rank > whole->rank)
+		return false;
+	for (int i = 0; i < part->rank; i++)
+		if (!dim_equal(&part->d[i], &whole->d[at + i]))
+			return false;
+	return true;
+}
+
+axis_set
+axes_of(const struct type *t, int from, int to)
+{
+	axis_set s = 0;
+
+	for (int i = from; i < to; i++)
+		s |= dim_axes(&t->d[i]);
+	return s;
+}
+
+int
+type_position(const struct module *m, const struct type *t)
+{
+	(void)m;
+	for (int i = 0; i < t->rank; i++)
+		if (strcmp(t->d[i].name, "s") == 0)
+			return i;
+	return t->rank > 1 ? 1 : 0;
+}
+
+const struct type *
+reduced(struct check *c, const struct type *t, enum dtype dt, axis_set pend)
+{
+	struct type r = *t;
+
+	r.dtype = dt;
+	r.pend = pend;
+	return type_intern(c->m, &r);
+}
+
+const struct type *
+reduced_scalar(struct check *c, axis_set pend)
+{
+	return reduced(c, type_scalar(c->m, DT_F32), DT_F32, pend);
+}
+
+const struct type *
+type_subst(struct module *m, const struct type *t, int depth, int64_t k0,
+    int64_t k1)
+{
+	struct type r = *t;
+
+	for (int i = 0; i < r.rank; i++)
+		for (int j = 0; j < r.d[i].n; j++)
+			for (int k = 0; k < r.d[i].s[j].n; k++) {
+				struct coord *x = &r.d[i].s[j].c[k];
+				int64_t n = m->axis[x->axis].size;
+				int64_t v = x->k + x->lin[depth] * k0;
+
+				x->k = (int8_t)((v % n + n) % n);
+				x->lin[depth] = (int8_t)(x->lin[depth] * k1);
+			}
+	return type_intern(m, &r);
+}
+
+/* ------------------------------------------------ constants and movement */
+
+bool
+rule_const(struct check *c)
+{
+	c->res[0] = type_scalar(c->m, DT_F32);
+	return all_typed(c, 0);
+}
+
+bool
+rule_given(struct check *c)
+{
+	c->res[0] = stated(c, 0);
+	return all_typed(c, 0) && need_stated(c);
+}
+
+bool
+rule_iota(struct check *c)
+{
+	const struct type *t = stated(c, 0);
+
+	if (!all_typed(c, 0) || !need_stated(c))
+		return false;
+	if (t->rank != 1 || t->dtype != DT_I32 || t->pend)
+		return rule_error(c, "gives i32 of one dim");
+	c->res[0] = t;
+	return true;
+}
+
+bool
+rule_cast(struct check *c)
+{
+	if (!all_typed(c, 1) || !need_stated(c))
+		return false;
+	if ((c->in[0]->dtype == DT_I32) != (stated(c, 0)->dtype == DT_I32))
+		return rule_error(c, "cannot cast between i32 and reals");
+	c->res[0] = type_with_dtype(c->m, c->in[0], stated(c, 0)->dtype);
+	return true;
+}
+
+bool
+rule_take(struct check *c)
+{
+	if (!all_typed(c, 1))
+		return false;
+	if (c->in[0]->rank == 0 || !c->op->indexed)
+		return rule_error(c, "needs a dim to take from and an index");
+	if (!unsharded(c, 0, 0))
+		return false;
+	c->res[0] = type_drop(c->m, c->in[0], 0);
+	return true;
+}
+
+/* Index of the dim that {over=...} names in operand i; -1 was reported. */
+static int
+over_dim(struct check *c, int i)
+{
+	const char *over = op_dim(c->op, ATTR_OVER);
+	int at = over ? type_find(c->in[i], over) : -1;
+
+	if (!over)
+		rule_error(c, "needs {over=...}");
+	else if (at < 0)
+		rule_error(c, "operand %d has no dim %s", i + 1, over);
+	return at;
+}
+
+bool
+rule_pick(struct check *c)
+{
+	int at;
+
+	if (!all_typed(c, 2) || (at = over_dim(c, 0)) < 0 ||
+	    !unsharded(c, 0, at) || !is_index(c, 1))
+		return false;
+	if (c->in[1]->rank != 0)
+		return rule_error(c, "the position must be i32[]");
+	c->res[0] = type_drop(c->m, c->in[0], at);
+	return true;
+}
+
+bool
+rule_embed(struct check *c)
+{
+	struct type r;
+
+	if (!all_typed(c, 2) || !is_real(c, 0) || !is_index(c, 1) ||
+	    !complete(c, 0))
+		return false;
+	if (c->in[0]->rank == 0 ||
+	    c->in[0]->rank - 1 + c->in[1]->rank > MAX_RANK)
+		return rule_error(c, "the table needs a dim to look up, the "
+		    "result at most %d", MAX_RANK);
+	if (!unsharded(c, 0, 0))
+		return false;
+	r = *c->in[1];
+	r.dtype = c->in[0]->dtype;
+	for (int i = 1; i < c->in[0]->rank; i++)
+		r.d[r.rank++] = c->in[0]->d[i];
+	c->res[0] = type_intern(c->m, &r);
+	return true;
+}
+
+bool
+rule_embed_bwd(struct check *c)
+{
+	const struct type *d = c->in[0], *x = c->in[1], *r = stated(c, 0);
+	struct type rest;
+
+	if (!all_typed(c, 2) || !is_real(c, 0) || !is_index(c, 1) ||
+	    !need_stated(c))
+		return false;
+	if (!dims_at(x, d, 0))
+		return rule_error(c, "d must start with the dims of index");
+	rest = *d;
+	rest.rank = (uint8_t)(d->rank - x->rank);
+	memmove(rest.d, d->d + x->rank, rest.rank * sizeof(*rest.d));
+	if (r->rank != rest.rank + 1 || !dims_at(&rest, r, 1) || r->d[0].n)
+		return rule_error(c, "the result is one whole dim and then "
+		    "the dims of d that index lacks");
+	if (!separate(c, d->pend, axes_of(d, 0, x->rank),
+	    "is pending in d and shards index"))
+		return false;
+	c->res[0] = reduced(c, r, r->dtype,
+	    d->pend | axes_of(d, 0, x->rank));
+	return true;
+}
+
+/* ----------------------------------------------------- element by element */
+
+bool
+rule_same(struct check *c)
+{
+	if (!all_typed(c, 1) || !is_real(c, 0) || !complete(c, 0))
+		return false;
+	c->res[0] = c->in[0];
+	return true;
+}
+
+bool
+rule_linear(struct check *c)
+{
+	if (!all_typed(c, 1) || !is_real(c, 0))
+		return false;
+	c->res[0] = c->in[0];
+	return true;
+}
+
+/* The type of an op on operands i and j, of which one may be broadcast. */
+static const struct type *
+broadcast(struct check *c, int i, int j)
+{
+	const struct type *a = c->in[i], *b = c->in[j];
+	const struct type *big = a->rank >= b->rank ? a : b;
+	const struct type *small = big == a ? b : a;
+	bool scalar = small->rank == 0 && small->dtype == DT_F32;
+
+	if (!is_real(c, i) || !is_real(c, j))
+		return NULL;
+	if (!dims_within(small, big))
+		rule_error(c, "dims of one operand must be among the other's, "
+		    "in that order and with equal shards");
+	else if (small->dtype != big->dtype && !scalar)
+		rule_error(c, "operands must have one dtype");
+	else
+		return big;
+	return NULL;
+}
+
+bool
+rule_sum_of(struct check *c)
+{
+	if (!all_typed(c, 2))
+		return false;
+	if (c->in[0]->pend != c->in[1]->pend)
+		return rule_error(c, "both operands must be pending on the "
+		    "same mesh axes");
+	return (c->res[0] = broadcast(c, 0, 1)) != NULL;
+}
+
+/* Operand 0 may be pending, so may the result; the others may not. */
+static bool
+linear_in_first(struct check *c, int i, int j)
+{
+	const struct type *t = broadcast(c, i, j);
+
+	if (!t || !complete(c, j) ||
+	    !separate(c, c->in[i]->pend, type_axes(c->in[j]),
+	    "is pending in one operand and shards the other"))
+		return false;
+	c->res[0] = reduced(c, t, (enum dtype)t->dtype, c->in[i]->pend);
+	return true;
+}
+
+bool
+rule_scaled(struct check *c)
+{
+	return all_typed(c, 2) && linear_in_first(c, 0, 1);
+}
+
+bool
+rule_product(struct check *c)
+{
+	if (!all_typed(c, 2))
+		return false;
+	if (c->in[0]->pend && c->in[1]->pend)
+		return rule_error(c, "at most one factor may be pending");
+	return c->in[1]->pend ? linear_in_first(c, 1, 0)
+			      : linear_in_first(c, 0, 1);
+}
+
+bool
+rule_swiglu(struct check *c)
+{
+	if (!all_typed(c, 2) || !is_real(c, 0) || !complete(c, 0) ||
+	    !complete(c, 1) || !equal_type(c, 0, 1))
+		return false;
+	c->res[0] = c->in[0];
+	return true;
+}
+
+bool
+rule_swiglu_bwd(struct check *c)
+{
+	if (!all_typed(c, 3) || !is_real(c, 0) || !complete(c, 0) ||
+	    !equal_type(c, 0, 1) || !equal_type(c, 1, 2))
+		return false;
+	c->res[0] = c->res[1] = c->in[0];
+	return true;
+}
+
+bool
+rule_rope(struct check *c)
+{
+	int at;
+
+	if (!all_typed(c, 1) || !is_real(c, 0) || (at = over_dim(c, 0)) < 0 ||
+	    !unsharded(c, 0, at))
+		return false;
+	if (c->in[0]->rank < 2 || type_position(c->m, c->in[0]) == at)
+		return rule_error(c, "needs a position dim besides %s",
+		    c->in[0]->d[at].name);
+	if (dim_local_size(c->m, &c->in[0]->d[at]) % 2)
+		return rule_error(c, "rotates pairs: %s must be even",
+		    c->in[0]->d[at].name);
+	c->res[0] = c->in[0];
+	return true;
+}
+
+bool
+rule_spread(struct check *c)
+{
+	const struct type *t = stated(c, 0);
+
+	if (!all_typed(c, 1) || !is_real(c, 0) || !need_stated(c))
+		return false;
+	if (!dims_within(c->in[0], t))
+		return rule_error(c, "dims of x must be among the result's, in "
+		    "that order and with equal shards");
+	if (!separate(c, c->in[0]->pend, type_axes(t),
+	    "is pending in x and shards the result"))
+		return false;
+	c->res[0] = reduced(c, t, (enum dtype)t->dtype, c->in[0]->pend);
+	return true;
+}
+
+/* -------------------------------------------------------------- op_infer */
+
+static bool
+check_arity(struct check *c)
+{
+	const struct op_info *o = &op_info[c->op->code];
+
+	if (o->nin != VARIADIC && o->nin != c->op->nin)
+		return rule_error(c, "takes %d operands, got %d", o->nin,
+		    c->op->nin);
+	if (o->nout != VARIADIC && o->nout != c->op->nout)
+		return rule_error(c, "gives %d results, not %d", o->nout,
+		    c->op->nout);
+	return true;
+}
+
+/* Takes the inferred types over, or compares them with the stated ones. */
+static bool
+settle(struct check *c)
+{
+	bool ok = true;
+
+	for (int i = 0; i < c->op->nout; i++) {
+		struct value *v = c->op->out[i];
+		struct buf want = {0}, got = {0};
+
+		if (v->bundle || !c->res[i] || v->type == c->res[i])
+			continue;
+		if (!v->type) {
+			v->type = c->res[i];
+			continue;
+		}
+		type_print(c->m, c->res[i], &want);
+		type_print(c->m, v->type, &got);
+		ok = rule_error(c, "result %d is %s, not the stated %s", i + 1,
+		    buf_text(&want), buf_text(&got));
+		buf_free(&want);
+		buf_free(&got);
+	}
+	return ok;
+}
+
+bool
+op_infer(struct module *m, struct op *op)
+{
+	size_t nin = (size_t)op->nin, nout = (size_t)op->nout;
+	struct check c = {.m = m, .op = op};
+
+	c.in = NEW_N(m->mem, const struct type *, nin + 1);
+	c.res = NEW_N(m->mem, const struct type *, nout + 1);
+	for (int i = 0; i < op->nin; i++)
+		c.in[i] = arg_type(m, &op->in[i]);
+	return check_arity(&c) && rule_of[op->code](&c) && settle(&c);
+}
