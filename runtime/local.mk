@@ -3,6 +3,13 @@ noinst_LIBRARIES += libloongrt.a
 libloongrt_a_SOURCES = \
 	%D%/dtype.h \
 	%D%/loong_rt.h \
+	%D%/cpu/attn.c %D%/cpu/attn.h \
+	%D%/cpu/attn_avx2.c \
+	%D%/cpu/attn_avx512.c \
+	%D%/cpu/attn_base.c \
+	%D%/cpu/attn_body.h \
+	%D%/cpu/attn_kernel.h \
+	%D%/cpu/attn_mask.c %D%/cpu/attn_mask.h \
 	%D%/cpu/cpu.c %D%/cpu/cpu.h \
 	%D%/cpu/gemm.c %D%/cpu/gemm.h \
 	%D%/cpu/gemm_avx2.c \
