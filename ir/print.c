@@ -475,13 +475,13 @@ print_init(struct printer *p, const struct field *f)
 
 /* One line per way to start, in the order of first use. */
 static void
-print_inits(struct printer *p, const struct bundle *b)
+print_inits(struct printer *p, const struct bundle *b, bool decay)
 {
 	static const struct field plain;
 
 	for (int i = 0; i < b->nfield; i++) {
 		const struct field *f = &b->field[i];
-		bool seen = same_start(f, &plain);
+		bool seen = f->decay != decay || same_start(f, &plain);
 
 		for (int j = 0; j < i; j++)
 			seen |= same_start(f, &b->field[j]);
@@ -526,8 +526,10 @@ print_bundle(struct printer *p, const struct bundle *b)
 	buf_printf(&p->b, " : %s", dtype_name[b->dtype]);
 	pending_print(p->m, &storage, &p->b);
 	buf_putc(&p->b, '\n');
-	if (!b->of)
-		print_inits(p, b);
+	if (b->of)
+		return;
+	print_inits(p, b, false);
+	print_inits(p, b, true);
 }
 
 static void

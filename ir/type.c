@@ -281,3 +281,24 @@ type_local_bytes(const struct module *m, const struct type *t)
 {
 	return times(type_local_count(m, t), dtype_size[t->dtype]);
 }
+
+/* As if the loop's variable were written out: co-j with j=2 is co-2. */
+const struct type *
+type_substitute(struct module *m, const struct type *t, int depth, uint64_t v)
+{
+	struct type copy = *t;
+
+	if (depth >= MAX_LOOPS || type_axes(t) == 0)
+		return t;
+	for (int i = 0; i < copy.rank; i++)
+		for (int j = 0; j < copy.d[i].n; j++)
+			for (int k = 0; k < copy.d[i].s[j].n; k++) {
+				struct coord *c = &copy.d[i].s[j].c[k];
+				uint32_t n = m->axis[c->axis].size;
+				int64_t by = c->lin[depth] * (int64_t)(v % n);
+
+				c->k = (int8_t)((c->k + by) % (int64_t)n);
+				c->lin[depth] = 0;
+			}
+	return type_intern(m, &copy);
+}

@@ -1,0 +1,46 @@
+/* Inside of the reader: functions (readfn.c) and statements (readop.c). */
+#ifndef LOONG_IR_READFN_H
+#define LOONG_IR_READFN_H
+
+#include "ir/reader.h"
+
+enum body_state { BODY_UNREAD, BODY_READING, BODY_DONE };
+
+struct fn { /* a function while it is read */
+	struct func *f;
+	const char *body; /* in the source, behind the { */
+	int state;
+	struct value **slot; /* values by name */
+	size_t cap, nnames;
+};
+
+struct result { /* a name on the left of = */
+	const char *name;
+	bool future;
+	struct span at;
+};
+
+/* Lists of one statement; no statement is read while they are in use. */
+struct scratch {
+	struct result res[READ_ITEMS];
+	struct arg in[READ_ITEMS];
+	const struct type *type[READ_ITEMS]; /* of carries; NULL: the start's */
+	struct value slot[READ_ITEMS];       /* of carries: only the slot */
+	int n;
+};
+
+struct affine read_affine(struct reader *r);
+bool read_index(struct reader *r, struct affine *a); /* [l+1] if it is there */
+void read_slots(struct reader *r, struct value **v, int n);
+struct result read_result(struct reader *r);
+struct value *define(struct reader *r, const struct result *res,
+    const struct type *t);
+struct arg read_arg(struct reader *r);
+void read_attrs(struct reader *r, struct op *op);
+struct fn *find_fn(struct reader *r, const char *name);
+void need_body(struct reader *r, struct fn *fn, struct span at);
+
+/* readop.c: statements up to and with the closing brace. */
+void read_region(struct reader *r, struct region *out);
+
+#endif
