@@ -19,4 +19,5 @@ libloongrt_a_SOURCES = \
 	%D%/cpu/gemm_kernel.h \
 	%D%/cpu/pool.c %D%/cpu/pool.h \
 	%D%/cpu/simd.h \
-	%D%/cpu/simd_end.h
+	%D%/cpu/simd_end.h \
+	%D%/cpu/vec.h
