@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libir.a
 libir_a_SOURCES = \
+	%D%/group.c %D%/group.h \
 	%D%/attr.c %D%/attr.h \
 	%D%/attrs.def \
 	%D%/clone.c \

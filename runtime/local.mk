@@ -1,6 +1,6 @@
 # What a generated trainer links.
-noinst_LIBRARIES += libloongrt.a
-libloongrt_a_SOURCES = \
+noinst_LIBRARIES += libloong_rt.a
+libloong_rt_a_SOURCES = \
 	%D%/dtype.h \
 	%D%/loong_rt.h \
 	%D%/cpu/attn.c %D%/cpu/attn.h \
@@ -17,7 +17,9 @@ libloongrt_a_SOURCES = \
 	%D%/cpu/gemm_base.c \
 	%D%/cpu/gemm_body.h \
 	%D%/cpu/gemm_kernel.h \
+	%D%/cpu/head.c %D%/cpu/head.h \
 	%D%/cpu/pool.c %D%/cpu/pool.h \
+	%D%/cpu/rows.c %D%/cpu/rows.h \
 	%D%/cpu/simd.h \
-	%D%/cpu/simd_end.h \
-	%D%/cpu/vec.h
+	%D%/cpu/simd_end.h
+libloong_rt_a_CFLAGS = $(AM_CFLAGS) $(RT_CFLAGS)

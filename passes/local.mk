@@ -1,0 +1,7 @@
+noinst_LIBRARIES += libpasses.a
+libpasses_a_SOURCES = \
+	%D%/fuse.c \
+	%D%/memory.c \
+	%D%/pass.h \
+	%D%/passes.def \
+	%D%/pipeline.c
