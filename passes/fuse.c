@@ -1,0 +1,75 @@
+/*
+ * fuse: neighbours that run over the same rows become one kernel.
+ *
+ *   before                               after (group in the margin)
+ *   y = add x, p : f32[b,s,e]         0|  y = add x, p : f32[b,s,e]
+ *   n = rmsnorm y, w.n2 : f32[b,s,e]  0|  n = rmsnorm y, w.n2 : f32[b,s,e]
+ *   u = dot n, w.w1 : f32[b,s,f]       |  u = dot n, w.w1 : f32[b,s,f]
+ *
+ * A value that only its own group reads never reaches memory.  Constants,
+ * parameter reads and stores of finished sums do not end a group: none of them
+ * computes anything the group could miss.
+ *
+ * needs: stage a, differentiated.  keeps: order, values.  leaves: op->group.
+ */
+#include "config.h"
+
+#include "ir/group.h"
+#include "passes/pass.h"
+
+static bool
+transparent(const struct op *op)
+{
+	return op->code == OP_CONST || op->code == OP_PARAMS ||
+	    op->code == OP_ACCUM;
+}
+
+static void fuse_region(struct module *m, struct region *r, int *next);
+
+static void
+fuse_op(struct module *m, struct op *op, struct op_list *open, int *next)
+{
+	if (op->code == OP_FOR)
+		fuse_region(m, &op->body, next);
+	if (transparent(op))
+		return;
+	if (!group_fusable(op)) {
+		open->n = 0;
+		return;
+	}
+	if (open->n && group_fits(m, open->op, open->n, op)) {
+		op->group = open->op[0]->group;
+	} else {
+		open->n = 0;
+		op->group = (*next)++;
+	}
+	open->op[open->n++] = op;
+}
+
+static void
+fuse_region(struct module *m, struct region *r, int *next)
+{
+	struct op_list open = {.n = 0};
+
+	for (int i = 0; i < r->n; i++) {
+		r->op[i]->group = -1;
+		fuse_op(m, r->op[i], &open, next);
+	}
+}
+
+static int
+fuse(struct module *m)
+{
+	for (int i = 0; i < m->nfunc; i++) {
+		int next = 0;
+
+		fuse_region(m, &m->func[i]->body, &next);
+	}
+	return 0;
+}
+
+const struct pass pass_fuse = {
+	.name = "fuse",
+	.summary = "neighbours over the same rows become one kernel",
+	.run = fuse,
+};
