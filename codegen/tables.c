@@ -1,0 +1,363 @@
+/* The tables of the program: tensors, arenas, recipe, plan, main. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/codegen.h"
+#include "codegen/host.h"
+
+static const char *const inits[] = {"LT_INIT_ZEROS", "LT_INIT_ONES",
+	"LT_INIT_NORMAL", "LT_INIT_UNIFORM"};
+
+static uint64_t
+layers_of(const struct module *m, const struct bundle *b)
+{
+	return b->stack ? module_dim(m, b->stack)->size : 1;
+}
+
+uint64_t
+codegen_parameters(const struct module *m)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < m->nbundle; i++) {
+		const struct bundle *b = m->bundle[i];
+
+		for (int j = 0; b->role == ROLE_PARAM && j < b->nfield; j++)
+			n += type_global_count(m, b->field[j].type) *
+			    layers_of(m, b);
+	}
+	return n;
+}
+
+/* A string as a C literal: nothing of it can end the literal. */
+static void
+print_quoted(FILE *out, const char *s)
+{
+	if (!s) {
+		fputs("NULL", out);
+		return;
+	}
+	fputc('"', out);
+	for (; *s; s++)
+		if (strchr("\"\\?", *s) || (unsigned char)*s < 32 ||
+		    (unsigned char)*s > 126)
+			fprintf(out, "\\%03o", (unsigned char)*s);
+		else
+			fputc(*s, out);
+	fputc('"', out);
+}
+
+static struct bundle *
+derived(const struct module *m, const struct bundle *of,
+    enum bundle_role role)
+{
+	for (int i = 0; i < m->nbundle; i++)
+		if (m->bundle[i]->of == of && m->bundle[i]->role == role)
+			return m->bundle[i];
+	return NULL;
+}
+
+static void
+print_offset(struct emit *e, const char *key, const struct bundle *b,
+    const char *field, const char *suffix)
+{
+	struct slot *s = b ? module_slot(e->m, module_namez(e->m,
+	    arena_printf(e->m->mem, "%s.%s%s", b->name, field, suffix))) :
+	    NULL;
+
+	if (s)
+		fprintf(e->out, ", .%s = UINT64_C(%" PRIu64 ")", key,
+		    s->offset);
+	else
+		fprintf(e->out, ", .%s = UINT64_MAX", key);
+}
+
+static void
+print_tensor(struct emit *e, const struct bundle *b, const struct field *f)
+{
+	const struct module *m = e->m;
+	uint64_t layers = layers_of(m, b);
+	int rank = f->type->rank + (b->stack != NULL);
+
+	fprintf(e->out, "\t{.name = \"%s%s%s\", .rank = %d, .shape = {",
+	    b->stack ? b->path : "", b->stack ? "." : "", f->name, rank);
+	if (b->stack)
+		fprintf(e->out, "%" PRIu64 ", ", layers);
+	for (int i = 0; i < f->type->rank; i++)
+		fprintf(e->out, "%" PRIu64 ", ",
+		    module_dim(m, f->type->d[i].name)->size);
+	fprintf(e->out, "},\n\t .init = %s, .init_a = %a, .init_b = %a, "
+	    ".decay = %s, .count = UINT64_C(%" PRIu64 ")", inits[f->init.kind],
+	    f->init.a, f->init.b, f->decay ? "true" : "false",
+	    type_local_count(m, f->type) * layers);
+	print_offset(e, "master", b, f->name, "");
+	print_offset(e, "grad", derived(m, b, ROLE_GRAD), f->name, "");
+	print_offset(e, "moment1", derived(m, b, ROLE_MOMENT1), f->name, "");
+	print_offset(e, "moment2", derived(m, b, ROLE_MOMENT2), f->name, "");
+	print_offset(e, "cast", b, f->name, ".cast");
+	fputs("},\n", e->out);
+}
+
+static void
+print_tensors(struct emit *e)
+{
+	fputs("static const struct lt_tensor tensors[] = {\n", e->out);
+	for (int i = 0; i < e->m->nbundle; i++) {
+		const struct bundle *b = e->m->bundle[i];
+
+		for (int j = 0; b->role == ROLE_PARAM && j < b->nfield; j++)
+			print_tensor(e, b, &b->field[j]);
+	}
+	fputs("};\n\n", e->out);
+}
+
+static void
+print_work(struct emit *e)
+{
+	fputs("/* The most scratch any one library kernel needs. */\n"
+	    "static uint64_t\nwork(int threads)\n{\n"
+	    "\tuint64_t most = 0, n;\n\n\t(void)threads;\n\t(void)n;\n", e->out);
+	for (int i = 0; i < e->nwork; i++)
+		fprintf(e->out, "\tn = %s;\n\tmost = n > most ? n : most;\n",
+		    e->work[i]);
+	fputs("\treturn most;\n}\n\n", e->out);
+}
+
+/* Masters to bf16 copies, and the tables that are no function of the data. */
+void
+emit_refresh(struct emit *e)
+{
+	struct module *m = e->m;
+
+	fputs("static void\nrefresh(struct lt *rt)\n{\n\t(void)rt;\n", e->out);
+	e->indent = 1;
+	for (int i = 0; i < m->nslot; i++) {
+		const struct slot *s = &m->slot[i];
+		char dim[2][256];
+		double base;
+
+		if (sscanf(s->name, "rope.%255[^.].%255[^.].%lf", dim[0],
+		    dim[1], &base) == 3)
+			emit_line(e, "lt_rope_table(%s, %" PRIu64 ", %" PRIu64
+			    ", %a);", emit_slot_ptr(e, s, NULL, DT_F32),
+			    module_dim(m, module_namez(m, dim[0]))->size,
+			    module_dim(m, module_namez(m, dim[1]))->size, base);
+	}
+	for (int i = 0; i < m->nbundle; i++)
+		for (int j = 0; j < m->bundle[i]->nfield; j++) {
+			const struct bundle *b = m->bundle[i];
+			struct slot *s = module_slot(m, module_namez(m,
+			    arena_printf(m->mem, "%s.%s.cast", b->name,
+			    b->field[j].name)));
+
+			if (s)
+				emit_line(e, "lt_round(rt->pool, %" PRIu64
+				    ", %s, %s);", type_local_count(m,
+				    b->field[j].type) * layers_of(m, b),
+				    emit_field_ptr(e, b, j, NULL, DT_F32),
+				    emit_slot_ptr(e, s, NULL, DT_BF16));
+		}
+	e->indent = 0;
+	fputs("}\n\n", e->out);
+}
+
+/* ---- recipe ---- */
+
+struct recipe_row {
+	const char *key, *field; /* module setting, field of lt_recipe */
+	double dflt;
+	bool integer;
+};
+
+static const struct recipe_row recipe_rows[] = {
+	{"recipe.steps", "steps", 100, true},
+	{"recipe.warmup", "warmup", 0, true},
+	{"recipe.lr", "lr", 3e-4, false},
+	{"recipe.lr_min", "lr_min", 0, false},
+	{"recipe.decay_fraction", "decay_fraction", 0.2, false},
+	{"recipe.beta1", "beta1", 0.9, false},
+	{"recipe.beta2", "beta2", 0.95, false},
+	{"recipe.eps", "eps", 1e-8, false},
+	{"recipe.wd", "wd", 0.1, false},
+	{"recipe.clip", "clip", 0, false},
+	{"recipe.seed", "seed", 1, true},
+	{"recipe.val_fraction", "val_fraction", 0.1, false},
+	{"recipe.eval_every", "eval_every", 0, true},
+	{"recipe.eval_batches", "eval_batches", 8, true},
+	{"recipe.save_every", "save_every", 0, true},
+	{"recipe.keep_last", "keep_last", 2, true},
+	{"recipe.log_every", "log_every", 1, true},
+	{"recipe.eos", "eos", -1, true},
+	{"recipe.ignore", "ignore", -100, true},
+};
+
+struct word_row {
+	const char *key, *field;
+	const char *word, *value; /* setting word and its C constant */
+};
+
+static const struct word_row word_rows[] = {
+	{"recipe.schedule", "schedule", "constant", "LT_CONSTANT"},
+	{"recipe.schedule", "schedule", "cosine", "LT_COSINE"},
+	{"recipe.schedule", "schedule", "wsd", "LT_WSD"},
+	{"recipe.nan", "nan_policy", "stop", "LT_NAN_STOP"},
+	{"recipe.nan", "nan_policy", "skip", "LT_NAN_SKIP"},
+};
+
+static void
+print_recipe(struct emit *e)
+{
+	const struct module *m = e->m;
+
+	fputs("\t.recipe = {\n", e->out);
+	for (size_t i = 0; i < COUNT_OF(recipe_rows); i++) {
+		const struct recipe_row *r = &recipe_rows[i];
+		double v = module_number(m, r->key, r->dflt);
+
+		if (r->integer)
+			fprintf(e->out, "\t\t.%s = %" PRId64 ",\n", r->field,
+			    (int64_t)v);
+		else
+			fprintf(e->out, "\t\t.%s = %a, /* %g */\n", r->field, v,
+			    v);
+	}
+	for (size_t i = 0; i < COUNT_OF(word_rows); i++)
+		if (strcmp(module_text(m, word_rows[i].key, ""),
+		    word_rows[i].word) == 0)
+			fprintf(e->out, "\t\t.%s = %s,\n", word_rows[i].field,
+			    word_rows[i].value);
+	fputs("\t\t.train = ", e->out);
+	print_quoted(e->out, module_text(m, "recipe.train", NULL));
+	fputs(",\n\t\t.val = ", e->out);
+	print_quoted(e->out, module_text(m, "recipe.val", NULL));
+	fputs(",\n\t\t.format = ", e->out);
+	print_quoted(e->out, module_text(m, "recipe.format", "auto"));
+	fputs(",\n\t},\n", e->out);
+}
+
+/* ---- program ---- */
+
+static uint64_t
+size_or(const struct module *m, const char *dim, uint64_t dflt)
+{
+	const struct dimdef *d = module_dim(m, module_namez(
+	    (struct module *)m, dim));
+
+	return d ? d->size : dflt;
+}
+
+static uint64_t
+vocabulary(const struct module *m)
+{
+	const struct slot *s = module_slot(m,
+	    module_namez((struct module *)m, "io.logits"));
+	struct func *f = module_func(m,
+	    module_namez((struct module *)m, "logits"));
+	const struct type *t;
+
+	if (!s || !f)
+		return 0;
+	t = region_last(&f->body)->in[0].v->type;
+	return dim_local_size(m, &t->d[t->rank - 1]);
+}
+
+static uint64_t
+fnv1a(const char *s, size_t n)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	while (n--)
+		h = (h ^ (unsigned char)*s++) * UINT64_C(1099511628211);
+	return h;
+}
+
+/* Identity of what is computed: the IR without places. */
+static uint64_t
+program_hash(struct module *m)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	uint64_t h;
+
+	for (int i = 0; i < m->nbundle; i++)
+		for (int j = 0; j < m->bundle[i]->nfield; j++) {
+			const struct field *x = &m->bundle[i]->field[j];
+
+			fprintf(f, "%s.%s", m->bundle[i]->name, x->name);
+			for (int k = 0; k < x->type->rank; k++)
+				fprintf(f, " %" PRIu64, module_dim(m,
+				    x->type->d[k].name)->size);
+		}
+	fclose(f);
+	h = fnv1a(text, n);
+	free(text);
+	return h;
+}
+
+static void
+print_io(struct emit *e, const char *key, const char *name)
+{
+	const struct slot *s = module_slot(e->m,
+	    module_namez(e->m, name));
+
+	if (s)
+		fprintf(e->out, "\t.%s = %" PRIu64 ",\n", key, s->offset);
+	else
+		fprintf(e->out, "\t.%s = UINT64_MAX,\n", key);
+}
+
+static void
+print_program(struct emit *e)
+{
+	struct module *m = e->m;
+	double model, hardware;
+	char *plan = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&plan, &n);
+
+	codegen_plan(m, f);
+	fclose(f);
+	codegen_flops(m, &model, &hardware);
+	fprintf(e->out, "static const struct lt_program program = {\n"
+	    "\t.abi = LT_ABI,\n\t.name = \"%s\",\n\t.version = \"%s\",\n"
+	    "\t.hash = UINT64_C(0x%016" PRIx64 "),\n\t.plan = ", m->name,
+	    VERSION, program_hash(m));
+	print_quoted(e->out, plan);
+	free(plan);
+	fprintf(e->out, ",\n\t.micro = %" PRIu64 ", .batch = %" PRIu64
+	    ", .seq = %" PRIu64 ", .vocab = %" PRIu64 ",\n"
+	    "\t.parameters = UINT64_C(%" PRIu64 "),\n"
+	    "\t.flops_step = %a, .flops_hardware = %a,\n"
+	    "\t.flops_formula = \"3 x forward: 2mnk per matrix product, "
+	    "4 s^2 d per head of attention, halved when causal\",\n",
+	    size_or(m, "mb", 1), size_or(m, "b", 1), size_or(m, "s", 1),
+	    vocabulary(m), codegen_parameters(m), model, hardware);
+	fprintf(e->out, "\t.arena = {%" PRIu64 ", %" PRIu64 ", %" PRIu64
+	    ", %" PRIu64 ", 0},\n\t.work = work,\n",
+	    m->arena_size[ARENA_STATE], m->arena_size[ARENA_KEEP],
+	    m->arena_size[ARENA_ACT], m->arena_size[ARENA_IO]);
+	print_io(e, "io_tok", "io.tok");
+	print_io(e, "io_lab", "io.lab");
+	print_io(e, "io_doc", "io.doc");
+	print_io(e, "io_logits", "io.logits");
+	fputs("\t.tensor = tensors,\n"
+	    "\t.ntensor = sizeof tensors / sizeof *tensors,\n", e->out);
+	print_recipe(e);
+	fprintf(e->out, "\t.step = f_step,\n\t.eval = f_eval,\n"
+	    "\t.logits = %s,\n\t.refresh = refresh,\n};\n\n",
+	    module_func(m, module_namez(m, "logits")) ? "f_logits" : "NULL");
+}
+
+void
+emit_tables(struct emit *e)
+{
+	print_tensors(e);
+	print_work(e);
+	print_program(e);
+	fputs("int\nmain(int argc, char **argv)\n{\n"
+	    "\treturn lt_main(argc, argv, &program);\n}\n", e->out);
+}
