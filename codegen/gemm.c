@@ -124,7 +124,7 @@ offset_of(struct emit *e, const struct type *t)
 static const char *
 read_as_float(struct emit *e, const char *p, enum dtype dt, const char *at)
 {
-	return arena_printf(e->m->mem, dt == DT_BF16 ? "lt_bf16_f32(%s[%s])" :
+	return arena_printf(e->m->mem, dt == DT_BF16 ? "lt_from_bf16(%s[%s])" :
 	    "%s[%s]", p, at);
 }
 
@@ -140,7 +140,7 @@ emit_loops(struct emit *e, const struct op *op, const struct dims *d)
 	fprintf(o, "struct k%d {\n\tconst %s *a;\n\tconst %s *b;\n\t%s *c;\n"
 	    "};\n\n", id, emit_ctype(d->a->dtype), emit_ctype(d->b->dtype),
 	    emit_ctype(d->c->dtype));
-	fprintf(o, "KERNEL static void\nk%d(void *arg, int part, int parts)\n{\n"
+	fprintf(o, "LT_CLONES static void\nk%d(void *arg, int part, int parts)\n{\n"
 	    "\tconst struct k%d *a = arg;\n\n\tfor (long i = %" PRIu64
 	    " * (long)part / parts; i < %" PRIu64
 	    " * (long)(part + 1) / parts; i++) {\n\t\tfloat sum = 0;\n", id,
@@ -159,7 +159,7 @@ emit_loops(struct emit *e, const struct op *op, const struct dims *d)
 	    read_as_float(e, "a->a", d->a->dtype, offset_of(e, d->a)),
 	    read_as_float(e, "a->b", d->b->dtype, offset_of(e, d->b)));
 	if (d->c->dtype == DT_BF16)
-		fputs("\t\ta->c[i] = lt_f32_bf16(sum);\n", o);
+		fputs("\t\ta->c[i] = lt_to_bf16(sum);\n", o);
 	else
 		fprintf(o, "\t\ta->c[i] %s sum;\n", acc ? "+=" : "=");
 	fputs("\t}\n}\n\n", o);
@@ -233,7 +233,7 @@ emit_sum_loops(struct emit *e, const struct op *op, const struct type *x,
 
 	fprintf(o, "struct k%d {\n\tconst %s *x;\n\tfloat *y;\n};\n\n", id,
 	    emit_ctype(x->dtype));
-	fprintf(o, "KERNEL static void\nk%d(void *arg, int part, int parts)\n{\n"
+	fprintf(o, "LT_CLONES static void\nk%d(void *arg, int part, int parts)\n{\n"
 	    "\tconst struct k%d *a = arg;\n\n\tfor (long i = %" PRIu64
 	    " * (long)part / parts; i < %" PRIu64
 	    " * (long)(part + 1) / parts; i++) {\n\t\tdouble sum = 0;\n", id,

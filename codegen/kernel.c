@@ -296,7 +296,7 @@ plan_phases(struct kernel *k)
 static const char *
 load_fmt(enum dtype dt)
 {
-	return dt == DT_BF16 ? "lt_bf16_f32(%s)" : "%s";
+	return dt == DT_BF16 ? "lt_from_bf16(%s)" : "%s";
 }
 
 static void
@@ -388,7 +388,7 @@ define(struct kernel *k, const struct value *v, const char *expr)
 		fprintf(k->loop, "\t\t\ta_%s[c] = %s;\n", t->name, t->name);
 	if (t->stored)
 		fprintf(k->loop, v->type->dtype == DT_BF16 ?
-		    "\t\t\tp_%s[c] = lt_f32_bf16(%s);\n" :
+		    "\t\t\tp_%s[c] = lt_to_bf16(%s);\n" :
 		    "\t\t\tp_%s[c] = %s;\n", t->name, t->name);
 }
 
@@ -651,7 +651,7 @@ element_at(struct kernel *k, const struct arg *a, const char *index)
 	if (t)
 		return text(k, "a_%s[%s]", t->name, index);
 	x = find_input(k, a);
-	return text(k, x->type->dtype == DT_BF16 ? "lt_bf16_f32(p_%s[%s])" :
+	return text(k, x->type->dtype == DT_BF16 ? "lt_from_bf16(p_%s[%s])" :
 	    "p_%s[%s]", x->name, index);
 }
 
@@ -713,7 +713,7 @@ emit_rope(struct kernel *k, const struct op *op)
 			    dst[i]);
 		if (y->stored)
 			fprintf(k->row, y->v->type->dtype == DT_BF16 ?
-			    "\t\t\tp_%s[%s] = lt_f32_bf16(%s);\n" :
+			    "\t\t\tp_%s[%s] = lt_to_bf16(%s);\n" :
 			    "\t\t\tp_%s[%s] = %s;\n", y->name, at, dst[i]);
 	}
 	fputs("\t\t}\n", k->row);
@@ -906,7 +906,7 @@ static void
 print_kernel(struct kernel *k, FILE *out, int id, const char *row)
 {
 	print_struct(k, out, id);
-	fprintf(out, "KERNEL static void\nk%d(void *arg, int part, int parts)\n"
+	fprintf(out, "LT_CLONES static void\nk%d(void *arg, int part, int parts)\n"
 	    "{\n\tconst struct k%d *a = arg;\n"
 	    "\tenum { ROWS = %" PRIu64 ", COLS = %" PRIu64 " };\n", id, id,
 	    k->rows, k->flat ? FLAT_COLS : k->cols);

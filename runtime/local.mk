@@ -1,6 +1,7 @@
 # What a generated trainer links.
 noinst_LIBRARIES += libloong_rt.a
 libloong_rt_a_SOURCES = \
+	%D%/cpu/act.h \
 	%D%/dtype.h \
 	%D%/loong_rt.h \
 	%D%/cpu/attn.c %D%/cpu/attn.h \
@@ -21,5 +22,6 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/pool.c %D%/cpu/pool.h \
 	%D%/cpu/rows.c %D%/cpu/rows.h \
 	%D%/cpu/simd.h \
-	%D%/cpu/simd_end.h
+	%D%/cpu/simd_end.h \
+	%D%/cpu/vec.h
 libloong_rt_a_CFLAGS = $(AM_CFLAGS) $(RT_CFLAGS)

@@ -6,7 +6,7 @@
 
 #include "runtime/cpu/gemm.h"
 #include "runtime/cpu/pool.h"
-#include "runtime/cpu/vec.h"
+#include "runtime/cpu/act.h"
 
 static size_t
 element(enum lt_dtype t)
@@ -92,7 +92,7 @@ struct rows {
 	bool bwd;
 };
 
-VEC_CLONES static void
+LT_CLONES static void
 softmax_rows(void *arg, int part, int parts)
 {
 	struct rows *a = arg;
@@ -124,7 +124,7 @@ softmax_rows(void *arg, int part, int parts)
 			x[a->labels[r]] -= a->dn;
 		if (a->half)
 			for (uint64_t c = 0; c < v; c++)
-				a->half[r * v + c] = lt_f32_bf16(x[c]);
+				a->half[r * v + c] = lt_to_bf16(x[c]);
 	}
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "runtime/cpu/pool.h"
-#include "runtime/cpu/vec.h"
+#include "runtime/cpu/act.h"
 
 /* The slice [lo, hi) of n that a part of the pool works on. */
 struct slice {
@@ -56,7 +56,7 @@ struct scatter {
 };
 
 /* Each part owns a range of table rows and reads all indices in order. */
-static void
+LT_CLONES static void
 scatter_part(void *arg, int part, int parts)
 {
 	const struct scatter *a = arg;
@@ -71,7 +71,7 @@ scatter_part(void *arg, int part, int parts)
 			continue;
 		if (a->type == LT_BF16)
 			for (uint64_t c = 0; c < w; c++)
-				y[c] += lt_bf16_f32(
+				y[c] += lt_from_bf16(
 				    ((const uint16_t *)a->d)[i * w + c]);
 		else
 			for (uint64_t c = 0; c < w; c++)
@@ -94,7 +94,7 @@ struct colsum {
 	float *out;
 };
 
-static void
+LT_CLONES static void
 colsum_part(void *arg, int part, int parts)
 {
 	const struct colsum *a = arg;
@@ -124,7 +124,7 @@ struct accum {
 	bool add;
 };
 
-static void
+LT_CLONES static void
 accum_part(void *arg, int part, int parts)
 {
 	const struct accum *a = arg;
@@ -132,7 +132,7 @@ accum_part(void *arg, int part, int parts)
 
 	for (uint64_t i = s.lo; i < s.hi; i++) {
 		float x = a->type == LT_BF16 ?
-		    lt_bf16_f32(((const uint16_t *)a->x)[i]) :
+		    lt_from_bf16(((const uint16_t *)a->x)[i]) :
 		    ((const float *)a->x)[i];
 
 		a->y[i] = a->add ? a->y[i] + x : x;
@@ -153,7 +153,7 @@ struct fill {
 	uint64_t n;
 };
 
-static void
+LT_CLONES static void
 fill_part(void *arg, int part, int parts)
 {
 	const struct fill *a = arg;
@@ -207,14 +207,14 @@ struct round {
 	uint16_t *w16;
 };
 
-static void
+LT_CLONES static void
 round_part(void *arg, int part, int parts)
 {
 	const struct round *a = arg;
 	struct slice s = slice_of(a->n, part, parts);
 
 	for (uint64_t i = s.lo; i < s.hi; i++)
-		a->w16[i] = lt_f32_bf16(a->w[i]);
+		a->w16[i] = lt_to_bf16(a->w[i]);
 }
 
 void
