@@ -1,4 +1,8 @@
-/* A pass rewrites a module in place and says so in one descriptor. */
+/*
+ * A pass rewrites the module in place and says what it is in one descriptor;
+ * passes.def is their order.  The pipeline verifies after every pass, so a
+ * pass may rely on a verified module and must leave one.
+ */
 #ifndef LOONG_PASSES_PASS_H
 #define LOONG_PASSES_PASS_H
 
@@ -6,26 +10,37 @@
 
 struct pass {
 	const char *name;
-	const char *summary;
-	int (*run)(struct module *m); /* errors reported to m->diag */
+	const char *summary; /* one line for --help and the manual */
+	char leaves;         /* stage of the module afterwards; 0: as before */
+	int (*run)(struct module *m); /* errors, reported to m->diag */
 };
 
 struct pipeline_options {
-	const char *stop_after;  /* the last pass to run, or NULL */
-	const char *print_after; /* dump after this pass; "all"; or NULL */
-	bool times;              /* milliseconds of each pass, on stderr */
-	FILE *dump;
+	const char *stop;  /* name of the last pass to run; "read": none */
+	const char *print; /* print the module after this pass; "all" */
+	FILE *out;         /* where it is printed */
+	FILE *times;       /* milliseconds of every pass; NULL: not wanted */
+	/* Called with every verified module, the first one included. */
+	void (*watch)(struct module *m, const char *after, void *arg);
+	void *arg;
 };
 
-/* By name, or NULL; the i-th of the pipeline, or NULL past the end. */
-const struct pass *pass_find(const char *name);
-const struct pass *pass_at(int i);
+enum pipeline_result {
+	PIPELINE_OK,
+	PIPELINE_ERRORS, /* the program is wrong; reported */
+	PIPELINE_BROKEN  /* a pass left a wrong module; reported */
+};
+
+extern const struct pass *const pipeline[]; /* in order, NULL at the end */
+
+/* The pass called name in list, or NULL. */
+const struct pass *pass_find(const struct pass *const *list, const char *name);
 
 /*
- * Runs the passes that come after m->after, verifying the module after each.
- * Returns errors; a pass that breaks the module is an internal error that
- * names the pass.
+ * Runs the passes of list that come after the one named by m->after, up to
+ * o->stop.  m->after and m->stage follow.
  */
-int pipeline_run(struct module *m, const struct pipeline_options *o);
+enum pipeline_result pipeline_run(const struct pass *const *list,
+    struct module *m, const struct pipeline_options *o);
 
 #endif

@@ -1,4 +1,4 @@
-/* The pipeline as data, and the loop that runs it. */
+/* The pipeline is data; this runs it. */
 #include "config.h"
 
 #include "passes/pass.h"
@@ -9,33 +9,31 @@
 #define PASS(name) extern const struct pass pass_##name;
 #include "passes/passes.def"
 
-static const struct pass *const pipeline[] = {
+const struct pass *const pipeline[] = {
 #define PASS(name) &pass_##name,
 #include "passes/passes.def"
-};
+    NULL};
+
+/* Stands for no pass at all: what was read or lowered, verified. */
+static const char nothing[] = "read";
 
 const struct pass *
-pass_at(int i)
+pass_find(const struct pass *const *list, const char *name)
 {
-	return i >= 0 && (size_t)i < COUNT_OF(pipeline) ? pipeline[i] : NULL;
-}
-
-const struct pass *
-pass_find(const char *name)
-{
-	for (size_t i = 0; i < COUNT_OF(pipeline); i++)
-		if (strcmp(pipeline[i]->name, name) == 0)
-			return pipeline[i];
+	for (; *list; list++)
+		if (strcmp((*list)->name, name) == 0)
+			return *list;
 	return NULL;
 }
 
 static int
-first_to_run(const struct module *m)
+index_of(const struct pass *const *list, const char *name)
 {
-	for (int i = 0; m->after && pass_at(i); i++)
-		if (strcmp(pass_at(i)->name, m->after) == 0)
-			return i + 1;
-	return 0;
+	int i = 0;
+
+	while (list[i] && strcmp(list[i]->name, name) != 0)
+		i++;
+	return i;
 }
 
 static double
@@ -47,47 +45,101 @@ now_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-static bool
-wants_dump(const struct pipeline_options *o, const struct pass *p)
+/* What happens to a module after the pass called name. */
+static enum pipeline_result
+inspect(struct module *m, const char *name, const struct pipeline_options *o)
 {
-	return o->print_after && (strcmp(o->print_after, "all") == 0 ||
-	    strcmp(o->print_after, p->name) == 0);
+	struct span nowhere = {0, 0};
+
+	if (module_verify(m) != 0) {
+		if (strcmp(name, nothing) == 0)
+			return PIPELINE_ERRORS;
+		diag_error(m->diag, nowhere,
+		    "internal: pass '%s' left a module that does not verify",
+		    name);
+		return PIPELINE_BROKEN;
+	}
+	module_compact(m);
+	if (o->print && (strcmp(o->print, "all") == 0 ||
+	    strcmp(o->print, name) == 0)) {
+		fprintf(o->out, "// after %s\n", name);
+		module_print(m, NULL, o->out);
+		fputc('\n', o->out);
+	}
+	if (o->watch)
+		o->watch(m, name, o->arg);
+	return PIPELINE_OK;
 }
 
-static int
-run_one(struct module *m, const struct pass *p,
+static enum pipeline_result
+run_pass(struct module *m, const struct pass *p,
     const struct pipeline_options *o)
 {
-	double start = now_ms();
-	int errors = p->run(m);
+	double start = now_ms(), ran, end;
+	enum pipeline_result result;
 
-	if (errors)
-		return errors;
-	m->after = p->name;
-	module_compact(m);
+	if (p->run(m) != 0 || m->diag->errors)
+		return PIPELINE_ERRORS;
+	ran = now_ms();
+	m->after = module_namez(m, p->name);
+	if (p->leaves)
+		m->stage = p->leaves;
+	result = inspect(m, p->name, o);
+	end = now_ms();
 	if (o->times)
-		fprintf(stderr, "%-12s %8.3f ms\n", p->name, now_ms() - start);
-	if (wants_dump(o, p))
-		module_print(m, &(struct print_options){0}, o->dump);
-	errors = module_verify(m);
-	if (errors)
-		fprintf(stderr, "loongc: internal error: pass %s broke the "
-		    "program (%d errors above)\n", p->name, errors);
-	return errors;
+		fprintf(o->times, "%-12s %9.3f ms, checks %9.3f ms\n",
+		    p->name, ran - start, end - ran);
+	return result;
 }
 
-int
-pipeline_run(struct module *m, const struct pipeline_options *o)
+static enum pipeline_result
+complain(struct module *m, const char *what, const char *name)
 {
-	const struct pass *p;
+	struct span nowhere = {0, 0};
 
-	for (int i = first_to_run(m); (p = pass_at(i)); i++) {
-		int errors = run_one(m, p, o);
+	diag_error(m->diag, nowhere, what, name);
+	return PIPELINE_ERRORS;
+}
 
-		if (errors)
-			return errors;
-		if (o->stop_after && strcmp(o->stop_after, p->name) == 0)
-			break;
+/* First pass to run, first not to; an error if that is not a range. */
+static enum pipeline_result
+find_range(const struct pass *const *list, struct module *m, const char *stop,
+    int *from, int *to)
+{
+	*from = 0;
+	*to = index_of(list, "");
+	if (m->after && strcmp(m->after, nothing) != 0) {
+		if (!pass_find(list, m->after))
+			return complain(m,
+			    "the file goes on after '%s', which is no pass",
+			    m->after);
+		*from = index_of(list, m->after) + 1;
 	}
-	return 0;
+	if (!stop)
+		return PIPELINE_OK;
+	if (strcmp(stop, nothing) == 0) {
+		*to = *from;
+		return PIPELINE_OK;
+	}
+	if (!pass_find(list, stop))
+		return complain(m, "no pass is called '%s'", stop);
+	*to = index_of(list, stop) + 1;
+	if (*to < *from)
+		return complain(m, "the file is already past '%s'", stop);
+	return PIPELINE_OK;
+}
+
+enum pipeline_result
+pipeline_run(const struct pass *const *list, struct module *m,
+    const struct pipeline_options *o)
+{
+	enum pipeline_result result;
+	int from, to;
+
+	result = find_range(list, m, o->stop, &from, &to);
+	if (result == PIPELINE_OK)
+		result = inspect(m, nothing, o);
+	for (int i = from; i < to && result == PIPELINE_OK; i++)
+		result = run_pass(m, list[i], o);
+	return result;
 }
