@@ -153,7 +153,7 @@ int
 group_collect(const struct region *r, int at, struct op_list *out)
 {
 	out->n = 0;
-	for (int i = at; i < r->n; i++)
+	for (int i = 0; i < r->n; i++)
 		if (r->op[i]->group == r->op[at]->group)
 			add_op(out, r->op[i]);
 	return out->n;
