@@ -5,6 +5,7 @@ EXTRA_DIST += \
 	%D%/gpt2.golden %D%/gpt2.lt \
 	%D%/llama.golden %D%/llama.lt \
 	%D%/mistral.golden %D%/mistral.lt \
+	%D%/mix.golden %D%/mix.lt \
 	%D%/qwen3.golden %D%/qwen3.lt
 
 if HAVE_CHECK

@@ -73,7 +73,9 @@ def allowed(s, mask, doc):
     """Boolean [b or 1, 1, s, s]: query row may look at key column."""
     query, key = torch.arange(s)[:, None], torch.arange(s)[None, :]
     ok = (key <= query)[None, None]
-    if mask == 'same':
+    if mask == 'full':
+        ok = torch.ones_like(ok)
+    elif mask == 'same':
         ok = ok & (doc[:, None, :, None] == doc[:, None, None, :])
     elif mask != 'causal':
         ok = ok & (query - key < mask)[None, None]
@@ -159,6 +161,22 @@ def llama(dim, P, tok, doc, mask='causal', rope=rope_half, base=1e4,
     return norm(x, P['model.nf']) @ P['model.head']
 
 
+def mix(dim, P, tok, doc):
+    """No repeat; the operations that the others do not use."""
+    w = {n[6:]: t for n, t in P.items()}
+    x = F.embedding(tok, w['emb'])
+    q, c, v = linear(x, w['wq'], 1, 3), linear(x, w['wk'], 1, 2), \
+        linear(x, w['wv'], 1, 2)
+    o = attention(q, c, v, allowed(dim['s'], 'full', doc))
+    x = x + linear(o, w['wo'], 3, 1)
+    h = linear(x, w['up'], 1, 1)
+    x = x + linear(F.gelu(h) * F.softmax(h, -1), w['down'], 1, 1)
+    y = x - x.mean(-1, keepdim=True)
+    z = y / 2 - x * w['bias']
+    z = z + x * w['gate'] * (x * x).sum(-1, keepdim=True)
+    return linear(z, w['head'], 1, 1)
+
+
 # ---- the models: dims, parameters (order and axes as in the .lt) -----------
 GPT2 = '''layer.n1 L e   layer.z1 L e   layer.n2 L e   layer.z2 L e
     layer.wq L e k g d   layer.wk L e k d   layer.wv L e k d
@@ -173,6 +191,9 @@ LLAMA = '''layer.n1 L e   layer.n2 L e
     model.emb v e   model.nf e   model.head e v'''
 QWEN3 = LLAMA.replace('layer.mlp.w1',
     'layer.attn.qn L d   layer.attn.kn L d   layer.mlp.w1')
+MIX = '''model.emb v e   model.wq e k g d   model.wk e k d   model.wv e k d
+    model.wo k g d e   model.up e f   model.down f e   model.bias e
+    model.gate e   model.head e v'''
 GAINS = {'n1', 'n2', 'nf', 'qn', 'kn'}
 
 MODELS = {
@@ -186,6 +207,7 @@ MODELS = {
                 LLAMA, dict(mask=3)),
     'docs': (llama, dict(b=5, s=13, e=10, k=3, g=2, d=6, f=11, v=17, L=2),
              LLAMA, dict(mask='same', rope=rope_interleaved)),
+    'mix': (mix, dict(b=4, s=7, e=10, k=2, g=3, d=4, f=9, v=13), MIX, {}),
 }
 
 
