@@ -5,6 +5,13 @@ libir_a_SOURCES = \
 	%D%/attrs.def \
 	%D%/clone.c \
 	%D%/func.c \
+	%D%/interp/attn.c \
+	%D%/interp/interp.c %D%/interp/interp.h \
+	%D%/interp/map.c \
+	%D%/interp/move.c \
+	%D%/interp/optim.c \
+	%D%/interp/row.c \
+	%D%/interp/state.c %D%/interp/state.h \
 	%D%/ir.h \
 	%D%/module.c \
 	%D%/ops.def \

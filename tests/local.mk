@@ -1,1 +1,23 @@
 # Tests: see doc/HACKING.md.
+
+# What the interpreter and the rules promise.
+if HAVE_CHECK
+sem_tests = check_fd check_interp check_rng check_rules
+check_PROGRAMS += $(sem_tests)
+TESTS += $(sem_tests)
+
+sem_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+sem_ldadd = libir.a libsupport.a $(CHECK_LIBS)
+check_fd_SOURCES = %D%/sem/check_fd.c
+check_fd_CPPFLAGS = $(sem_cppflags)
+check_fd_LDADD = $(sem_ldadd)
+check_interp_SOURCES = %D%/sem/check_interp.c
+check_interp_CPPFLAGS = $(sem_cppflags)
+check_interp_LDADD = $(sem_ldadd)
+check_rng_SOURCES = %D%/unit/check_rng.c
+check_rng_CPPFLAGS = $(sem_cppflags)
+check_rng_LDADD = $(sem_ldadd)
+check_rules_SOURCES = %D%/unit/check_rules.c
+check_rules_CPPFLAGS = $(sem_cppflags)
+check_rules_LDADD = $(sem_ldadd)
+endif

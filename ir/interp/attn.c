@@ -1,0 +1,189 @@
+/*
+ * Attention, row by row.
+ *
+ *	S[t] = scale q . k[t] over the keys t that row sees
+ *	P    = softmax(S)      o = sum P[t] v[t]      z = log sum exp S
+ *
+ * and backwards from d = do, with D = d . o:
+ *
+ *	dP[t] = d . v[t]       dS[t] = P[t] (dP[t] - D) scale
+ *	dq = sum dS[t] k[t]    dk[t] += dS[t] q       dv[t] += P[t] d
+ *
+ * Query and key positions are global ones, read off the types; a row that sees
+ * nothing gives o = 0 and z = -inf.
+ */
+#include "config.h"
+
+#include "ir/interp/state.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ir/rules.h"
+
+enum { CAUSAL, FULL, WINDOW, SAME }; /* mask_words */
+
+struct attn {
+	uint64_t rows, keys, d;
+	uint64_t kstep;          /* from one key to the next */
+	const uint64_t *krow;    /* per row: its key 0 */
+	const uint64_t *qpos;    /* per row: position, local */
+	const uint64_t *qglobal, *kglobal;
+	const double *doc;       /* or NULL */
+	const uint64_t *docrow;  /* per row: document of key 0 */
+	uint64_t docstep;
+	int mask;
+	int64_t window;
+	double scale;
+	double *score;           /* of one row */
+};
+
+/* q and k are operands at and at + 1; document ids, if any, operand doc. */
+static struct attn
+attn_of(struct step *s, int at, int doc)
+{
+	const struct type *q = s->xt[at], *k = s->xt[at + 1];
+	int pos = type_position(s->in->m, k), last = q->rank - 1;
+	const char *name = k->d[pos].name;
+	struct space rows = space_drop(space_of(s, q), q->d[last].name);
+	struct space fixed = rows;
+	struct attn a = {.rows = rows.count, .d = local_size(s, q, last)};
+	uint64_t *p = NEW_N(&s->in->scratch, uint64_t, rows.count);
+
+	/* Key 0 of a row: the row's place in k but for its position. */
+	for (int i = 0; i < fixed.n; i++)
+		if (fixed.name[i] == name)
+			fixed.name[i] = NULL;
+	a.krow = offsets(s, &fixed, k);
+	a.keys = local_size(s, k, pos);
+	a.kstep = stride(s, k, pos);
+	for (uint64_t i = 0; i < rows.count; i++)
+		p[i] = i * a.d / stride(s, q, pos) % local_size(s, q, pos);
+	a.qpos = p;
+	a.qglobal = positions(s, q, pos);
+	a.kglobal = positions(s, k, pos);
+	if (s->op->nin > doc) {
+		a.doc = s->x[doc];
+		a.docrow = offsets(s, &fixed, s->xt[doc]);
+		a.docstep = stride(s, s->xt[doc], pos);
+	}
+	a.mask = (int)op_int(s->op, ATTR_MASK);
+	a.window = op_int(s->op, ATTR_WINDOW);
+	a.scale = op_real(s->op, ATTR_SCALE);
+	if (a.scale == 0)
+		a.scale = 1 / sqrt((double)a.d);
+	a.score = NEW_N(&s->in->scratch, double, a.keys);
+	return a;
+}
+
+/* May row see key t? */
+static bool
+sees(const struct attn *a, uint64_t row, uint64_t t)
+{
+	int64_t q = (int64_t)a->qglobal[a->qpos[row]];
+	int64_t k = (int64_t)a->kglobal[t];
+
+	switch (a->mask) {
+	case FULL:
+		return true;
+	case WINDOW:
+		return k <= q && k > q - a->window;
+	case SAME:
+		return k <= q && a->doc[a->docrow[row] + t * a->docstep] ==
+		    a->doc[a->docrow[row] + a->qpos[row] * a->docstep];
+	default:
+		return k <= q;
+	}
+}
+
+static double
+inner(const double *x, const double *y, uint64_t n)
+{
+	double sum = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		sum += x[i] * y[i];
+	return sum;
+}
+
+/* Fills a->score; returns its log-sum-exp. */
+static double
+scores(struct attn *a, uint64_t row, const double *q, const double *k)
+{
+	double max = -INFINITY, sum = 0;
+
+	for (uint64_t t = 0; t < a->keys; t++) {
+		a->score[t] = !sees(a, row, t) ? -INFINITY : a->scale *
+		    inner(q + row * a->d, k + a->krow[row] + t * a->kstep,
+		    a->d);
+		max = fmax(max, a->score[t]);
+	}
+	if (max == -INFINITY)
+		return max;
+	for (uint64_t t = 0; t < a->keys; t++)
+		sum += exp(a->score[t] - max);
+	return max + log(sum);
+}
+
+void
+interp_ATTN(struct step *s)
+{
+	struct attn a = attn_of(s, 0, 3);
+
+	memset(s->y[0], 0, a.rows * a.d * sizeof(double));
+	for (uint64_t i = 0; i < a.rows; i++) {
+		double *o = s->y[0] + i * a.d;
+		double z = s->y[1][i] = scores(&a, i, s->x[0], s->x[1]);
+
+		for (uint64_t t = 0; t < a.keys; t++) {
+			const double *v = s->x[2] + a.krow[i] + t * a.kstep;
+			double p = a.score[t] == -INFINITY ? 0 :
+			    exp(a.score[t] - z);
+
+			for (uint64_t j = 0; j < a.d; j++)
+				o[j] += p * v[j];
+		}
+	}
+}
+
+void
+interp_ATTN_DELTA(struct step *s)
+{
+	uint64_t rows = local_count(s, s->yt[0]);
+	uint64_t d = local_count(s, s->xt[0]) / rows;
+
+	for (uint64_t i = 0; i < rows; i++)
+		s->y[0][i] = inner(s->x[0] + i * d, s->x[1] + i * d, d);
+}
+
+/* Operands do, q, k, v, z, D; results dq, dk, dv. */
+void
+interp_ATTN_BWD(struct step *s)
+{
+	struct attn a = attn_of(s, 1, 6);
+	const double *z = s->x[4], *delta = s->x[5];
+
+	for (int i = 0; i < 3; i++)
+		memset(s->y[i], 0,
+		    local_count(s, s->yt[i]) * sizeof(double));
+	for (uint64_t i = 0; i < a.rows; i++) {
+		const double *d = s->x[0] + i * a.d, *q = s->x[1] + i * a.d;
+
+		scores(&a, i, s->x[1], s->x[2]);
+		for (uint64_t t = 0; t < a.keys; t++) {
+			uint64_t kt = a.krow[i] + t * a.kstep;
+			double p, ds;
+
+			if (a.score[t] == -INFINITY)
+				continue;
+			p = exp(a.score[t] - z[i]);
+			ds = p * a.scale *
+			    (inner(d, s->x[3] + kt, a.d) - delta[i]);
+			for (uint64_t j = 0; j < a.d; j++) {
+				s->y[0][i * a.d + j] += ds * s->x[2][kt + j];
+				s->y[1][kt + j] += ds * q[j];
+				s->y[2][kt + j] += p * d[j];
+			}
+		}
+	}
+}

@@ -1,0 +1,113 @@
+/* Inside of the interpreter: state, frames, and what ops are written with. */
+#ifndef LOONG_INTERP_STATE_H
+#define LOONG_INTERP_STATE_H
+
+#include "ir/interp/interp.h"
+
+struct tensor {
+	const struct type *type;
+	int refs;
+	int64_t loop[MAX_LOOPS]; /* loop variables when it was made */
+	uint64_t count;          /* elements of each local array */
+	double **local;          /* one array per rank */
+};
+
+struct store { /* one field of one bundle: layers follow each other */
+	uint64_t layers, count;  /* count: local elements of one layer */
+	double **local;          /* layers * count elements per rank */
+};
+
+struct saved { /* by function and layer index */
+	const struct func *func;
+	int64_t index;
+	struct op *save;
+	struct tensor **t;
+	struct saved *next;
+};
+
+struct interp {
+	struct module *m;
+	struct interp_options opt;
+	int ranks;
+	int (*coord)[MAX_AXES];
+	struct store **store; /* by bundle number, then field */
+	struct saved *saved;
+	struct arena scratch; /* lives for one op */
+	int64_t micro;        /* variable of the loop over mb, else 0 */
+	bool failed;
+};
+
+struct frame {
+	struct func *f;
+	struct tensor **val; /* by value id; NULL: not alive */
+	int64_t index;
+	const char *var[MAX_LOOPS + 1]; /* index, then loops */
+	int64_t value[MAX_LOOPS + 1];
+	int nvar, depth;
+};
+
+/* One op on one rank: x[i] and y[i] are local arrays. */
+struct step {
+	struct interp *in;
+	struct frame *frame;
+	struct op *op;
+	int rank;
+	const struct type **xt, **yt;
+	const double **x;
+	double **y; /* not cleared */
+	const int64_t *loop;
+};
+
+#define OP(code, text, nin, nout, group, rule, summary)                        \
+	void interp_##code(struct step *s);
+#include "ir/ops.def"
+
+/* Reports at the op and stops the run. */
+void step_error(struct step *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+uint64_t local_count(const struct step *s, const struct type *t);
+uint64_t local_size(const struct step *s, const struct type *t, int dim);
+uint64_t stride(const struct step *s, const struct type *t, int dim);
+
+/* A list of dims to loop over, outermost first. */
+struct space {
+	int n;
+	const char *name[2 * MAX_RANK];
+	uint64_t size[2 * MAX_RANK];
+	uint64_t count;
+};
+struct space space_of(const struct step *s, const struct type *t);
+/* The dims of t that no other has. */
+struct space space_without(const struct step *s, const struct type *t,
+    const struct type *other);
+/* The same without its dim called name. */
+struct space space_drop(struct space a, const char *name);
+
+/*
+ * Offset into a local array of type t for every point of the space, in order;
+ * dims of t that the space lacks stay at 0.  This one function is broadcasting,
+ * transposition, reduction and repetition.  Lives until the op ends.
+ */
+const uint64_t *offsets(struct step *s, const struct space *a,
+    const struct type *t);
+
+/* Global indices of the local elements of dim i: its runs written out. */
+const uint64_t *positions(struct step *s, const struct type *t, int i);
+
+/* Per bundle and field. */
+struct store *store_of(const struct interp *in, const struct bundle *b,
+    int field);
+
+/* Values of an affine index in this frame. */
+int64_t frame_index(const struct frame *f, const struct affine *a);
+
+struct tensor *tensor_new(struct interp *in, const struct type *t,
+    const int64_t *loop);
+void tensor_unref(struct interp *in, struct tensor *t);
+/* The logical tensor; false if replicas disagree. */
+bool tensor_global(struct interp *in, const struct type *t,
+    const int64_t *loop, double *const *local, double *global);
+void tensor_scatter(struct interp *in, const struct type *t,
+    const double *global, double *const *local);
+
+#endif
