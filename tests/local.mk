@@ -20,4 +20,21 @@ check_rng_LDADD = $(sem_ldadd)
 check_rules_SOURCES = %D%/unit/check_rules.c
 check_rules_CPPFLAGS = $(sem_cppflags)
 check_rules_LDADD = $(sem_ldadd)
+
+# What the CPU kernels promise, at every level this CPU has.
+kernel_tests = check_attn check_gemm check_vec
+check_PROGRAMS += $(kernel_tests)
+TESTS += $(kernel_tests)
+EXTRA_DIST += %D%/unit/kernels.h
+
+kernel_ldadd = libloong_rt.a $(CHECK_LIBS)
+check_attn_SOURCES = %D%/unit/check_attn.c
+check_attn_CPPFLAGS = $(sem_cppflags)
+check_attn_LDADD = $(kernel_ldadd)
+check_gemm_SOURCES = %D%/unit/check_gemm.c
+check_gemm_CPPFLAGS = $(sem_cppflags)
+check_gemm_LDADD = $(kernel_ldadd)
+check_vec_SOURCES = %D%/unit/check_vec.c
+check_vec_CPPFLAGS = $(sem_cppflags)
+check_vec_LDADD = $(kernel_ldadd)
 endif
