@@ -23,5 +23,7 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/rows.c %D%/cpu/rows.h \
 	%D%/cpu/simd.h \
 	%D%/cpu/simd_end.h \
-	%D%/cpu/vec.h
+	%D%/cpu/vec.h \
+	%D%/state/error.c %D%/state/error.h \
+	%D%/state/state.h
 libloong_rt_a_CFLAGS = $(AM_CFLAGS) $(RT_CFLAGS)
