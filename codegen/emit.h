@@ -35,6 +35,13 @@ const char *emit_result_ptr(struct emit *e, const struct op *op);
 
 void emit_line(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* s as a C string literal, or NULL. */
+void emit_quoted(FILE *out, const char *s);
+
+/* Initialisers of lt_program: .recipe; .recipe_text and .plan_text. */
+void emit_recipe(struct emit *e);
+void emit_identity(struct emit *e);
+
 /* One kernel for ops[0..n), all of one fusion group. */
 void emit_kernel(struct emit *e, struct op *const *op, int n);
 

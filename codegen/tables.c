@@ -32,24 +32,6 @@ codegen_parameters(const struct module *m)
 	return n;
 }
 
-/* A string as a C literal: nothing of it can end the literal. */
-static void
-print_quoted(FILE *out, const char *s)
-{
-	if (!s) {
-		fputs("NULL", out);
-		return;
-	}
-	fputc('"', out);
-	for (; *s; s++)
-		if (strchr("\"\\?", *s) || (unsigned char)*s < 32 ||
-		    (unsigned char)*s > 126)
-			fprintf(out, "\\%03o", (unsigned char)*s);
-		else
-			fputc(*s, out);
-	fputc('"', out);
-}
-
 static struct bundle *
 derived(const struct module *m, const struct bundle *of,
     enum bundle_role role)
@@ -82,8 +64,10 @@ print_tensor(struct emit *e, const struct bundle *b, const struct field *f)
 	uint64_t layers = layers_of(m, b);
 	int rank = f->type->rank + (b->stack != NULL);
 
-	fprintf(e->out, "\t{.name = \"%s%s%s\", .rank = %d, .shape = {",
-	    b->stack ? b->path : "", b->stack ? "." : "", f->name, rank);
+	fputs("\t{.name = ", e->out);
+	emit_quoted(e->out, arena_printf(m->mem, "%s.%s",
+	    b->path ? b->path : b->name, f->name));
+	fprintf(e->out, ", .rank = %d, .shape = {", rank);
 	if (b->stack)
 		fprintf(e->out, "%" PRIu64 ", ", layers);
 	for (int i = 0; i < f->type->rank; i++)
@@ -164,80 +148,6 @@ emit_refresh(struct emit *e)
 	fputs("}\n\n", e->out);
 }
 
-/* ---- recipe ---- */
-
-struct recipe_row {
-	const char *key, *field; /* module setting, field of lt_recipe */
-	double dflt;
-	bool integer;
-};
-
-static const struct recipe_row recipe_rows[] = {
-	{"recipe.steps", "steps", 100, true},
-	{"recipe.warmup", "warmup", 0, true},
-	{"recipe.lr", "lr", 3e-4, false},
-	{"recipe.lr_min", "lr_min", 0, false},
-	{"recipe.decay_fraction", "decay_fraction", 0.2, false},
-	{"recipe.beta1", "beta1", 0.9, false},
-	{"recipe.beta2", "beta2", 0.95, false},
-	{"recipe.eps", "eps", 1e-8, false},
-	{"recipe.wd", "wd", 0.1, false},
-	{"recipe.clip", "clip", 0, false},
-	{"recipe.seed", "seed", 1, true},
-	{"recipe.val_fraction", "val_fraction", 0.1, false},
-	{"recipe.eval_every", "eval_every", 0, true},
-	{"recipe.eval_batches", "eval_batches", 8, true},
-	{"recipe.save_every", "save_every", 0, true},
-	{"recipe.keep_last", "keep_last", 2, true},
-	{"recipe.log_every", "log_every", 1, true},
-	{"recipe.eos", "eos", -1, true},
-	{"recipe.ignore", "ignore", -100, true},
-};
-
-struct word_row {
-	const char *key, *field;
-	const char *word, *value; /* setting word and its C constant */
-};
-
-static const struct word_row word_rows[] = {
-	{"recipe.schedule", "schedule", "constant", "LT_CONSTANT"},
-	{"recipe.schedule", "schedule", "cosine", "LT_COSINE"},
-	{"recipe.schedule", "schedule", "wsd", "LT_WSD"},
-	{"recipe.nan", "nan_policy", "stop", "LT_NAN_STOP"},
-	{"recipe.nan", "nan_policy", "skip", "LT_NAN_SKIP"},
-};
-
-static void
-print_recipe(struct emit *e)
-{
-	const struct module *m = e->m;
-
-	fputs("\t.recipe = {\n", e->out);
-	for (size_t i = 0; i < COUNT_OF(recipe_rows); i++) {
-		const struct recipe_row *r = &recipe_rows[i];
-		double v = module_number(m, r->key, r->dflt);
-
-		if (r->integer)
-			fprintf(e->out, "\t\t.%s = %" PRId64 ",\n", r->field,
-			    (int64_t)v);
-		else
-			fprintf(e->out, "\t\t.%s = %a, /* %g */\n", r->field, v,
-			    v);
-	}
-	for (size_t i = 0; i < COUNT_OF(word_rows); i++)
-		if (strcmp(module_text(m, word_rows[i].key, ""),
-		    word_rows[i].word) == 0)
-			fprintf(e->out, "\t\t.%s = %s,\n", word_rows[i].field,
-			    word_rows[i].value);
-	fputs("\t\t.train = ", e->out);
-	print_quoted(e->out, module_text(m, "recipe.train", NULL));
-	fputs(",\n\t\t.val = ", e->out);
-	print_quoted(e->out, module_text(m, "recipe.val", NULL));
-	fputs(",\n\t\t.format = ", e->out);
-	print_quoted(e->out, module_text(m, "recipe.format", "auto"));
-	fputs(",\n\t},\n", e->out);
-}
-
 /* ---- program ---- */
 
 static uint64_t
@@ -262,40 +172,6 @@ vocabulary(const struct module *m)
 		return 0;
 	t = region_last(&f->body)->in[0].v->type;
 	return dim_local_size(m, &t->d[t->rank - 1]);
-}
-
-static uint64_t
-fnv1a(const char *s, size_t n)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	while (n--)
-		h = (h ^ (unsigned char)*s++) * UINT64_C(1099511628211);
-	return h;
-}
-
-/* Identity of what is computed: the IR without places. */
-static uint64_t
-program_hash(struct module *m)
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	uint64_t h;
-
-	for (int i = 0; i < m->nbundle; i++)
-		for (int j = 0; j < m->bundle[i]->nfield; j++) {
-			const struct field *x = &m->bundle[i]->field[j];
-
-			fprintf(f, "%s.%s", m->bundle[i]->name, x->name);
-			for (int k = 0; k < x->type->rank; k++)
-				fprintf(f, " %" PRIu64, module_dim(m,
-				    x->type->d[k].name)->size);
-		}
-	fclose(f);
-	h = fnv1a(text, n);
-	free(text);
-	return h;
 }
 
 static void
@@ -323,10 +199,14 @@ print_program(struct emit *e)
 	fclose(f);
 	codegen_flops(m, &model, &hardware);
 	fprintf(e->out, "static const struct lt_program program = {\n"
-	    "\t.abi = LT_ABI,\n\t.name = \"%s\",\n\t.version = \"%s\",\n"
-	    "\t.hash = UINT64_C(0x%016" PRIx64 "),\n\t.plan = ", m->name,
-	    VERSION, program_hash(m));
-	print_quoted(e->out, plan);
+	    "\t.abi = LT_ABI,\n\t.name = ");
+	emit_quoted(e->out, m->name);
+	fprintf(e->out, ",\n\t.version = \"%s\",\n"
+	    "\t.hash = UINT64_C(0x%016" PRIx64 "),\n", VERSION,
+	    codegen_model_hash(m));
+	emit_identity(e);
+	fputs("\t.plan = ", e->out);
+	emit_quoted(e->out, plan);
 	free(plan);
 	fprintf(e->out, ",\n\t.micro = %" PRIu64 ", .batch = %" PRIu64
 	    ", .seq = %" PRIu64 ", .vocab = %" PRIu64 ",\n"
@@ -346,7 +226,7 @@ print_program(struct emit *e)
 	print_io(e, "io_logits", "io.logits");
 	fputs("\t.tensor = tensors,\n"
 	    "\t.ntensor = sizeof tensors / sizeof *tensors,\n", e->out);
-	print_recipe(e);
+	emit_recipe(e);
 	fprintf(e->out, "\t.step = f_step,\n\t.eval = f_eval,\n"
 	    "\t.logits = %s,\n\t.refresh = refresh,\n};\n\n",
 	    module_func(m, module_namez(m, "logits")) ? "f_logits" : "NULL");

@@ -18,7 +18,7 @@
 
 #include "runtime/dtype.h"
 
-enum { LT_ABI = 1 };
+enum { LT_ABI = 2 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
 enum lt_arena { LT_STATE, LT_KEEP, LT_ACT, LT_IO, LT_WORK, LT_ARENAS };
@@ -79,7 +79,16 @@ struct lt_program {
 	uint32_t abi;          /* LT_ABI */
 	const char *name;      /* of the model */
 	const char *version;   /* loongc that made it */
-	uint64_t hash;         /* of the program text: identity in checkpoints */
+	/*
+	 * Identity.  hash: of the model alone (tensors and mathematics, not
+	 * batch, sequence, dtypes, recipe or plan): a checkpoint of another
+	 * hash is another model's.  The texts are lines "key=value\n" in a
+	 * fixed order.  recipe_text: everything the course of training
+	 * depends on, as compiled in; plan_text: what may change between
+	 * runs of one training, results being equal up to rounding.
+	 */
+	uint64_t hash;
+	const char *recipe_text, *plan_text;
 	const char *plan;      /* JSON: mesh, arenas, tensors, cost; see --emit=plan */
 	int naxis;
 	const char *axis[LT_AXES_MAX];
@@ -123,6 +132,8 @@ struct lt {
 	char *arena[LT_ARENAS]; /* 64-byte aligned, zeroed at start */
 	struct lt_pool *pool;
 	int64_t step;          /* number of this step, from 1 */
+	uint64_t seed;         /* of dropout */
+	int64_t micro;         /* microbatch at work; set by step */
 	double lr;             /* of this step */
 	bool training;         /* dropout is active */
 	int64_t at;            /* logits: position */
