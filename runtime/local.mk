@@ -1,5 +1,5 @@
 # What a generated trainer links.
-noinst_LIBRARIES += libloong_rt.a
+pkglib_LIBRARIES += libloong_rt.a
 libloong_rt_a_SOURCES = \
 	%D%/cpu/act.h \
 	%D%/dtype.h \
@@ -27,3 +27,17 @@ libloong_rt_a_SOURCES = \
 	%D%/state/error.c %D%/state/error.h \
 	%D%/state/state.h
 libloong_rt_a_CFLAGS = $(AM_CFLAGS) $(RT_CFLAGS)
+
+# Generated programs include these; loongc looks for include/ in pkglibdir.
+rtincludedir = $(pkglibdir)/include
+nobase_rtinclude_HEADERS = \
+	%D%/cpu/act.h \
+	%D%/cpu/attn.h \
+	%D%/cpu/gemm.h \
+	%D%/cpu/head.h \
+	%D%/cpu/pool.h \
+	%D%/cpu/rows.h \
+	%D%/cpu/vec.h \
+	%D%/dtype.h \
+	%D%/loong_rt.h \
+	support/rng.h

@@ -1,5 +1,13 @@
 # Tests: see doc/HACKING.md.
 
+# A .lir or .lt file in TESTS is a test of its own: see tests/filetest.
+TEST_EXTENSIONS = .lir .lt
+LIR_LOG_COMPILER = $(SHELL) $(srcdir)/%D%/filetest
+LT_LOG_COMPILER = $(LIR_LOG_COMPILER)
+AM_TESTS_ENVIRONMENT = LOONGC=$(abs_builddir)/loongc$(EXEEXT); export LOONGC; \
+	LC_ALL=C; export LC_ALL;
+EXTRA_DIST += %D%/filetest
+
 # What the interpreter and the rules promise.
 if HAVE_CHECK
 sem_tests = check_fd check_interp check_rng check_rules

@@ -1,0 +1,123 @@
+#include "config.h"
+
+#include "driver/compile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "codegen/codegen.h"
+#include "driver/cc.h"
+#include "driver/load.h"
+#include "driver/output.h"
+#include "driver/times.h"
+#include "passes/pass.h"
+
+struct job {
+	const struct options *o;
+	struct arena *mem;
+	struct diag *diag;
+	struct input in;
+	struct module *m;
+	struct times times;
+};
+
+static int
+lower(struct job *j)
+{
+	struct pipeline_options po = {.stop = j->o->after,
+	    .print = j->o->print_after, .out = stderr,
+	    .times = j->o->times ? stderr : NULL};
+
+	switch (pipeline_run(pipeline, j->m, &po)) {
+	case PIPELINE_OK:
+		return 0;
+	case PIPELINE_ERRORS:
+		return EXIT_ERRORS;
+	default:
+		return EXIT_INTERNAL;
+	}
+}
+
+/* The C goes through a nameless file: nothing of it can be left behind. */
+static bool
+write_exe(struct job *j, struct output *w)
+{
+	FILE *c = tmpfile();
+	bool ok;
+
+	if (!c) {
+		fprintf(stderr, "loongc: temporary file: %s\n",
+		    strerror(errno));
+		return false;
+	}
+	ok = codegen_c(j->m, c) == 0;
+	times_lap(&j->times, "emit");
+	ok = ok && cc_link(c, w->temp, j->o->verbose);
+	times_lap(&j->times, "cc");
+	fclose(c);
+	return ok;
+}
+
+static bool
+write_text(struct job *j, FILE *out)
+{
+	bool ok = true;
+
+	switch (j->o->emit) {
+	case EMIT_C:
+		ok = codegen_c(j->m, out) == 0;
+		break;
+	case EMIT_PLAN:
+		ok = codegen_plan(j->m, out) == 0;
+		break;
+	default:
+		module_print(j->m, NULL, out);
+	}
+	times_lap(&j->times, "emit");
+	return ok;
+}
+
+static int
+emit(struct job *j)
+{
+	bool exe = j->o->emit == EMIT_EXE;
+	struct output w;
+
+	if (!output_open(&w, j->o->output, &j->in, exe))
+		return EXIT_ERRORS;
+	if (!(exe ? write_exe(j, &w) : write_text(j, w.file))) {
+		output_discard(&w);
+		return EXIT_ERRORS;
+	}
+	return output_commit(&w) ? 0 : EXIT_ERRORS;
+}
+
+static int
+run(struct job *j)
+{
+	int status;
+
+	if (!input_read(&j->in, j->mem, j->o->file))
+		return EXIT_ERRORS;
+	j->diag->src = &j->in.src;
+	times_start(&j->times, j->o->times ? stderr : NULL);
+	j->m = load_module(j->mem, j->diag, j->o);
+	if (!j->m)
+		return EXIT_ERRORS;
+	times_lap(&j->times, "read");
+	status = lower(j);
+	times_skip(&j->times);
+	return status ? status : emit(j);
+}
+
+int
+driver_compile(const struct options *o)
+{
+	struct arena mem = {0};
+	struct diag diag = {.out = stderr};
+	struct job j = {.o = o, .mem = &mem, .diag = &diag};
+	int status = run(&j);
+
+	arena_free(&mem);
+	return status;
+}

@@ -1,0 +1,126 @@
+#include "config.h"
+
+#include "driver/load.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef HAVE_FRONTEND
+#include "frontend/frontend.h"
+#endif
+
+enum file_kind
+file_kind(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	if (dot && strcmp(dot, ".lt") == 0)
+		return FILE_LT;
+	if (dot && strcmp(dot, ".lir") == 0)
+		return FILE_LIR;
+	return FILE_OTHER;
+}
+
+static bool
+fail(const char *text, const char *why)
+{
+	fprintf(stderr, "loongc: --set %s: %s\n", text, why);
+	return false;
+}
+
+/* Sizes are whole and positive; a later verify checks that they fit. */
+static bool
+set_dim(struct module *m, struct dimdef *d, const char *text, double v)
+{
+	if (!(v >= 1) || v > 0x1p40 || v != floor(v))
+		return fail(text, "a dimension is a whole number from 1 to "
+		    "2^40");
+	if (m->stage == 'e')
+		return fail(text, "the dump's memory is planned already; set "
+		    "dimensions before that");
+	d->size = (uint64_t)v;
+	return true;
+}
+
+static bool
+set_setting(struct module *m, const char *key, const char *text,
+    const char *value, bool number, double v)
+{
+	struct span nowhere = {0, 0};
+
+	if (strncmp(key, "recipe.", 7) != 0 && strncmp(key, "plan.", 5) != 0)
+		return fail(text, "no such dimension; settings start with "
+		    "'recipe.' or 'plan.'");
+	for (const char *p = key; *p; p++)
+		if (!isalnum((unsigned char)*p) && *p != '_' && *p != '.')
+			return fail(text, "not the name of a setting");
+	if (number)
+		module_set_number(m, key, v, nowhere);
+	else
+		module_set_text(m, key, value, nowhere);
+	return true;
+}
+
+/* name=value for a dump: its dimensions and settings as they stand in it. */
+static bool
+set_one(struct module *m, const char *text)
+{
+	const char *eq = strchr(text, '=');
+	struct dimdef *d;
+	const char *key;
+	char *end;
+	double v;
+
+	if (!eq || eq == text || !eq[1])
+		return fail(text, "expected name=value");
+	key = module_name(m, text, (size_t)(eq - text));
+	errno = 0;
+	v = strtod(eq + 1, &end);
+	d = module_dim(m, key);
+	if (d && *end)
+		return fail(text, "a dimension is a number");
+	if (d)
+		return set_dim(m, d, text, v);
+	return set_setting(m, key, text, eq + 1, !*end && isfinite(v), v);
+}
+
+static struct module *
+load_lir(struct arena *mem, struct diag *d, const struct options *o)
+{
+	struct module *m = module_read(mem, d);
+
+	for (int i = 0; m && i < o->set.n; i++)
+		if (!set_one(m, o->set.item[i]))
+			return NULL;
+	return m;
+}
+
+#ifdef HAVE_FRONTEND
+static struct module *
+load_lt(struct arena *mem, struct diag *d, const struct options *o)
+{
+	struct frontend_options f = {.model = o->model, .recipe = o->recipe,
+	    .plan = o->plan, .set = o->set.item, .nset = o->set.n};
+
+	return frontend_compile(mem, d, &f);
+}
+#else
+static struct module *
+load_lt(struct arena *mem, struct diag *d, const struct options *o)
+{
+	(void)mem;
+	(void)d;
+	fprintf(stderr, "loongc: %s: built without the language\n", o->file);
+	return NULL;
+}
+#endif
+
+struct module *
+load_module(struct arena *mem, struct diag *d, const struct options *o)
+{
+	return file_kind(o->file) == FILE_LIR ? load_lir(mem, d, o) :
+	    load_lt(mem, d, o);
+}

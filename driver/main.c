@@ -1,0 +1,79 @@
+/* loongc: the command. */
+#include "config.h"
+
+#include <string.h>
+
+#include "driver/compile.h"
+#include "driver/load.h"
+#include "driver/options.h"
+
+static int
+usage(const char *why)
+{
+	fprintf(stderr, "loongc: %s\ntry: loongc --help\n", why);
+	return EXIT_USAGE;
+}
+
+static int
+finish_print(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	perror("loongc: standard output");
+	return EXIT_ERRORS;
+}
+
+/* Options that print something and need no file. */
+static bool
+informs(const struct options *o)
+{
+	if (o->help)
+		options_help(stdout);
+	else if (o->manual)
+		options_manual(stdout);
+	else if (o->version)
+		printf("loongc %s\n", VERSION);
+	else
+		return false;
+	return true;
+}
+
+/* What fits together; NULL if all does. */
+static const char *
+find_clash(struct options *o)
+{
+	if (!o->file)
+		return "no file to compile";
+	if (file_kind(o->file) == FILE_OTHER)
+		return "the file's name must end in .lt or .lir";
+	if (o->target != TARGET_CPU)
+		return "this version compiles for --target=cpu only";
+	if (o->after && o->emit == EMIT_EXE)
+		o->emit = EMIT_IR;
+	if (o->after && o->emit != EMIT_IR)
+		return "--after goes with --emit=ir only";
+	if (o->emit == EMIT_AST && file_kind(o->file) != FILE_LT)
+		return "--emit=ast needs a .lt file";
+	if (o->emit == EMIT_EXE && (!o->output || strcmp(o->output, "-") == 0))
+		return "where to put the trainer? -o PATH";
+	return NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o;
+	const char *clash;
+	int status;
+
+	if (!options_parse(&o, argc, argv))
+		return EXIT_USAGE;
+	if (informs(&o))
+		status = finish_print();
+	else if ((clash = find_clash(&o)))
+		status = usage(clash);
+	else
+		status = driver_compile(&o);
+	options_free(&o);
+	return status;
+}

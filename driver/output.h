@@ -1,0 +1,32 @@
+/*
+ * Output files: whole or not at all.
+ *
+ * What is written goes to a file in a private folder beside its destination;
+ * output_commit puts it in place.  Until then, and after any error or signal,
+ * the destination is as it was and nothing else is left.
+ */
+#ifndef LOONG_DRIVER_OUTPUT_H
+#define LOONG_DRIVER_OUTPUT_H
+
+#include <stdio.h>
+
+#include "driver/input.h"
+
+struct output {
+	const char *path; /* NULL: standard output */
+	FILE *file;       /* to write to */
+	char *dir, *temp; /* folder and file in it; NULL: written in place */
+};
+
+/*
+ * path NULL or "-" is standard output; a device is written in place.  exe: a
+ * program will be linked at w->temp, so there is no file to write to.
+ * On failure: a message to stderr, false, and nothing to discard.
+ */
+bool output_open(struct output *w, const char *path, const struct input *in,
+    bool exe);
+/* On failure: a message to stderr, false; everything is discarded. */
+bool output_commit(struct output *w);
+void output_discard(struct output *w);
+
+#endif

@@ -1,0 +1,10 @@
+# loongc as a command.
+driver_filetests = \
+	%D%/read.lir \
+	%D%/set_dim.lir \
+	%D%/set_fraction.lir \
+	%D%/unknown_op.lir
+driver_scripts = \
+	%D%/options.sh
+TESTS += $(driver_filetests) $(driver_scripts)
+EXTRA_DIST += $(driver_filetests) $(driver_scripts)

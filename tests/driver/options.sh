@@ -1,0 +1,66 @@
+#!/bin/sh
+# The command line: every option in --help and in the manual, and mistakes.
+set -u
+loongc=${LOONGC:-./loongc}
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+bad=0
+
+fail() {
+	echo "FAIL: $*"
+	bad=1
+}
+
+# says STATUS TEXT ARGS...: loongc ARGS ends with STATUS and prints TEXT to
+# standard error, nothing to standard output.
+says() {
+	want=$1 text=$2
+	shift 2
+	"$loongc" "$@" >"$tmp/out" 2>"$tmp/err"
+	got=$?
+	test $got -eq "$want" || fail "loongc $*: exit $got, not $want"
+	grep -qF -- "$text" "$tmp/err" || {
+		fail "loongc $*: does not say '$text' but:"
+		cat "$tmp/err"
+	}
+	test ! -s "$tmp/out" || fail "loongc $*: prints to standard output"
+}
+
+page=${srcdir:-.}/doc/loongc.1
+"$loongc" --manual >"$tmp/loongc.1" || fail "--manual"
+test -z "${LOONGC_BLESS-}" || cp "$tmp/loongc.1" "$page"
+diff -u "$page" "$tmp/loongc.1" || {
+	echo "to accept: LOONGC_BLESS=1 make check TESTS=tests/driver/options.sh"
+	fail "doc/loongc.1 is not what --manual prints"
+}
+
+"$loongc" --help >"$tmp/help" || fail "--help"
+test "$(awk '{ if (length > n) n = length } END { print n }' "$tmp/help")" \
+	-le 80 || fail "--help is wider than a terminal"
+sed -n 's/^\(TEXT\|FLAG\|LIST\|WORD\)([a-z_]*, [^,]*, "\([a-z-]*\)".*/\2/p' \
+	"${srcdir:-.}/driver/options.def" >"$tmp/names"
+test "$(wc -l <"$tmp/names")" -ge 12 || fail "options.def is not understood"
+while read -r name; do
+	grep -q -e "--$name" "$tmp/help" || fail "--help lacks --$name"
+	grep -qF -e "\\-\\-$(echo "$name" | sed 's/-/\\-/g')" "$tmp/loongc.1" ||
+		fail "the manual lacks --$name"
+done <"$tmp/names"
+"$loongc" --version | grep -q '^loongc [0-9]' || fail "--version"
+
+says 2 "no file to compile"
+says 2 "unknown option '--frob'" --frob x.lir
+says 2 "unknown option '-q'" -q x.lir
+says 2 "a value is missing for option '-o'" x.lir -o
+says 2 "a value is missing for option '--set'" x.lir --set
+says 2 "no value is taken by option '--help=1'" --help=1
+says 2 "--emit takes one of" --emit=asm x.lir
+says 2 "one file at a time: unexpected 'y.lir'" x.lir y.lir
+says 2 "must end in .lt or .lir" x.c
+says 2 "must end in .lt or .lir" -- --help
+says 2 "--target=cpu only" --target=cuda x.lir -o t
+says 2 "where to put the trainer" x.lir
+says 2 "--after goes with --emit=ir only" --emit=c --after=fuse x.lir
+says 2 "--emit=ast needs a .lt file" --emit=ast x.lir
+says 1 "no pass is called 'frob'" --after=frob \
+	"${srcdir:-.}/tests/driver/read.lir"
+exit $bad
