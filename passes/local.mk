@@ -1,8 +1,16 @@
 # Passes over the IR, in the order of passes.def.
 noinst_LIBRARIES += libpasses.a
 libpasses_a_SOURCES = \
+	%D%/autodiff.c \
 	%D%/fuse.c \
+	%D%/grad.c %D%/grad.h \
+	%D%/grad_flow.c \
+	%D%/losshead.c \
 	%D%/memory.c \
 	%D%/pass.h \
 	%D%/passes.def \
-	%D%/pipeline.c
+	%D%/pipeline.c \
+	%D%/rewrite.c %D%/rewrite.h \
+	%D%/simplify.c \
+	%D%/step.c %D%/step.h \
+	%D%/vjp.c
