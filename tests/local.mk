@@ -10,12 +10,24 @@ EXTRA_DIST += %D%/filetest
 
 # What the interpreter and the rules promise.
 if HAVE_CHECK
-sem_tests = check_fd check_interp check_rng check_rules
+sem_tests = check_autodiff check_fd check_interp check_ir check_pipeline \
+	check_rng check_rules
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
 
 sem_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 sem_ldadd = libir.a libsupport.a $(CHECK_LIBS)
+pass_ldadd = libpasses.a $(sem_ldadd)
+check_autodiff_SOURCES = %D%/sem/check_autodiff.c %D%/sem/train.c \
+	%D%/sem/train.h
+check_autodiff_CPPFLAGS = $(sem_cppflags)
+check_autodiff_LDADD = $(pass_ldadd)
+check_ir_SOURCES = %D%/unit/check_ir.c
+check_ir_CPPFLAGS = $(sem_cppflags)
+check_ir_LDADD = $(sem_ldadd)
+check_pipeline_SOURCES = %D%/unit/check_pipeline.c
+check_pipeline_CPPFLAGS = $(sem_cppflags)
+check_pipeline_LDADD = $(pass_ldadd)
 check_fd_SOURCES = %D%/sem/check_fd.c
 check_fd_CPPFLAGS = $(sem_cppflags)
 check_fd_LDADD = $(sem_ldadd)
