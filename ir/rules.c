@@ -330,6 +330,26 @@ rule_cast(struct check *c)
 }
 
 bool
+rule_rename(struct check *c)
+{
+	const struct type *r = stated(c, 0), *x = c->in[0];
+	struct type t;
+
+	if (!all_typed(c, 1) || !is_real(c, 0) || !need_stated(c))
+		return false;
+	t = *x;
+	for (int i = 0; i < x->rank && r->rank == x->rank; i++) {
+		const struct dimdef *from = module_dim(c->m, x->d[i].name);
+		const struct dimdef *to = module_dim(c->m, r->d[i].name);
+
+		if (from && to && from->size == to->size)
+			t.d[i].name = r->d[i].name;
+	}
+	c->res[0] = type_intern(c->m, &t);
+	return true;
+}
+
+bool
 rule_take(struct check *c)
 {
 	if (!all_typed(c, 1))

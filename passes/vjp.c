@@ -165,7 +165,7 @@ linear(struct grad *g, enum opcode code)
 	struct arg d = vjp_d(g, 0);
 	struct op *op = vjp_op(g, code, &d, 1);
 
-	if (code != OP_CAST && code != OP_SPREAD)
+	if (code != OP_CAST && code != OP_SPREAD && code != OP_RENAME)
 		vjp_attrs(g, op);
 	vjp_give(g, 0, op);
 }
@@ -186,6 +186,12 @@ static void
 vjp_CAST(struct grad *g)
 {
 	linear(g, OP_CAST);
+}
+
+static void
+vjp_RENAME(struct grad *g)
+{
+	linear(g, OP_RENAME);
 }
 
 /* y = sum x: the sum is f32 where x may not be */
