@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef HAVE_FRONTEND
 #include "frontend/frontend.h"
-#endif
 
 enum file_kind
 file_kind(const char *path)
@@ -98,7 +96,6 @@ load_lir(struct arena *mem, struct diag *d, const struct options *o)
 	return m;
 }
 
-#ifdef HAVE_FRONTEND
 static struct module *
 load_lt(struct arena *mem, struct diag *d, const struct options *o)
 {
@@ -107,16 +104,6 @@ load_lt(struct arena *mem, struct diag *d, const struct options *o)
 
 	return frontend_compile(mem, d, &f);
 }
-#else
-static struct module *
-load_lt(struct arena *mem, struct diag *d, const struct options *o)
-{
-	(void)mem;
-	(void)d;
-	fprintf(stderr, "loongc: %s: built without the language\n", o->file);
-	return NULL;
-}
-#endif
 
 struct module *
 load_module(struct arena *mem, struct diag *d, const struct options *o)

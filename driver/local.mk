@@ -19,5 +19,5 @@ loongc_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DLOONGC_CFLAGS='"$(TRAINER_CFLAGS)"' \
 	-DLOONGC_LDFLAGS='"$(TRAINER_LDFLAGS)"' \
 	-DLOONGC_LIBS='"$(TRAINER_LIBS)"'
-loongc_LDADD = libcodegen.a libpasses.a libir.a libsupport.a
+loongc_LDADD = libcodegen.a libpasses.a libfrontend.a libir.a libsupport.a
 dist_man_MANS += doc/loongc.1

@@ -1,0 +1,356 @@
+/* Lists and nodes of the syntax tree, as the grammar finds them. */
+#include "config.h"
+
+#include "frontend/build.h"
+
+#include <string.h>
+
+#include "support/buf.h"
+
+/* Appends node n to a list with ends first and last. */
+#define PUSH(list, node) \
+	((list).last ? ((list).last->next = (node)) : ((list).first = (node)), \
+	 (list).last = (node))
+
+struct idents
+build_idents(struct parse *p, struct idents list, struct ident id)
+{
+	struct ident *node = ast_node(p, sizeof *node);
+
+	*node = id;
+	PUSH(list, node);
+	list.n++;
+	return list;
+}
+
+struct idents
+build_front(struct parse *p, struct ident id, struct idents rest)
+{
+	struct ident *node = ast_node(p, sizeof *node);
+
+	*node = id;
+	node->next = rest.first;
+	rest.first = node;
+	if (!rest.last)
+		rest.last = node;
+	rest.n++;
+	return rest;
+}
+
+struct actual *
+build_actual(struct parse *p, const struct ident *id, struct expr *value)
+{
+	struct actual *a = ast_node(p, sizeof *a);
+
+	a->value = value;
+	a->at = value->at;
+	if (id) {
+		a->name = id->name;
+		a->at = id->at;
+	}
+	return a;
+}
+
+struct actuals
+build_actuals(struct parse *p, struct actuals list, struct actual *a)
+{
+	(void)p;
+	PUSH(list, a);
+	list.n++;
+	return list;
+}
+
+struct formal *
+build_formal(struct parse *p, struct ident id, struct idents dims,
+    struct span at)
+{
+	struct formal *f = ast_node(p, sizeof *f);
+
+	f->id = id;
+	f->dims = dims;
+	f->at = at;
+	return f;
+}
+
+struct formals
+build_formals(struct parse *p, struct formals list, struct formal *f)
+{
+	(void)p;
+	PUSH(list, f);
+	list.n++;
+	return list;
+}
+
+struct dimdecl *
+build_dim(struct parse *p, struct ident id, struct expr *value)
+{
+	struct dimdecl *d = ast_node(p, sizeof *d);
+
+	d->id = id;
+	d->value = value;
+	return d;
+}
+
+struct pdecl *
+build_param(struct parse *p, struct ident id, struct idents family,
+    struct idents in, struct span at)
+{
+	struct pdecl *d = ast_node(p, sizeof *d);
+
+	d->id = id;
+	d->family = family;
+	d->in = in;
+	d->at = at;
+	return d;
+}
+
+struct pdecl *
+build_map(struct parse *p, struct pdecl *d, struct idents out)
+{
+	(void)p;
+	d->is_map = true;
+	d->out = out;
+	return d;
+}
+
+struct expr *
+build_binary(struct parse *p, char op, struct expr *a, struct expr *b,
+    struct span at)
+{
+	struct expr *e = ast_expr(p, EXPR_BINARY, at, a, b);
+
+	e->op = op;
+	return e;
+}
+
+struct expr *
+build_call(struct parse *p, struct expr *callee, struct actuals args,
+    struct span at)
+{
+	struct expr *e = ast_expr(p, EXPR_CALL, at, callee, NULL);
+
+	for (struct actual *a = args.first; a; a = a->next)
+		ast_child(p, e, a->value);
+	e->args = args.first;
+	e->nargs = args.n;
+	return e;
+}
+
+struct expr *
+build_rename(struct parse *p, struct expr *a, struct idents dims,
+    struct span at)
+{
+	struct expr *e = ast_expr(p, EXPR_RENAME, at, a, NULL);
+
+	e->dims = dims;
+	return e;
+}
+
+struct body *
+build_stmts(struct body *b, struct stmt *s)
+{
+	PUSH(*b, s);
+	return b;
+}
+
+struct stmt *
+build_dims(struct parse *p, struct dimdecl *d, struct span at)
+{
+	struct stmt *s = ast_stmt(p, STMT_DIM, at);
+
+	s->dim = d;
+	return s;
+}
+
+struct stmt *
+build_params(struct parse *p, struct pdecl *d, struct expr *init,
+    struct span at)
+{
+	struct stmt *s = ast_stmt(p, STMT_PARAM, at);
+
+	s->param = d;
+	s->value = init;
+	return s;
+}
+
+struct stmt *
+build_inner(struct parse *p, struct block *b, struct span at)
+{
+	struct stmt *s = ast_stmt(p, STMT_BLOCK, at);
+
+	s->block = b;
+	return s;
+}
+
+struct stmt *
+build_assign(struct parse *p, struct idents target, struct expr *value,
+    struct span at)
+{
+	struct stmt *s = ast_stmt(p, STMT_ASSIGN, at);
+
+	s->target = target;
+	s->value = value;
+	return s;
+}
+
+struct stmt *
+build_typed(struct parse *p, struct idents target, struct idents dims,
+    struct expr *value, struct span at)
+{
+	struct stmt *s = build_assign(p, target, value, at);
+
+	s->typed = true;
+	s->dims = dims;
+	return s;
+}
+
+struct stmt *
+build_repeat(struct parse *p, struct expr *count, const struct ident *name,
+    struct body *body, struct span at)
+{
+	struct stmt *s = ast_stmt(p, STMT_REPEAT, at);
+
+	s->value = count;
+	s->body = body;
+	if (name)
+		s->name = *name;
+	return s;
+}
+
+struct stmt *
+build_return(struct parse *p, struct actuals results, struct span at)
+{
+	struct stmt *s = ast_stmt(p, STMT_RETURN, at);
+
+	s->results = results;
+	return s;
+}
+
+struct block *
+build_block(struct parse *p, struct ident id, struct formals formal,
+    struct body *body, struct span at)
+{
+	struct block *b = ast_node(p, sizeof *b);
+
+	b->id = id;
+	b->formal = formal;
+	b->body = body;
+	b->at = at;
+	return b;
+}
+
+struct entry *
+build_entry(struct parse *p, struct ident id, struct actuals value,
+    struct span at)
+{
+	struct entry *e = ast_node(p, sizeof *e);
+
+	e->id = id;
+	e->value = value;
+	e->at = at;
+	return e;
+}
+
+struct entry *
+build_group(struct parse *p, struct ident id, struct entry *child,
+    struct span at)
+{
+	struct entry *e = ast_node(p, sizeof *e);
+
+	e->id = id;
+	e->child = child;
+	e->is_group = true;
+	e->at = at;
+	return e;
+}
+
+/* Settings are few; the list's end is found by walking. */
+struct entry *
+build_entries(struct parse *p, struct entry *list, struct entry *e)
+{
+	struct entry **end = &list;
+	int n = 0;
+
+	for (; *end; end = &(*end)->next)
+		if (++n > 1000) {
+			if (!p->stopped)
+				diag_report(p->d, DIAG_NESTING, e->at,
+				    "more than 1000 settings");
+			p->stopped = true;
+			return list;
+		}
+	*end = e;
+	return list;
+}
+
+void
+build_file_dims(struct parse *p, struct dimdecl *d, struct span at)
+{
+	PUSH(*p->file, build_dims(p, d, at));
+}
+
+void
+build_file_block(struct parse *p, struct block *b, struct span at)
+{
+	PUSH(*p->file, build_inner(p, b, at));
+}
+
+void
+build_model(struct parse *p, struct block *b)
+{
+	struct file *f = p->file;
+
+	*(f->model_last ? &f->model_last->next : &f->model) = b;
+	f->model_last = b;
+}
+
+static struct settings *
+make_settings(struct parse *p, struct ident id, struct entry *e,
+    struct span at)
+{
+	struct settings *s = ast_node(p, sizeof *s);
+
+	s->id = id;
+	s->entry = e;
+	s->at = at;
+	return s;
+}
+
+void
+build_recipe(struct parse *p, struct ident id, struct entry *e,
+    struct span at)
+{
+	struct file *f = p->file;
+	struct settings *s = make_settings(p, id, e, at);
+
+	*(f->recipe_last ? &f->recipe_last->next : &f->recipe) = s;
+	f->recipe_last = s;
+}
+
+void
+build_plan(struct parse *p, struct ident id, struct entry *e, struct span at)
+{
+	struct file *f = p->file;
+	struct settings *s = make_settings(p, id, e, at);
+
+	*(f->plan_last ? &f->plan_last->next : &f->plan) = s;
+	f->plan_last = s;
+}
+
+void
+build_syntax_error(struct parse *p, struct span at, const char *got,
+    const char *const *want, int n)
+{
+	struct buf b = {0};
+	struct report r;
+
+	if (p->stopped)
+		return;
+	for (int i = 0; i < n; i++)
+		buf_printf(&b, "%s%s", i == 0 ? ", expected " :
+		    i == n - 1 ? " or " : ", ", want[i]);
+	report_open(&r, p->d, DIAG_SYNTAX, at, "unexpected %s%s", got,
+	    buf_text(&b));
+	report_close(&r);
+	buf_free(&b);
+}
