@@ -4,71 +4,7 @@
 #include <string.h>
 
 #include "codegen/emit.h"
-
-static double
-type_elements(const struct module *m, const struct type *t)
-{
-	return (double)type_local_count(m, t);
-}
-
-static double
-dot_flops(const struct module *m, const struct op *op)
-{
-	const struct type *a = arg_type(m, &op->in[0]);
-	double n = 2 * type_elements(m, op->out[0]->type);
-
-	for (int i = 0; i < a->rank; i++)
-		if (type_find(op->out[0]->type, a->d[i].name) < 0)
-			n *= (double)dim_local_size(m, &a->d[i]);
-	return n;
-}
-
-/* Two products of s x s x d per head; half of it under a causal mask, and
- * a band of w keys under a window. */
-static double
-attn_flops(const struct module *m, const struct op *op, const struct type *q,
-    const struct type *k)
-{
-	double keys = (double)dim_local_size(m, &k->d[1]);
-	double w = (double)op_int(op, ATTR_WINDOW);
-	int64_t mask = op_int(op, ATTR_MASK);
-
-	if (mask == 2 && w < keys)
-		keys = w - w * (w - 1) / (2 * keys);
-	else if (mask != 1)
-		keys /= 2;
-	return 4 * type_elements(m, q) * keys;
-}
-
-static double
-head_flops(const struct module *m, const struct op *op, int h)
-{
-	const struct type *t = arg_type(m, &op->in[h]);
-	const struct type *w = arg_type(m, &op->in[h + 1]);
-	double e = (double)dim_local_size(m, &t->d[t->rank - 1]);
-
-	return 2 * type_elements(m, t) * type_elements(m, w) / e;
-}
-
-static double
-op_flops(const struct module *m, const struct op *op)
-{
-	switch (op->code) {
-	case OP_DOT:
-		return dot_flops(m, op);
-	case OP_ATTN:
-		return attn_flops(m, op, op->in[0].v->type, op->in[1].v->type);
-	case OP_ATTN_BWD: /* five products for the two of forward */
-		return 2.5 * attn_flops(m, op, op->in[1].v->type,
-		    op->in[2].v->type);
-	case OP_XENT_DOT:
-		return head_flops(m, op, 0);
-	case OP_XENT_DOT_BWD:
-		return 3 * head_flops(m, op, 1);
-	default:
-		return 0;
-	}
-}
+#include "ir/flops.h"
 
 static double
 region_flops(const struct module *m, const struct region *r)

@@ -4,6 +4,7 @@ libir_a_SOURCES = \
 	%D%/attr.c %D%/attr.h \
 	%D%/attrs.def \
 	%D%/clone.c \
+	%D%/flops.c %D%/flops.h \
 	%D%/func.c \
 	%D%/interp/attn.c \
 	%D%/interp/interp.c %D%/interp/interp.h \
