@@ -2,6 +2,9 @@
 noinst_LIBRARIES += libpasses.a
 libpasses_a_SOURCES = \
 	%D%/autodiff.c \
+	%D%/best.c \
+	%D%/firstwrite.c \
+	%D%/fit.c \
 	%D%/fuse.c \
 	%D%/grad.c %D%/grad.h \
 	%D%/grad_flow.c \
@@ -10,6 +13,7 @@ libpasses_a_SOURCES = \
 	%D%/pass.h \
 	%D%/passes.def \
 	%D%/pipeline.c \
+	%D%/recompute.c %D%/recompute.h \
 	%D%/rewrite.c %D%/rewrite.h \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \

@@ -1,0 +1,158 @@
+/*
+ * fit: a program that needs more memory than its plan has does not compile.
+ *
+ *   plan.memory = 8 MiB
+ *     error: the plan needs 11.2 MiB, 8.0 MiB are available
+ *     note: state 3.1 MiB, saved for backward 6.9 MiB, activations 1.1 MiB
+ *     (peak in layer.bwd), input and output 0.1 MiB
+ *     note: fits with recompute = save(x, attention): 7.4 MiB
+ *
+ * What would fit is found by doing it: a copy of the program goes back to
+ * before fuse, changes its policy or the sequences of a microbatch, and is
+ * planned again.
+ *
+ * needs: memory.  keeps: everything.  leaves: the module as it was.
+ */
+#include "config.h"
+
+#include "passes/pass.h"
+#include "passes/recompute.h"
+
+static const double MIB = 1 << 20;
+
+/* A copy of m as it was before fuse: no groups, no places. */
+static struct module *
+unplanned(struct arena *mem, const struct module *m)
+{
+	struct module *copy = module_clone(mem, m);
+
+	copy->stage = 'a';
+	copy->nslot = 0;
+	for (int i = 0; i < ARENA_COUNT; i++)
+		copy->arena_size[i] = 0;
+	return copy;
+}
+
+static void
+forget_place(struct op *op, void *arg)
+{
+	(void)arg;
+	op->group = -1;
+	op->scratch = NULL;
+}
+
+static void
+forget_places(struct module *m)
+{
+	for (int i = 0; i < m->nfunc; i++) {
+		region_walk(&m->func[i]->body, forget_place, NULL);
+		for (int j = 0; j < m->func[i]->nvalue; j++) {
+			m->func[i]->value[j]->slot = NULL;
+			m->func[i]->value[j]->slot_indexed = false;
+		}
+	}
+}
+
+/* Bytes that m would need with another policy and dim b; 0: as they are. */
+static uint64_t
+would_need(const struct module *m, const char *policy, uint64_t b)
+{
+	struct arena mem = {0};
+	struct module *copy = unplanned(&mem, m);
+	struct dimdef *d = module_dim(copy, "b");
+	uint64_t total;
+
+	forget_places(copy);
+	if (policy)
+		recompute_policy(copy, policy, (struct span){0});
+	if (b && d)
+		d->size = b;
+	module_compact(copy);
+	total = memory_need(copy).total;
+	arena_free(&mem);
+	return total;
+}
+
+/* The block or function whose frame is the largest. */
+static const char *
+peak(const struct module *m)
+{
+	const char *name = "step";
+	uint64_t most = 0;
+
+	for (int i = 0; i < m->nfunc; i++) {
+		const struct slot *s = module_slot(m, arena_printf(m->mem,
+		    "%s.frame", m->func[i]->name));
+
+		if (s && m->func[i]->index && s->size > most) {
+			most = s->size;
+			name = m->func[i]->name;
+		}
+	}
+	return name;
+}
+
+static const char *
+size_text(struct arena *mem, uint64_t bytes)
+{
+	if (bytes >= UINT64_C(10) << 30)
+		return arena_printf(mem, "%.1f GiB",
+		    (double)bytes / (MIB * 1024));
+	if (bytes < 1 << 20)
+		return arena_printf(mem, "%.1f KiB", (double)bytes / 1024);
+	return arena_printf(mem, "%.1f MiB", (double)bytes / MIB);
+}
+
+static const char *
+advice(const struct module *m, uint64_t memory)
+{
+	static const char *const policy[] = {"save(x, attention)", "full"};
+	const struct dimdef *b = module_dim(m, "b");
+	uint64_t n;
+
+	for (size_t i = 0; i < COUNT_OF(policy); i++) {
+		n = would_need(m, policy[i], 0);
+		if (n <= memory)
+			return arena_printf(m->mem, "fits with recompute = "
+			    "%s: %s", policy[i], size_text(m->mem, n));
+	}
+	for (uint64_t micro = b ? b->size / 2 : 0; micro; micro /= 2)
+		for (int i = -1; i < (int)COUNT_OF(policy); i++) {
+			const char *p = i < 0 ? NULL : policy[i];
+
+			n = would_need(m, p, micro);
+			if (n <= memory)
+				return arena_printf(m->mem, "fits with micro "
+				    "= %llu%s%s: %s",
+				    (unsigned long long)micro, p ?
+				    ", recompute = " : "", p ? p : "",
+				    size_text(m->mem, n));
+		}
+	return "no recompute policy and no smaller microbatch fits";
+}
+
+static int
+fit(struct module *m)
+{
+	const struct setting *s = module_setting(m, "plan.memory");
+	uint64_t memory = s && s->num > 0 ? (uint64_t)s->num : 0;
+	struct need n = planned_need(m);
+	struct arena *mem = m->mem;
+
+	if (!memory || n.total <= memory)
+		return 0;
+	diag_error(m->diag, s->at, "the plan needs %s, memory = %s: state %s, "
+	    "saved for backward %s, activations %s (peak in %s), input and "
+	    "output %s; %s", size_text(mem, n.total), size_text(mem, memory),
+	    size_text(mem, n.arena[ARENA_STATE]),
+	    size_text(mem, n.arena[ARENA_KEEP]),
+	    size_text(mem, n.arena[ARENA_ACT]), peak(m),
+	    size_text(mem, n.arena[ARENA_IO]), advice(m, memory));
+	return 1;
+}
+
+const struct pass pass_fit = {
+	.name = "fit",
+	.summary = "the program needs no more memory than the plan has",
+	.run = fit,
+};
