@@ -10,8 +10,8 @@ EXTRA_DIST += %D%/filetest
 
 # What the interpreter and the rules promise.
 if HAVE_CHECK
-sem_tests = check_autodiff check_fd check_interp check_ir check_pipeline \
-	check_rng check_rules
+sem_tests = check_autodiff check_fd check_interp check_ir check_passes \
+	check_pipeline check_rng check_rules
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
 
@@ -22,6 +22,11 @@ check_autodiff_SOURCES = %D%/sem/check_autodiff.c %D%/sem/train.c \
 	%D%/sem/train.h
 check_autodiff_CPPFLAGS = $(sem_cppflags)
 check_autodiff_LDADD = $(pass_ldadd)
+check_passes_SOURCES = %D%/sem/check_passes.c %D%/sem/programs.c \
+	%D%/sem/programs.h %D%/sem/trace.c %D%/sem/trace.h %D%/sem/train.c \
+	%D%/sem/train.h
+check_passes_CPPFLAGS = $(sem_cppflags)
+check_passes_LDADD = $(pass_ldadd)
 check_ir_SOURCES = %D%/unit/check_ir.c
 check_ir_CPPFLAGS = $(sem_cppflags)
 check_ir_LDADD = $(sem_ldadd)

@@ -371,6 +371,31 @@ START_TEST(small_llama)
 }
 END_TEST
 
+/* The label that does not count is the loss's own, not always -100. */
+START_TEST(other_ignore)
+{
+	static const struct model m = {"ignore", "",
+	    "lg = dot x, E1.head : f32[b,s,v]\n"
+	    "n = xent lg, lab {ignore=2} : f32[]\nreturn n\n"};
+	struct train t = {0};
+	double nll, count;
+	int counted = 0;
+
+	ck_assert(train_load(&t, m.name, text_of(&t.mem, &m), "autodiff"));
+	train_weights(&t);
+	train_inputs(&t, 4);
+	for (uint64_t i = 0; i < t.tokens; i++) {
+		if (t.arg[1][i] == -100)
+			t.arg[1][i] = 2;
+		counted += t.arg[1][i] != 2;
+	}
+	ck_assert(train_step(&t) && train_eval(&t, &nll, &count));
+	ck_assert(count == counted && counted < (int)t.tokens);
+	compare(&t, m.name, 1);
+	train_free(&t);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -383,6 +408,7 @@ main(void)
 	tcase_add_loop_test(t, one_op, 0, (int)COUNT_OF(models));
 	tcase_add_test(t, refused);
 	tcase_add_test(t, every_row_is_met);
+	tcase_add_test(t, other_ignore);
 	tcase_add_test(t, small_llama);
 	suite_add_tcase(s, t);
 	run = srunner_create(s);

@@ -1,0 +1,423 @@
+/*
+ * Every pass keeps what values mean: before == after for every named value
+ * that exists in both, on programs that use blocks in every way.
+ *
+ * Tolerance: simplify and losshead may change the order of sums and where
+ * silu rounds, a few units of 2^-53 in each of under 1000 steps on values
+ * below 100: 1e-12 absolute plus relative.  All other passes keep every bit.
+ */
+#include "config.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/recompute.h"
+#include "tests/sem/programs.h"
+#include "tests/sem/trace.h"
+#include "tests/sem/train.h"
+
+static bool
+exact(const char *pass)
+{
+	return strcmp(pass, "simplify") != 0 && strcmp(pass, "losshead") != 0;
+}
+
+/* One run of the program as it is after a pass. */
+struct stage {
+	struct train t;
+	struct trace *trace;
+	bool stepped; /* there was a step to run, else fn model ran */
+};
+
+static void
+run_model(struct stage *s, int classes)
+{
+	struct func *f = module_func(s->t.m, "model");
+
+	for (int i = 0; i < f->nparam; i++) {
+		s->t.tokens = type_global_count(s->t.m, f->param[i]->type);
+		s->t.arg[i] = NEW_N(&s->t.mem, double, s->t.tokens);
+	}
+	train_inputs(&s->t, classes);
+	ck_assert(interp_run(s->t.in, "model", 0,
+	    (const double *const *)s->t.arg, (double *[]){&s->t.loss}));
+}
+
+static void
+run_stage(struct stage *s, const struct program *p, const char *settings,
+    const char *stop)
+{
+	struct interp_options o = {.seed = 3, .step = 1, .training = true};
+	char *text = program_text(&s->t.mem, p, settings);
+
+	s->trace = trace_new(&s->t.mem);
+	o.on_value = trace_value;
+	o.arg = s->trace;
+	ck_assert_msg(train_load_with(&s->t, p->name, text, stop, &o), "%s "
+	    "after %s", p->name, stop);
+	train_weights(&s->t);
+	s->stepped = module_func(s->t.m, "step") != NULL;
+	if (s->stepped) {
+		train_inputs(&s->t, p->classes);
+		ck_assert(train_step(&s->t));
+	} else {
+		run_model(s, p->classes);
+	}
+}
+
+static void
+same_gradients(struct stage *a, struct stage *b, const char *what)
+{
+	for (int i = 0; i < a->t.m->nbundle; i++) {
+		const struct bundle *w = a->t.m->bundle[i];
+
+		for (int f = 0; f < w->nfield && w->role != ROLE_PARAM; f++) {
+			uint64_t n, k;
+			double *x = train_field(&a->t, w, f, &n);
+			double *y = train_field(&b->t, module_bundle(b->t.m,
+			    w->name), f, &k);
+
+			ck_assert_uint_eq(n, k);
+			for (uint64_t j = 0; j < n; j++)
+				ck_assert_msg(x[j] == y[j], "%s: %s.%s[%d] is "
+				    "%.17g, not %.17g", what, w->name,
+				    w->field[f].name, (int)j, y[j], x[j]);
+		}
+	}
+}
+
+static const char *const policies[] = {
+	"", "set plan.recompute = full\n",
+	"set plan.recompute = save(x, attention)\n",
+	"set plan.recompute = best\nset plan.memory = 1\n",
+};
+
+/* All stages of one program under one recompute policy. */
+START_TEST(before_is_after)
+{
+	const struct program *p = &programs[_i / (int)COUNT_OF(policies)];
+	const char *set = policies[_i % (int)COUNT_OF(policies)];
+	struct stage s[2] = {0};
+	const char *last = "read";
+
+	run_stage(&s[0], p, set, last);
+	for (int i = 0; pipeline[i]; i++) {
+		const char *name = pipeline[i]->name, *what;
+		struct stage *a = &s[i % 2], *b = &s[(i + 1) % 2];
+		bool born = !a->stepped;
+		struct trace_result r;
+
+		if (strcmp(name, "fit") == 0)
+			break; /* 1 byte does not fit, which it says */
+		run_stage(b, p, set, name);
+		born = born && b->stepped;
+		r = trace_compare(a->trace, b->trace, born ? "step" : NULL,
+		    "model");
+		what = arena_printf(&b->t.mem, "%s: %s after %s", p->name,
+		    r.name, name);
+		ck_assert_msg(r.shared > 0, "%s", what);
+		ck_assert_msg(r.worst <= (exact(name) ? 0 : 1e-12),
+		    "%s is off by %g", what, r.worst);
+		if (a->stepped)
+			same_gradients(a, b, what);
+		train_free(&a->t);
+		last = name;
+	}
+	train_free(&s[0].t);
+	train_free(&s[1].t);
+}
+END_TEST
+
+/* ------------------------------------------- one batch or several parts */
+
+static const char *
+with_dims(struct arena *mem, const char *text, const char *from,
+    const char *to)
+{
+	const char *at = strstr(text, from);
+
+	ck_assert_msg(at != NULL, "no '%s' in the program", from);
+	return arena_printf(mem, "%.*s%s%s", (int)(at - text), text, to,
+	    at + strlen(from));
+}
+
+static void
+load_split(struct train *t, const struct program *p, const char *dims)
+{
+	const char *text = program_text(&t->mem, p, "set recipe.clip = 1\n");
+
+	ck_assert(train_load(t, p->name, with_dims(&t->mem, text, "b=2",
+	    dims), NULL));
+	train_weights(t);
+	train_inputs(t, p->classes);
+}
+
+/* What each field of a role holds, up to the order of sums. */
+static void
+close_fields(struct train *a, struct train *b, enum bundle_role role)
+{
+	for (int i = 0; i < a->m->nbundle; i++) {
+		const struct bundle *w = a->m->bundle[i];
+
+		for (int f = 0; f < w->nfield && w->role == role; f++) {
+			uint64_t n;
+			double *x = train_field(a, w, f, &n);
+			double *y = train_field(b, module_bundle(b->m,
+			    w->name), f, &n);
+
+			for (uint64_t j = 0; j < n; j++)
+				ck_assert_msg(fabs(x[j] - y[j]) <= 1e-12 *
+				    (1 + fabs(x[j])), "%s.%s[%d]: %.15g and "
+				    "%.15g", w->name, w->field[f].name,
+				    (int)j, x[j], y[j]);
+		}
+	}
+}
+
+/*
+ * Two microbatches of one sequence are one of two.  Dropout is left out: its
+ * mask is drawn by microbatch and place in it.  Tolerance: sums of at most 18
+ * tokens in another order, as above; the update divides by sqrt(v) + 1e-8 of
+ * nearly equal numbers, so only gradients and moments are compared.
+ */
+START_TEST(microbatches)
+{
+	const struct program *p = &programs[_i];
+	struct train a = {0}, b = {0};
+
+	if (!p->splits)
+		return;
+	load_split(&a, p, "b=2");
+	load_split(&b, p, "b=1 mb=2");
+	for (int part = 0; part < 3; part++) {
+		/* all labels as they are, none in the second, none at all */
+		for (uint64_t i = 0; i < a.tokens && part; i++)
+			if (part == 2 || i >= a.tokens / 2)
+				a.arg[1][i] = b.arg[1][i] = -100;
+		train_weights(&a);
+		train_weights(&b);
+		ck_assert(train_step(&a) && train_step(&b));
+		ck_assert_msg(fabs(a.loss - b.loss) <= 1e-12 &&
+		    fabs(a.gnorm - b.gnorm) <= 1e-11, "%s: %.15g %.15g, %.15g "
+		    "%.15g", p->name, a.loss, a.gnorm, b.loss, b.gnorm);
+		close_fields(&a, &b, ROLE_GRAD);
+		if (part < 2 && p->labels)
+			ck_assert(a.gnorm > 1e-3);
+	}
+	if (p->labels)
+		ck_assert(a.loss == 0 && a.gnorm == 0);
+	train_free(&a);
+	train_free(&b);
+}
+END_TEST
+
+/* -------------------------------------------------------------- recompute */
+
+static int
+loads(const struct train *t, const char *twin)
+{
+	const struct op *load = twin_load(module_func(t->m, twin));
+
+	return load ? load->nout : 0;
+}
+
+static bool
+loads_value(const struct train *t, const char *twin, const char *name)
+{
+	const struct op *load = twin_load(module_func(t->m, twin));
+
+	for (int i = 0; load && i < load->nout; i++)
+		if (strcmp(load->out[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
+static int
+count_ops(const struct train *t, const char *func, enum opcode code)
+{
+	const struct func *f = module_func(t->m, func);
+	int n = 0;
+
+	for (int i = 0; i < f->body.n; i++)
+		n += f->body.op[i]->code == code;
+	return n;
+}
+
+/* The first program is the small Llama. */
+static void
+load_policy(struct train *t, const char *set, const char *stop)
+{
+	ck_assert(train_load(t, "llama", program_text(&t->mem, &programs[0],
+	    set), stop));
+}
+
+START_TEST(policies_keep_what_they_say)
+{
+	struct train t = {0};
+
+	load_policy(&t, "", "recompute");
+	ck_assert_int_eq(loads(&t, "layer.bwd"), 12);
+	ck_assert_int_eq(count_ops(&t, "layer.bwd", OP_ATTN), 0);
+	train_free(&t);
+	load_policy(&t, "set plan.recompute = full\n", "recompute");
+	ck_assert_int_eq(loads(&t, "layer.bwd"), 1);
+	ck_assert_int_eq(count_ops(&t, "layer.bwd", OP_ATTN), 1);
+	train_free(&t);
+	load_policy(&t, "set plan.recompute = save(x, attention)\n",
+	    "recompute");
+	ck_assert_int_eq(loads(&t, "layer.bwd"), 3);
+	ck_assert(loads_value(&t, "layer.bwd", "o") &&
+	    loads_value(&t, "layer.bwd", "z"));
+	ck_assert_int_eq(count_ops(&t, "layer.bwd", OP_ATTN), 0);
+	train_free(&t);
+	load_policy(&t, "set plan.recompute = save(x, n)\n", "recompute");
+	ck_assert(loads_value(&t, "layer.bwd", "n"));
+	ck_assert_int_eq(loads(&t, "layer.bwd"), 2);
+	train_free(&t);
+}
+END_TEST
+
+static const char *
+complaint(const char *set)
+{
+	static char said[1024];
+	struct train t = {0};
+	char *text, *program = program_text(&t.mem, &programs[0], set);
+	size_t len;
+
+	t.src = (struct source){"p", program, (uint32_t)strlen(program)};
+	t.diag = (struct diag){.src = &t.src,
+	    .out = open_memstream(&text, &len)};
+	t.m = module_read(&t.mem, &t.diag);
+	ck_assert_ptr_nonnull(t.m);
+	pipeline_run(pipeline, t.m, &(struct pipeline_options){0});
+	fclose(t.diag.out);
+	snprintf(said, sizeof said, "%s", text);
+	free(text);
+	arena_free(&t.mem);
+	return said;
+}
+
+START_TEST(bad_policies)
+{
+	static const char *const bad[] = {"some", "save", "save()", "save(x",
+	    "save(x,)", "save(x) y", "savex)"};
+
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		char set[64];
+
+		snprintf(set, sizeof set, "set plan.recompute = \"%s\"\n",
+		    bad[i]);
+		ck_assert_msg(strstr(complaint(set), "use none, full, best"),
+		    "%s: %s", bad[i], complaint(set));
+	}
+	ck_assert_ptr_nonnull(strstr(
+	    complaint("set plan.recompute = save(x, foo)\n"),
+	    "no repeated block makes a value called 'foo'"));
+	ck_assert_str_eq(complaint("set plan.recompute = save(x, n)\n"), "");
+}
+END_TEST
+
+static uint64_t
+needed(const char *set)
+{
+	struct train t = {0};
+	uint64_t total;
+
+	load_policy(&t, set, "memory");
+	total = planned_need(t.m).total;
+	train_free(&t);
+	return total;
+}
+
+static char *
+memory_text(struct arena *mem, const char *policy, uint64_t bytes)
+{
+	return arena_printf(mem, "set plan.recompute = %s\n"
+	    "set plan.memory = %llu\n", policy, (unsigned long long)bytes);
+}
+
+/* `best` takes what it is given: never more, and everything if it can. */
+START_TEST(best_fits)
+{
+	struct arena mem = {0};
+	uint64_t none = needed("");
+	uint64_t least = needed(memory_text(&mem, "best", 1));
+
+	ck_assert_uint_lt(least, none);
+	ck_assert_uint_eq(needed(memory_text(&mem, "best", none)), none);
+	for (uint64_t m = least; m < none; m += (none - least) / 7 + 1) {
+		uint64_t n = needed(memory_text(&mem, "best", m));
+
+		ck_assert_msg(n <= m, "%llu bytes of %llu",
+		    (unsigned long long)n, (unsigned long long)m);
+	}
+	arena_free(&mem);
+}
+END_TEST
+
+START_TEST(too_much_is_an_error)
+{
+	struct arena mem = {0};
+	uint64_t none = needed("");
+	uint64_t some = needed("set plan.recompute = save(x, attention)\n");
+	uint64_t io_state = needed(memory_text(&mem, "best", 1)) / 2;
+
+	ck_assert_str_eq(complaint(memory_text(&mem, "none", none)), "");
+	ck_assert_ptr_nonnull(strstr(complaint(memory_text(&mem, "none",
+	    none - 1)), "fits with recompute = save(x, attention)"));
+	ck_assert_ptr_nonnull(strstr(complaint(memory_text(&mem, "none",
+	    some - 1)), "the plan needs"));
+	ck_assert_ptr_nonnull(strstr(complaint(memory_text(&mem, "best",
+	    io_state)), "no recompute policy and no smaller microbatch"));
+	ck_assert_ptr_nonnull(strstr(complaint(memory_text(&mem, "full",
+	    needed("set plan.recompute = full\n") - 1)),
+	    "fits with "));
+	arena_free(&mem);
+}
+END_TEST
+
+/* ------------------------------------------------------------- firstwrite */
+
+/* No field of the small Llama is cleared; all of them if there are parts. */
+START_TEST(nothing_to_clear)
+{
+	struct train t = {0};
+
+	load_policy(&t, "", "firstwrite");
+	ck_assert_int_eq(count_ops(&t, "step", OP_ZERO), 0);
+	train_free(&t);
+	ck_assert(train_load(&t, "llama", with_dims(&t.mem,
+	    program_text(&t.mem, &programs[0], ""), "b=2", "b=1 mb=2"),
+	    "firstwrite"));
+	ck_assert_int_eq(count_ops(&t, "step", OP_ZERO), 1);
+	train_free(&t);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("passes");
+	TCase *t = tcase_create("passes");
+	SRunner *run;
+	int failed;
+
+	tcase_set_timeout(t, 300);
+	tcase_add_loop_test(t, before_is_after, 0,
+	    nprogram * (int)COUNT_OF(policies));
+	tcase_add_loop_test(t, microbatches, 0, nprogram);
+	tcase_add_test(t, policies_keep_what_they_say);
+	tcase_add_test(t, bad_policies);
+	tcase_add_test(t, best_fits);
+	tcase_add_test(t, too_much_is_an_error);
+	tcase_add_test(t, nothing_to_clear);
+	suite_add_tcase(s, t);
+	run = srunner_create(s);
+	srunner_run_all(run, CK_NORMAL);
+	failed = srunner_ntests_failed(run);
+	srunner_free(run);
+	return failed != 0;
+}
