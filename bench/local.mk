@@ -1,6 +1,6 @@
 # Benchmarks: run by hand; only their arithmetic is tested.
 EXTRA_DIST += \
-	%D%/README.md %D%/mkdata %D%/run \
+	%D%/README.md %D%/gemm.c %D%/mkdata %D%/run \
 	%D%/models/gpt2_b1_t1024.lt \
 	%D%/models/gpt2_b4_t64.lt \
 	%D%/models/llama_t4096.lt \

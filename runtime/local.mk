@@ -13,16 +13,21 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/attn_mask.c %D%/cpu/attn_mask.h \
 	%D%/cpu/cpu.c %D%/cpu/cpu.h \
 	%D%/cpu/gemm.c %D%/cpu/gemm.h \
+	%D%/cpu/gemm_amx.c \
 	%D%/cpu/gemm_avx2.c \
 	%D%/cpu/gemm_avx512.c \
 	%D%/cpu/gemm_base.c \
 	%D%/cpu/gemm_body.h \
+	%D%/cpu/gemm_emu.c \
 	%D%/cpu/gemm_kernel.h \
+	%D%/cpu/gemm_tile.c %D%/cpu/gemm_tile.h \
+	%D%/cpu/gemm_tile_body.h \
 	%D%/cpu/head.c %D%/cpu/head.h \
 	%D%/cpu/pool.c %D%/cpu/pool.h \
 	%D%/cpu/rows.c %D%/cpu/rows.h \
 	%D%/cpu/simd.h \
 	%D%/cpu/simd_end.h \
+	%D%/cpu/tile.h \
 	%D%/cpu/vec.h \
 	%D%/state/error.c %D%/state/error.h \
 	%D%/state/state.h
@@ -37,6 +42,7 @@ nobase_rtinclude_HEADERS = \
 	%D%/cpu/head.h \
 	%D%/cpu/pool.h \
 	%D%/cpu/rows.h \
+	%D%/cpu/tile.h \
 	%D%/cpu/vec.h \
 	%D%/dtype.h \
 	%D%/loong_rt.h \

@@ -18,6 +18,7 @@
 
 #include "runtime/cpu/cpu.h"
 #include "runtime/cpu/gemm_kernel.h"
+#include "runtime/cpu/gemm_tile.h"
 #include "runtime/cpu/pool.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -64,6 +65,21 @@ kernel_for_cpu(void)
 #else
 	return &lt_gemm_base;
 #endif
+}
+
+/* Products of bf16 go to tiles where the level has them, else through f32. */
+static const struct gemm_tile *
+tiles_for_cpu(const struct lt_gemm *g)
+{
+#if defined(__x86_64__)
+	if (g->a == LT_BF16 && lt_cpu_level() == LT_CPU_AMX)
+		return &lt_gemm_tile_amx;
+	if (g->a == LT_BF16 && lt_cpu_level() == LT_CPU_TILE_EMU)
+		return &lt_gemm_tile_emu;
+#else
+	(void)g;
+#endif
+	return NULL;
 }
 
 /* Equal blocks no deeper than GEMM_KC. */
@@ -262,7 +278,7 @@ store_nothing(struct job *j)
 size_t
 lt_gemm_workspace(const struct lt_gemm *g, int threads)
 {
-	size_t nc, bytes, strip;
+	size_t nc, bytes, strip, tiles;
 
 	if (g->k == 0 || g->m == 0 || g->n == 0)
 		return 0;
@@ -274,7 +290,8 @@ lt_gemm_workspace(const struct lt_gemm *g, int threads)
 		    __builtin_add_overflow(bytes, strip, &bytes))
 			return SIZE_MAX;
 	}
-	return (bytes + 63) / 64 * 64;
+	tiles = g->a == LT_BF16 ? lt_gemm_tile_workspace(g) : 0;
+	return ((bytes > tiles ? bytes : tiles) + 63) / 64 * 64;
 }
 
 void
@@ -295,6 +312,10 @@ lt_gemm(struct lt_pool *pool, const struct lt_gemm *g, const void *a,
 
 	if (g->k == 0) {
 		store_nothing(&j);
+		return;
+	}
+	if (tiles_for_cpu(g) != NULL) {
+		lt_gemm_tile(tiles_for_cpu(g), pool, g, a, b, c, epi, ws);
 		return;
 	}
 	j.kc = depth(g->k);

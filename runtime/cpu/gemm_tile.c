@@ -1,0 +1,467 @@
+/*
+ * Matrix product of bf16 on tiles: packing, blocking, threads, epilogue.
+ *
+ *	for chunks of rows, for strips of columns, for blocks of depth:
+ *		all threads pack A[mc, kc] and B[kc, nc]; barrier
+ *		each thread takes rectangles of C in turn and goes through
+ *		them panel by panel
+ *
+ * The blocks of k are cut from k alone, so an element of C is the same sum in
+ * the same order whoever computes it.  Between blocks of k an f32 C gathers in
+ * C itself; a bf16 C in an f32 strip of the workspace, 32 x 32 by 32 x 32.
+ * Packed panels have two buffers in turn: one barrier per block is enough.
+ */
+#include "runtime/cpu/gemm_tile.h"
+
+#if defined(__x86_64__)
+
+#include <stdatomic.h>
+
+#include "runtime/cpu/pool.h"
+
+#define LT_SIMD 16
+#include "runtime/cpu/simd.h"
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define KC 768  /* depth of a block */
+#define MC 1024 /* rows of a chunk */
+#define NC 2048 /* columns of a strip */
+#define PANEL TILE_PANEL
+
+struct job {
+	const struct gemm_tile *tile;
+	struct lt_pool *pool;
+	const struct lt_gemm *g;
+	const struct lt_gemm_epilogue *epi;
+	const uint16_t *a, *b;
+	char *c;
+	uint16_t *packed[2]; /* panels of A, then of B */
+	float *strip;        /* [panels of A][panels of B][32][32], or NULL */
+	uint32_t kc, mc_max, nc_max;
+	atomic_uint next[3]; /* rectangles taken, by block number mod 3 */
+};
+
+struct block {
+	uint32_t m0, mc, n0, nc, k0, kc;
+	uint32_t steps, pm, pn; /* of k; panels of A and of B */
+	uint32_t rect_m, rect_n; /* panels of one thread's bite */
+	bool first, last;
+	uint16_t *a, *b;
+};
+
+static uint32_t
+ceil_div(uint32_t a, uint32_t b)
+{
+	return a / b + (a % b != 0);
+}
+
+/* Equal parts of n, none above `most`, each a multiple of `unit`. */
+static uint32_t
+equal_part(uint32_t n, uint32_t most, uint32_t unit)
+{
+	return ceil_div(ceil_div(n, ceil_div(n, most)), unit) * unit;
+}
+
+/* ---- packing ---- */
+
+typedef __m512i half32; /* 32 bf16 */
+
+/* n <= 32 elements, zeros after them */
+INLINE half32
+load_half(const uint16_t *p, int n)
+{
+	return n >= 32 ? _mm512_loadu_si512(p) :
+	    _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
+}
+
+/* 16 rows of 16 pairs, transposed as pairs. */
+INLINE void
+transpose_pairs(half32 r[16])
+{
+	vf t[16];
+	int i;
+
+	UNROLL
+	for (i = 0; i < 16; i++)
+		t[i] = (vf)r[i];
+	v_transpose(t);
+	UNROLL
+	for (i = 0; i < 16; i++)
+		r[i] = (half32)t[i];
+}
+
+/* k is contiguous: rows as they are, to a tile of A. */
+static void
+pack_rows(const uint16_t *x, uint64_t ld, int rows, int depth, uint16_t *out)
+{
+	int i;
+
+	for (i = 0; i < PANEL; i++, out += 32) {
+		half32 v = i < rows ? load_half(x + i * ld, depth) :
+		    _mm512_setzero_si512();
+
+		_mm512_store_si512(out, v);
+	}
+}
+
+/* k is contiguous: rows become columns of pairs, to a tile of B. */
+static void
+pack_rows_paired(const uint16_t *x, uint64_t ld, int rows, int depth,
+    uint16_t *out)
+{
+	int i, h;
+
+	for (h = 0; h < PANEL; h += 16, out += TILE_STEP / 2) {
+		half32 r[16];
+
+		UNROLL
+		for (i = 0; i < 16; i++)
+			r[i] = h + i < rows ?
+			    load_half(x + (h + i) * ld, depth) :
+			    _mm512_setzero_si512();
+		transpose_pairs(r);
+		UNROLL
+		for (i = 0; i < 16; i++)
+			_mm512_store_si512(out + i * 32, r[i]);
+	}
+}
+
+/* Pairs of rows p and p + 1 of x: elements 0..15 and 16..31. */
+INLINE void
+pair_up(const uint16_t *x, uint64_t ld, int p, int cols, int depth,
+    half32 *low, half32 *high)
+{
+	static const _Alignas(64) uint16_t index[2][32] = {
+		{ 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8,
+		    40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15,
+		    47 },
+		{ 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23,
+		    55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30,
+		    62, 31, 63 },
+	};
+	half32 a = _mm512_setzero_si512(), b = a;
+
+	if (p < depth)
+		a = load_half(x + p * ld, cols);
+	if (p + 1 < depth)
+		b = load_half(x + (p + 1) * ld, cols);
+	*low = _mm512_permutex2var_epi16(a,
+	    _mm512_load_si512(index[0]), b);
+	*high = _mm512_permutex2var_epi16(a,
+	    _mm512_load_si512(index[1]), b);
+}
+
+/* k goes down: rows two by two, to a tile of B. */
+static void
+pack_cols_paired(const uint16_t *x, uint64_t ld, int cols, int depth,
+    uint16_t *out)
+{
+	int p;
+
+	for (p = 0; p < 16; p++, out += 32) {
+		half32 low, high;
+
+		pair_up(x, ld, 2 * p, cols, depth, &low, &high);
+		_mm512_store_si512(out, low);
+		_mm512_store_si512(out + TILE_STEP / 2, high);
+	}
+}
+
+/* k goes down: columns become rows, to a tile of A. */
+static void
+pack_cols(const uint16_t *x, uint64_t ld, int cols, int depth, uint16_t *out)
+{
+	half32 low[16], high[16];
+	int p;
+
+	UNROLL
+	for (p = 0; p < 16; p++)
+		pair_up(x, ld, 2 * p, cols, depth, &low[p], &high[p]);
+	transpose_pairs(low);
+	transpose_pairs(high);
+	UNROLL
+	for (p = 0; p < 16; p++) {
+		_mm512_store_si512(out + p * 32, low[p]);
+		_mm512_store_si512(out + TILE_STEP / 2 + p * 32, high[p]);
+	}
+}
+
+typedef void pack_fn(const uint16_t *x, uint64_t ld, int n, int depth,
+    uint16_t *out);
+
+/* A panel that starts at x, `down` if k goes down. */
+static void
+pack_panel(pack_fn *pack, const uint16_t *x, uint64_t ld, bool down, int n,
+    uint32_t kc, uint16_t *out)
+{
+	uint32_t p;
+
+	for (p = 0; p < kc; p += 32, out += TILE_STEP)
+		pack(x + (down ? p * ld : p), ld, n, MIN(kc - p, 32u), out);
+}
+
+static void
+pack_block(const struct job *j, const struct block *b, int me, int parts)
+{
+	const struct lt_gemm *g = j->g;
+	pack_fn *pack_a = g->ta ? pack_cols : pack_rows;
+	pack_fn *pack_b = g->tb ? pack_rows_paired : pack_cols_paired;
+	size_t panel = (size_t)b->steps * TILE_STEP;
+	uint32_t i;
+
+	for (i = me; i < b->pm + b->pn; i += parts) {
+		bool is_a = i < b->pm;
+		uint32_t at = (is_a ? i : i - b->pm) * PANEL;
+		bool down = is_a ? g->ta : !g->tb;
+		uint64_t x = (is_a ? b->m0 : b->n0) + at, k = b->k0;
+		uint64_t ld = is_a ? g->lda : g->ldb;
+		uint32_t left = (is_a ? b->mc : b->nc) - at;
+
+		pack_panel(is_a ? pack_a : pack_b,
+		    (is_a ? j->a : j->b) + (down ? k * ld + x : x * ld + k),
+		    ld, down, MIN(left, (uint32_t)PANEL), b->kc,
+		    (is_a ? b->a : b->b) + at / PANEL * panel);
+	}
+}
+
+/* ---- results ---- */
+
+INLINE vf
+load_some(const float *p, int n)
+{
+	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
+INLINE vf
+get_some(const void *p, size_t i, enum lt_dtype t, int n)
+{
+	__m256i h;
+
+	if (t != LT_BF16)
+		return load_some((const float *)p + i, n);
+	h = _mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1),
+	    (const uint16_t *)p + i);
+	return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
+}
+
+INLINE void
+put_some(void *p, size_t i, enum lt_dtype t, vf v, int n)
+{
+	_Alignas(32) uint16_t h[16];
+
+	if (t != LT_BF16) {
+		_mm512_mask_storeu_ps((float *)p + i,
+		    (__mmask16)((1u << n) - 1), (__m512)v);
+		return;
+	}
+	v_to_bf16(h, v);
+	_mm256_mask_storeu_epi16((uint16_t *)p + i,
+	    (__mmask16)((1u << n) - 1), _mm256_load_si256((__m256i *)h));
+}
+
+/* c = sum (+ c) (+ bias) (+ resid), any part of a 32 x 32 square */
+INLINE void
+finish_type(const struct job *j, const struct block *b, const float *sum,
+    uint32_t i0, uint32_t n0, int rows, int cols, enum lt_dtype t, bool add)
+{
+	static const struct lt_gemm_epilogue none;
+	const struct lt_gemm_epilogue *e = b->last && j->epi ? j->epi : &none;
+	int i, c;
+
+	for (i = 0; i < rows; i++) {
+		size_t at = (i0 + i) * j->g->ldc + n0;
+
+		for (c = 0; c < cols; c += 16) {
+			int n = MIN(cols - c, 16);
+			vf v = v_load(sum + i * PANEL + c);
+
+			if (add)
+				v += get_some(j->c, at + c, t, n);
+			if (e->bias != NULL)
+				v += get_some(e->bias, n0 + c, e->bias_type, n);
+			if (e->resid != NULL)
+				v += get_some(e->resid, (i0 + i) * e->ldr + n0 +
+				    c, e->resid_type, n);
+			put_some(j->c, at + c, t, v, n);
+		}
+	}
+}
+
+static void
+finish(const struct job *j, const struct block *b, const float *sum,
+    uint32_t i0, uint32_t n0, int rows, int cols, bool add)
+{
+	if (j->g->c == LT_BF16)
+		finish_type(j, b, sum, i0, n0, rows, cols, LT_BF16, false);
+	else if (add)
+		finish_type(j, b, sum, i0, n0, rows, cols, LT_F32, true);
+	else
+		finish_type(j, b, sum, i0, n0, rows, cols, LT_F32, false);
+}
+
+/* A whole square of bf16 and nothing to add. */
+static void
+round_square(const float *sum, uint16_t *c, uint64_t ldc)
+{
+	int i;
+
+	for (i = 0; i < PANEL; i++, sum += PANEL, c += ldc) {
+		v_to_bf16(c, v_load(sum));
+		v_to_bf16(c + 16, v_load(sum + 16));
+	}
+}
+
+/* Square (pi, pn) of the block. */
+static void
+square(const struct job *j, const struct block *b, uint32_t pi, uint32_t pn)
+{
+	_Alignas(64) float sum[PANEL * PANEL];
+	const struct lt_gemm *g = j->g;
+	size_t panel = (size_t)b->steps * TILE_STEP;
+	const uint16_t *pa = b->a + pi * panel, *pb = b->b + pn * panel;
+	uint32_t i0 = b->m0 + pi * PANEL, n0 = b->n0 + pn * PANEL;
+	int rows = MIN(b->mc - pi * PANEL, (uint32_t)PANEL);
+	int cols = MIN(b->nc - pn * PANEL, (uint32_t)PANEL);
+	bool whole = rows == PANEL && cols == PANEL;
+	bool plain = j->epi == NULL || !b->last;
+	bool add = g->acc || !b->first;
+	float *part = j->strip == NULL ? NULL :
+	    j->strip + ((size_t)pi * (j->nc_max / PANEL) + pn) * PANEL * PANEL;
+
+	if (g->c == LT_F32 && whole && plain) {
+		j->tile->product(b->steps, pa, pb,
+		    (float *)j->c + i0 * g->ldc + n0, g->ldc, add);
+		return;
+	}
+	if (part != NULL && !b->last) {
+		j->tile->product(b->steps, pa, pb, part, PANEL, !b->first);
+		return;
+	}
+	if (part == NULL)
+		part = sum;
+	j->tile->product(b->steps, pa, pb, part, PANEL,
+	    part != sum && !b->first);
+	if (g->c == LT_BF16 && whole && plain)
+		round_square(part, (uint16_t *)j->c + i0 * g->ldc + n0, g->ldc);
+	else
+		finish(j, b, part, i0, n0, rows, cols, add);
+}
+
+/* ---- blocks ---- */
+
+/* As large as the second cache likes, then smaller until there are enough
+ * for the threads to end together. */
+static void
+choose_rects(struct block *b, int parts)
+{
+	uint32_t want = parts > 1 ? 4 * parts : 1;
+	uint32_t tm = MIN(b->pm, 8u), tn = b->pn;
+
+	while (ceil_div(b->pm, tm) * ceil_div(b->pn, tn) < want && tn > 4)
+		tn = (tn + 1) / 2;
+	while (ceil_div(b->pm, tm) * ceil_div(b->pn, tn) < want && tm > 1)
+		tm = (tm + 1) / 2;
+	b->rect_m = tm;
+	b->rect_n = tn;
+}
+
+static void
+run_block(const struct job *j, const struct block *b, atomic_uint *next)
+{
+	uint32_t across = ceil_div(b->pn, b->rect_n);
+	uint32_t rects = ceil_div(b->pm, b->rect_m) * across, t, i, n;
+
+	while ((t = atomic_fetch_add(next, 1)) < rects) {
+		uint32_t i0 = t / across * b->rect_m;
+		uint32_t j0 = t % across * b->rect_n;
+		uint32_t i1 = MIN(i0 + b->rect_m, b->pm);
+		uint32_t j1 = MIN(j0 + b->rect_n, b->pn);
+
+		for (n = j0; n < j1; n++)
+			for (i = i0; i < i1; i++)
+				square(j, b, i, n);
+	}
+}
+
+static void
+run_depth(struct job *j, struct block *b, unsigned *turn, int me, int parts)
+{
+	const struct lt_gemm *g = j->g;
+
+	for (b->k0 = 0; b->k0 < g->k; b->k0 += j->kc, ++*turn) {
+		b->kc = MIN(g->k - b->k0, j->kc);
+		b->steps = ceil_div(b->kc, 32);
+		b->first = b->k0 == 0;
+		b->last = b->k0 + b->kc == g->k;
+		b->a = j->packed[*turn % 2];
+		b->b = b->a + (size_t)j->mc_max * j->kc;
+		pack_block(j, b, me, parts);
+		lt_pool_barrier(j->pool);
+		/* everyone is past the block before this one */
+		if (me == 0)
+			atomic_store(&j->next[(*turn + 2) % 3], 0);
+		run_block(j, b, &j->next[*turn % 3]);
+	}
+}
+
+static void
+part(void *arg, int me, int parts)
+{
+	struct job *j = arg;
+	const struct lt_gemm *g = j->g;
+	unsigned turn = 0;
+	struct block b;
+
+	j->tile->begin();
+	for (b.m0 = 0; b.m0 < g->m; b.m0 += j->mc_max)
+		for (b.n0 = 0; b.n0 < g->n; b.n0 += j->nc_max) {
+			b.mc = MIN(g->m - b.m0, j->mc_max);
+			b.nc = MIN(g->n - b.n0, j->nc_max);
+			b.pm = ceil_div(b.mc, PANEL);
+			b.pn = ceil_div(b.nc, PANEL);
+			choose_rects(&b, parts);
+			run_depth(j, &b, &turn, me, parts);
+		}
+	j->tile->end();
+}
+
+static bool
+needs_strip(const struct lt_gemm *g)
+{
+	return g->c == LT_BF16 && g->k > KC;
+}
+
+size_t
+lt_gemm_tile_workspace(const struct lt_gemm *g)
+{
+	size_t mc = equal_part(g->m, MC, PANEL), nc = equal_part(g->n, NC, PANEL);
+	size_t bytes = 2 * (mc + nc) * equal_part(g->k, KC, 32) * 2;
+
+	return needs_strip(g) ? bytes + mc * nc * sizeof(float) : bytes;
+}
+
+void
+lt_gemm_tile(const struct gemm_tile *tile, struct lt_pool *pool,
+    const struct lt_gemm *g, const void *a, const void *b, void *c,
+    const struct lt_gemm_epilogue *epi, void *workspace)
+{
+	struct job j = {
+		.tile = tile, .pool = pool, .g = g, .epi = epi,
+		.a = a, .b = b, .c = c,
+		.kc = equal_part(g->k, KC, 32),
+		.mc_max = equal_part(g->m, MC, PANEL),
+		.nc_max = equal_part(g->n, NC, PANEL),
+	};
+	size_t half = (size_t)(j.mc_max + j.nc_max) * j.kc;
+
+	if (epi != NULL && epi->bias == NULL && epi->resid == NULL)
+		j.epi = NULL;
+	j.packed[0] = workspace;
+	j.packed[1] = j.packed[0] + half;
+	if (needs_strip(g))
+		j.strip = (float *)(j.packed[1] + half);
+	lt_pool_run(pool, part, &j);
+}
+
+#include "runtime/cpu/simd_end.h"
+#endif

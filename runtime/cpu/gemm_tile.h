@@ -1,0 +1,31 @@
+/*
+ * Between lt_gemm and the product on bf16 tiles: gemm_tile.c has the loops,
+ * one table per kind of tiles (AMX, emulated) the innermost product.
+ *
+ * A panel is 32 rows of A or columns of B, cut into steps of 32 along k; a
+ * step is two tiles, 2 KiB, filled up with zeros.
+ */
+#ifndef LT_RUNTIME_CPU_GEMM_TILE_H
+#define LT_RUNTIME_CPU_GEMM_TILE_H
+
+#include "runtime/cpu/gemm.h"
+
+enum { TILE_PANEL = 32, TILE_STEP = TILE_PANEL * 32 };
+
+struct gemm_tile {
+	/* c[32][32] = (c +) A panel times B panel; ldc in floats */
+	void (*product)(int steps, const uint16_t *a, const uint16_t *b,
+	    float *c, size_t ldc, bool add);
+	void (*begin)(void);
+	void (*end)(void);
+};
+
+extern const struct gemm_tile lt_gemm_tile_amx;
+extern const struct gemm_tile lt_gemm_tile_emu;
+
+size_t lt_gemm_tile_workspace(const struct lt_gemm *);
+void lt_gemm_tile(const struct gemm_tile *, struct lt_pool *,
+    const struct lt_gemm *, const void *a, const void *b, void *c,
+    const struct lt_gemm_epilogue *, void *workspace);
+
+#endif
