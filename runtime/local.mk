@@ -29,8 +29,12 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/simd_end.h \
 	%D%/cpu/tile.h \
 	%D%/cpu/vec.h \
+	%D%/state/adamw.c \
 	%D%/state/error.c %D%/state/error.h \
-	%D%/state/state.h
+	%D%/state/init.c \
+	%D%/state/slice.h \
+	%D%/state/state.h \
+	%D%/state/sumsq.c
 libloong_rt_a_CFLAGS = $(AM_CFLAGS) $(RT_CFLAGS)
 
 # Generated programs include these; loongc looks for include/ in pkglibdir.
