@@ -386,7 +386,7 @@ read_arena_line(struct reader *r)
 static void
 read_slot_line(struct reader *r)
 {
-	const char *name = read_name(r);
+	const char *name = read_slot_name(r);
 	struct slot s = {.name = name, .count = 1};
 
 	s.arena = read_arena_name(r);

@@ -60,6 +60,7 @@ void expect(struct reader *r, const char *text);
 void expect_line_end(struct reader *r);
 const char *read_name(struct reader *r); /* interned, never NULL */
 const char *read_path(struct reader *r); /* name.name.name */
+const char *read_slot_name(struct reader *r); /* rope.s.d.500000 */
 int64_t read_int(struct reader *r, int64_t lo, int64_t hi);
 double read_real(struct reader *r);
 /* One level deeper; false and an error past the limit. */

@@ -204,7 +204,7 @@ read_tail(struct reader *r, struct op *op)
 {
 	read_slots(r, op->out, op->nout);
 	if (accept_word(r, "using"))
-		op->scratch = read_name(r);
+		op->scratch = read_slot_name(r);
 	if (accept(r, "#"))
 		op->group = (int)read_int(r, 0, 1 << 30);
 	expect_line_end(r);

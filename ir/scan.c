@@ -145,8 +145,18 @@ expect_line_end(struct reader *r)
 		fail_here(r, "expected the end of the line");
 }
 
+enum dots { NO_DOTS, NAMES, ANY_PARTS }; /* what may follow a dot */
+
+static bool
+dot_joins(const struct reader *r, enum dots dots)
+{
+	if (dots == NO_DOTS || *r->p != '.' || r->end - r->p < 2)
+		return false;
+	return dots == NAMES ? is_name_start(r->p[1]) : is_name_char(r->p[1]);
+}
+
 static const char *
-read_chars(struct reader *r, bool dots)
+read_chars(struct reader *r, enum dots dots)
 {
 	const char *from;
 
@@ -156,9 +166,7 @@ read_chars(struct reader *r, bool dots)
 		fail_here(r, "expected a name");
 		return module_namez(r->m, "_");
 	}
-	while (r->p < r->end && (is_name_char(*r->p) ||
-	    (dots && *r->p == '.' && r->end - r->p > 1 &&
-		is_name_start(r->p[1]))))
+	while (r->p < r->end && (is_name_char(*r->p) || dot_joins(r, dots)))
 		r->p++;
 	if (r->p - from > READ_NAME) {
 		fail_at(r, span_from(r, from),
@@ -171,13 +179,19 @@ read_chars(struct reader *r, bool dots)
 const char *
 read_name(struct reader *r)
 {
-	return read_chars(r, false);
+	return read_chars(r, NO_DOTS);
 }
 
 const char *
 read_path(struct reader *r)
 {
-	return read_chars(r, true);
+	return read_chars(r, NAMES);
+}
+
+const char *
+read_slot_name(struct reader *r)
+{
+	return read_chars(r, ANY_PARTS);
 }
 
 int64_t
