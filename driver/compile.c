@@ -10,6 +10,7 @@
 #include "driver/load.h"
 #include "driver/output.h"
 #include "driver/times.h"
+#include "frontend/frontend.h"
 #include "passes/pass.h"
 
 struct job {
@@ -92,6 +93,22 @@ emit(struct job *j)
 	return output_commit(&w) ? 0 : EXIT_ERRORS;
 }
 
+/* The tree of a text that parses; names and types may be wrong. */
+static int
+emit_ast(struct job *j)
+{
+	struct output w;
+	int errors;
+
+	if (!output_open(&w, j->o->output, &j->in, false))
+		return EXIT_ERRORS;
+	errors = frontend_print_ast(j->mem, j->diag, w.file);
+	if (errors == 0)
+		return output_commit(&w) ? 0 : EXIT_ERRORS;
+	output_discard(&w);
+	return EXIT_ERRORS;
+}
+
 static int
 run(struct job *j)
 {
@@ -100,6 +117,8 @@ run(struct job *j)
 	if (!input_read(&j->in, j->mem, j->o->file))
 		return EXIT_ERRORS;
 	j->diag->src = &j->in.src;
+	if (j->o->emit == EMIT_AST)
+		return emit_ast(j);
 	times_start(&j->times, j->o->times ? stderr : NULL);
 	j->m = load_module(j->mem, j->diag, j->o);
 	if (!j->m)
@@ -114,7 +133,9 @@ int
 driver_compile(const struct options *o)
 {
 	struct arena mem = {0};
-	struct diag diag = {.out = stderr};
+	struct diag diag = {.out = stderr,
+	    .json = o->diagnostics == DIAGNOSTICS_JSON,
+	    .color = diag_want_color(stderr)};
 	struct job j = {.o = o, .mem = &mem, .diag = &diag};
 	int status = run(&j);
 

@@ -6,6 +6,7 @@
 #include "driver/compile.h"
 #include "driver/load.h"
 #include "driver/options.h"
+#include "support/diag.h"
 
 static int
 usage(const char *why)
@@ -21,6 +22,17 @@ finish_print(void)
 		return 0;
 	perror("loongc: standard output");
 	return EXIT_ERRORS;
+}
+
+static int
+explain(const char *code)
+{
+	if (strcmp(code, "all") == 0)
+		diag_list(stdout);
+	else if (!diag_explain(code, stdout))
+		return usage("no diagnostic has this code; "
+		    "--explain all lists them");
+	return finish_print();
 }
 
 /* Options that print something and need no file. */
@@ -70,6 +82,8 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	if (informs(&o))
 		status = finish_print();
+	else if (o.explain)
+		status = explain(o.explain);
 	else if ((clash = find_clash(&o)))
 		status = usage(clash);
 	else
