@@ -154,16 +154,18 @@ struct parse {
 	struct diag *d;
 	struct file *file;
 	struct expr *value;  /* of parse_value */
+	uint32_t from;       /* offset where it begins */
 	int start;           /* token that says what is read */
 	int nest;            /* open brackets */
 	uint32_t items;      /* nodes made so far */
+	uint32_t stray;      /* end of the last character left out */
 	bool stopped;        /* a limit was hit, more messages mislead */
 };
 
 /* Text to tree; NULL after errors that make going on pointless. */
 struct file *parse_file(struct arena *mem, struct diag *d);
-/* One expression (of --set), or NULL. */
-struct expr *parse_value(struct arena *mem, struct diag *d);
+/* One expression (of --set), from an offset to the end; or NULL. */
+struct expr *parse_value(struct arena *mem, struct diag *d, uint32_t from);
 /* Size, encoding, characters; false after an error. */
 bool check_text(struct diag *d);
 

@@ -7,7 +7,7 @@
 
 #include "support/buf.h"
 
-/* Appends node n to a list with ends first and last. */
+/* Appends a node, a variable, to a list with ends first and last. */
 #define PUSH(list, node) \
 	((list).last ? ((list).last->next = (node)) : ((list).first = (node)), \
 	 (list).last = (node))
@@ -286,13 +286,17 @@ build_entries(struct parse *p, struct entry *list, struct entry *e)
 void
 build_file_dims(struct parse *p, struct dimdecl *d, struct span at)
 {
-	PUSH(*p->file, build_dims(p, d, at));
+	struct stmt *s = build_dims(p, d, at);
+
+	PUSH(*p->file, s);
 }
 
 void
 build_file_block(struct parse *p, struct block *b, struct span at)
 {
-	PUSH(*p->file, build_inner(p, b, at));
+	struct stmt *s = build_inner(p, b, at);
+
+	PUSH(*p->file, s);
 }
 
 void
@@ -337,20 +341,39 @@ build_plan(struct parse *p, struct ident id, struct entry *e, struct span at)
 	f->plan_last = s;
 }
 
+enum { MANY = 6 };
+
+/* After an expression nearly everything can follow; a semicolon must. */
+static void
+add_wanted(struct buf *b, const char *const *want, int n)
+{
+	for (int i = 0; i < n && n > MANY; i++)
+		if (strcmp(want[i], "';'") == 0) {
+			buf_puts(b, ", expected ';' or an operator");
+			return;
+		}
+	for (int i = 0; i < n && n <= MANY; i++)
+		buf_printf(b, "%s%s", i == 0 ? ", expected " :
+		    i == n - 1 ? " or " : ", ", want[i]);
+}
+
 void
-build_syntax_error(struct parse *p, struct span at, const char *got,
+build_syntax_error(struct parse *p, struct span at, bool end,
     const char *const *want, int n)
 {
+	const char *s = p->d->src->text + at.lo;
+	int len = (int)(at.hi - at.lo);
 	struct buf b = {0};
-	struct report r;
 
-	if (p->stopped)
-		return;
-	for (int i = 0; i < n; i++)
-		buf_printf(&b, "%s%s", i == 0 ? ", expected " :
-		    i == n - 1 ? " or " : ", ", want[i]);
-	report_open(&r, p->d, DIAG_SYNTAX, at, "unexpected %s%s", got,
-	    buf_text(&b));
-	report_close(&r);
+	if (p->stopped || (p->stray && at.lo <= p->stray + 1))
+		return; /* what was left out is to blame */
+	add_wanted(&b, want, n);
+	if (end)
+		diag_report(p->d, DIAG_SYNTAX, at, "unexpected end of %s%s",
+		    p->from ? "the value" : "the file", buf_text(&b));
+	else
+		diag_report(p->d, DIAG_SYNTAX, at, "unexpected '%.*s'%s%s",
+		    len > 40 ? 40 : len, s, len > 40 ? "..." : "",
+		    buf_text(&b));
 	buf_free(&b);
 }

@@ -60,8 +60,8 @@ void build_recipe(struct parse *p, struct ident id, struct entry *e,
 void build_plan(struct parse *p, struct ident id, struct entry *e,
     struct span at);
 
-/* got: what was found; want: n names of tokens that could follow. */
-void build_syntax_error(struct parse *p, struct span at, const char *got,
+/* want: n names of tokens that could stand at `at`, or at the end. */
+void build_syntax_error(struct parse *p, struct span at, bool end,
     const char *const *want, int n);
 
 #endif

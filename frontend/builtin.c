@@ -88,8 +88,6 @@ sort_arguments(struct unit *u, struct builtin_call *c)
 	diag_report(u->d, DIAG_ARGUMENTS, c->e->at,
 	    "%s takes %d argument%s, got %d", c->b->name, c->b->nargs,
 	    c->b->nargs == 1 ? "" : "s", n);
-	for (int i = 0; i < n && i < 3; i++) /* names in them are used */
-		lower_with_hint(u, c->arg[i], NULL);
 	return false;
 }
 
@@ -98,9 +96,13 @@ lower_builtin(struct unit *u, const struct builtin *b, const struct expr *e)
 {
 	struct builtin_call c = {.b = b, .e = e};
 
-	if (!sort_arguments(u, &c))
-		return val_error();
-	return b->lower(u, &c);
+	if (sort_arguments(u, &c))
+		return b->lower(u, &c);
+	for (int i = 0; i < 3 && c.arg[i]; i++) /* names in them are used */
+		if (c.arg[i]->kind != EXPR_NAME || (b->op != OP_IOTA &&
+		    b->op != OP_CONST))
+			lower_with_hint(u, c.arg[i], NULL);
+	return val_error();
 }
 
 bool

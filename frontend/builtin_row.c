@@ -296,6 +296,8 @@ lower_attention(struct unit *u, struct builtin_call *c)
 		return val_error();
 	if (scale != 0)
 		op_set_real(u->m, op, ATTR_SCALE, scale);
+	u->heads_text = dims_product(u, c->x[0].type, 2,
+	    c->x[0].type->rank - 1, &u->heads);
 	return emit_two(u, op, c->b->result, "z");
 }
 

@@ -74,6 +74,8 @@ bind_arguments(struct unit *u, const struct sym *s, const struct expr *e)
 static bool
 may_call(struct unit *u, const struct sym *s, const struct expr *e)
 {
+	if (too_many(u, e->at))
+		return false;
 	if (s->block->active) {
 		diag_report(u->d, DIAG_RECURSION, e->at,
 		    "block '%s' calls itself", s->name);

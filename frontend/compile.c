@@ -139,7 +139,8 @@ lower_model(struct unit *u, struct block *b)
 	bind_inputs(u, b);
 	v = lower_body(u, b->body);
 	return_loss(u, b, v);
-	report_unused(u);
+	if (!u->broken)
+		report_unused(u);
 	move_last(u->m, f.f);
 }
 
@@ -160,11 +161,12 @@ compile(struct unit *u)
 	overrides_read(u);
 	settings_read(u, &c);
 	recipe_sizes(u, &c);
-	plan_check(u, &c);
 	u->act = chosen_bf16(&c) ? DT_BF16 : DT_F32;
 	lower_file(u);
 	if (b)
 		lower_model(u, b);
+	recipe_check(u, &c, b && b->formal.n == 3);
+	plan_check(u, &c);
 	overrides_unused(u);
 	settings_export(u, &c);
 }
@@ -179,6 +181,7 @@ frontend_compile(struct arena *mem, struct diag *d,
 
 	if (!(u.file = parse_file(mem, d)))
 		return NULL;
+	u.broken = d->errors != before;
 	u.m = module_new(mem, d);
 	for (size_t i = 0; i < COUNT_OF(reserved); i++)
 		fresh_name(&u, &u.funcs, reserved[i], 2);
@@ -192,7 +195,7 @@ frontend_print_ast(struct arena *mem, struct diag *d, FILE *out)
 	int before = d->errors;
 	struct file *f = parse_file(mem, d);
 
-	if (f)
+	if (f && d->errors == before)
 		ast_print(f, out);
 	return d->errors - before;
 }

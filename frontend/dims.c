@@ -1,12 +1,14 @@
 /* Dims: their sizes, constant expressions, and lists of them. */
 #include "config.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "frontend/lower.h"
 #include "frontend/setting.h"
 #include "ir/verify.h"
+#include "support/size.h"
 
 static double
 fold(char op, double a, double b)
@@ -84,6 +86,17 @@ size_of(struct unit *u, const struct dimdecl *d, uint64_t *size)
 	return false;
 }
 
+/* A block that is called again declares the same dims again. */
+static struct dimdef *
+declared_before(struct unit *u, const struct dimdecl *d)
+{
+	for (int i = 0; i < u->m->ndim; i++)
+		if (u->m->dim[i].at.lo == d->id.at.lo && d->id.at.hi > 0 &&
+		    u->m->dim[i].at.hi == d->id.at.hi)
+			return &u->m->dim[i];
+	return NULL;
+}
+
 /* Dims of different bodies may share a name; the module knows one of each. */
 static const char *
 module_dim_name(struct unit *u, const char *name)
@@ -104,7 +117,10 @@ dim_define(struct unit *u, const struct dimdecl *d)
 
 	if (!name_is_new(u, &d->id, SYM_DIM))
 		return;
-	if (!d->value && free && token_dim(d->id.name)) {
+	if (declared_before(u, d))
+		free = declared_before(u, d);
+	if (declared_before(u, d) ||
+	    (!d->value && free && token_dim(d->id.name))) {
 		s.dim = free->name;
 		name_push(u, s);
 		return;
@@ -209,4 +225,36 @@ const char *
 dims_text(struct unit *u, const struct type *t)
 {
 	return arena_printf(u->mem, "[%s]", dims_span(u, t, 0, t->rank));
+}
+
+const char *
+dims_product(struct unit *u, const struct type *t, int from, int to,
+    uint64_t *product)
+{
+	const char *sizes = "";
+
+	*product = 1;
+	for (int i = from; i < to; i++) {
+		uint64_t n = dim_size(u, t->d[i].name);
+
+		if (!size_mul(*product, n, product))
+			*product = UINT64_MAX;
+		sizes = arena_printf(u->mem, "%s%s%" PRIu64, sizes,
+		    i > from ? "*" : "", n);
+	}
+	return arena_printf(u->mem, "%s = %s", dims_span(u, t, from, to),
+	    sizes);
+}
+
+bool
+fits(struct unit *u, const struct type *t, uint64_t times, struct span at)
+{
+	uint64_t n;
+	const char *text = dims_product(u, t, 0, t->rank, &n);
+
+	if (size_mul(n, times, &n) && n <= MAX_ELEMENTS)
+		return true;
+	diag_report(u->d, DIAG_TOO_BIG, at,
+	    "tensor of more than 2^48 elements: %s", text);
+	return false;
 }

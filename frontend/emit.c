@@ -49,20 +49,22 @@ emit(struct unit *u, enum opcode code, int nin, struct span at)
 }
 
 /* Blocks in blocks can multiply; a module beyond the limit is of no use. */
-static bool
+bool
 too_many(struct unit *u, struct span at)
 {
 	if (++u->nops <= MAX_OPS)
 		return false;
-	diag_report(u->d, DIAG_TOO_MANY_OPS, at,
-	    "the model has more than %d operations", MAX_OPS);
+	if (u->nops == MAX_OPS + 1)
+		diag_report(u->d, DIAG_TOO_MANY_OPS, at,
+		    "the model has more than %d operations", MAX_OPS);
 	return true;
 }
 
 static bool
 place(struct unit *u, struct op *op)
 {
-	if (too_many(u, op->at) || !op_infer(u->m, op))
+	if (too_many(u, op->at) || !op_infer(u->m, op) ||
+	    !fits(u, op->out[0]->type, 1, op->at))
 		return false;
 	region_append(u->m, &u->frame->f->body, op);
 	return true;

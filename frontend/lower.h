@@ -105,11 +105,16 @@ struct unit {
 	struct val doc;          /* third input, or VAL_ERROR */
 	enum dtype act;          /* activations are computed in it */
 	const char *hint;        /* name for the next temporary, or NULL */
+	bool broken;             /* the text had errors: what is missing may
+				  * have been in a part that was skipped */
 	int nops, depth;
 	int64_t dropout_key;
 	int nxent;
 	int64_t ignore;          /* of the xents seen */
 	struct span ignore_at;
+	uint64_t heads;          /* query heads of the last attention; 0: none */
+	const char *heads_text;  /* "k g = 8*4" */
+	uint64_t elements;       /* of all parameters so far */
 };
 
 /* ------------------------------------------------------------------ names */
@@ -135,6 +140,12 @@ uint64_t dim_size(const struct unit *u, const char *dim);
 bool token_dim(const char *dim); /* b or s */
 /* "[b s e]", in the arena. */
 const char *dims_text(struct unit *u, const struct type *t);
+/* "k g = 8*4", of dims from..to-1, and their product. */
+const char *dims_product(struct unit *u, const struct type *t, int from,
+    int to, uint64_t *product);
+/* False after reporting that a tensor at `at` has too many elements. */
+bool fits(struct unit *u, const struct type *t, uint64_t times,
+    struct span at);
 const char *dims_span(struct unit *u, const struct type *t, int from, int to);
 
 /* --------------------------------------------------------------- emitting */
@@ -155,6 +166,8 @@ struct arg emit_arg(struct unit *u, const struct val *v, struct span at);
 /* Name for a temporary: the hint if there is one. */
 const char *temp_name(struct unit *u, const char *otherwise);
 bool too_deep(struct unit *u, struct span at);
+/* Counts an operation or call; true after reporting that they are too many. */
+bool too_many(struct unit *u, struct span at);
 
 /* ------------------------------------------------------------ expressions */
 struct val lower_expr(struct unit *u, const struct expr *e);

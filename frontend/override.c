@@ -31,7 +31,6 @@ read_one(struct unit *u, const char *text)
 	const struct source *src = u->d->src;
 	const char *equals = strchr(text, '=');
 	size_t n = equals ? (size_t)(equals - text) : 0;
-	char *blank = arena_strndup(u->mem, text, strlen(text));
 
 	o->src = (struct source){"--set", text, (uint32_t)strlen(text)};
 	o->at = (struct span){0, (uint32_t)n};
@@ -43,11 +42,7 @@ read_one(struct unit *u, const char *text)
 		return NULL;
 	}
 	split_name(u, o, text, n);
-	/* Blanks for the name: positions stay those of the option. */
-	memset(blank, ' ', n + 1);
-	o->src.text = blank;
-	o->value = parse_value(u->mem, u->d);
-	o->src.text = text;
+	o->value = parse_value(u->mem, u->d, (uint32_t)n + 1);
 	u->d->src = src;
 	return o->value ? o : NULL;
 }

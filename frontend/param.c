@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "frontend/lower.h"
+#include "ir/verify.h"
 
 struct init_row {
 	const char *name;
@@ -105,6 +106,25 @@ bundle_of(struct unit *u, struct frame *f)
 	return f->b;
 }
 
+/* The parameter, its layers, and all parameters together. */
+static bool
+all_fit(struct unit *u, const struct type *t, const struct pdecl *d)
+{
+	uint64_t layers = u->frame->stack ? dim_size(u, u->frame->stack) : 1;
+	uint64_t n;
+
+	if (!fits(u, t, layers, d->at))
+		return false;
+	dims_product(u, t, 0, t->rank, &n);
+	u->elements += n * layers;
+	if (u->elements <= MAX_ELEMENTS)
+		return true;
+	diag_report(u->d, DIAG_TOO_BIG, d->at,
+	    "all parameters together have more than 2^48 elements");
+	u->elements = 0;
+	return false;
+}
+
 /* in -> out as one tensor; family dims first. */
 static const struct type *
 param_type(struct unit *u, const struct pdecl *d, int *nin)
@@ -131,7 +151,7 @@ param_type(struct unit *u, const struct pdecl *d, int *nin)
 			    "it belongs to the data" : "it counts the layers");
 			return NULL;
 		}
-	return type_intern(u->m, &t);
+	return all_fit(u, &t, d) ? type_intern(u->m, &t) : NULL;
 }
 
 static void

@@ -48,7 +48,7 @@ static void lt_error(const struct span *at, yyscan_t scanner,
     struct parse *p, const char *what);
 }
 
-%initial-action { @$ = (struct span){0, 0}; }
+%initial-action { @$ = (struct span){p->from, p->from}; }
 
 %token END 0 "end of file"
 %token START_FILE START_VALUE
@@ -230,16 +230,15 @@ static int
 yyreport_syntax_error(const yypcontext_t *ctx, yyscan_t scanner,
     struct parse *p)
 {
-	yysymbol_kind_t want[6];
-	int n = yypcontext_expected_tokens(ctx, want, 6);
-	const char *name[6], *got = "";
+	yysymbol_kind_t want[YYNTOKENS];
+	int n = yypcontext_expected_tokens(ctx, want, YYNTOKENS);
+	const char *name[YYNTOKENS];
 
 	(void)scanner;
 	for (int i = 0; i < n; i++)
 		name[i] = yysymbol_name(want[i]);
-	if (yypcontext_token(ctx) != YYSYMBOL_YYEMPTY)
-		got = yysymbol_name(yypcontext_token(ctx));
-	build_syntax_error(p, *yypcontext_location(ctx), got, name, n);
+	build_syntax_error(p, *yypcontext_location(ctx),
+	    yypcontext_token(ctx) == YYSYMBOL_YYEOF, name, n);
 	return 0;
 }
 
@@ -252,7 +251,8 @@ parse_text(struct parse *p)
 
 	if (lt_lex_init_extra(p, &scanner) != 0)
 		return 1;
-	text = lt__scan_bytes(p->d->src->text, (int)p->d->src->len, scanner);
+	text = lt__scan_bytes(p->d->src->text + p->from,
+	    (int)(p->d->src->len - p->from), scanner);
 	failed = lt_parse(scanner, p);
 	lt__delete_buffer(text, scanner);
 	lt_lex_destroy(scanner);
@@ -271,9 +271,10 @@ parse_file(struct arena *mem, struct diag *d)
 }
 
 struct expr *
-parse_value(struct arena *mem, struct diag *d)
+parse_value(struct arena *mem, struct diag *d, uint32_t from)
 {
-	struct parse p = {.mem = mem, .d = d, .start = TOK_START_VALUE};
+	struct parse p = {.mem = mem, .d = d, .start = TOK_START_VALUE,
+	    .from = from};
 	int before = d->errors;
 
 	if (!check_text(d))

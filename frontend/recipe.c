@@ -69,11 +69,13 @@ nearest_divisors(struct unit *u, uint64_t n, uint64_t x)
 }
 
 static void
-missing(struct unit *u, const struct choices *c, const char *what)
+missing(struct unit *u, const struct choices *c, int id, const char *what)
 {
 	struct span at = c->recipe ? c->recipe->id.at : (struct span){0};
 	struct report r;
 
+	if (c->c[id].bad || u->broken || (!c->recipe && u->o->recipe))
+		return;
 	report_open(&r, u->d, DIAG_MISSING_SETTING, at,
 	    c->recipe ? "recipe '%s' does not say %s" :
 	    "there is no recipe, and so no %s%s", c->recipe ?
@@ -92,9 +94,9 @@ recipe_sizes(struct unit *u, struct choices *c)
 	uint64_t s = number_or(c, SET_recipe_s, 0), seqs, b;
 
 	if (!s)
-		missing(u, c, "s");
+		missing(u, c, SET_recipe_s, "s");
 	if (!batch->set)
-		missing(u, c, "batch");
+		missing(u, c, SET_recipe_batch, "batch");
 	s = s ? s : 64;
 	seqs = number_or(c, SET_recipe_batch, s) / s;
 	if (batch->set && number_or(c, SET_recipe_batch, s) % s)
@@ -124,40 +126,137 @@ says_mesh(const struct choices *c)
 	    c->c[SET_plan_cp].set;
 }
 
+/* The numbers of a mesh; unsaid ones are 1. */
+struct mesh {
+	uint64_t nodes, gpus, dp, hp, cp, inner;
+};
+
+static struct mesh
+mesh_of(const struct choices *c)
+{
+	return (struct mesh){number_or(c, SET_plan_nodes, 1),
+	    number_or(c, SET_plan_gpus, 1), number_or(c, SET_plan_dp, 1),
+	    number_or(c, SET_plan_hp, 1), number_or(c, SET_plan_cp, 1),
+	    number_or(c, SET_plan_inner, 1)};
+}
+
+/* The setting to blame for the number of ranks. */
+static const struct chosen *
+first_said(const struct choices *c)
+{
+	static const int order[] = {SET_plan_dp, SET_plan_hp, SET_plan_cp,
+		SET_plan_gpus, SET_plan_nodes};
+
+	for (size_t i = 0; i < COUNT_OF(order); i++)
+		if (c->c[order[i]].set && c->c[order[i]].num > 1)
+			return &c->c[order[i]];
+	for (size_t i = 0; i < COUNT_OF(order); i++)
+		if (c->c[order[i]].set)
+			return &c->c[order[i]];
+	return &c->c[SET_plan_nodes];
+}
+
+static bool
+check_product(struct unit *u, const struct choices *c, const struct mesh *x)
+{
+	if (!says_mesh(c) || x->dp * x->hp * x->cp == x->nodes * x->gpus)
+		return true;
+	choice_error(u, first_said(c), DIAG_MESH, "dp*hp*cp = %" PRIu64 "*%"
+	    PRIu64 "*%" PRIu64 " = %" PRIu64 " but nodes*gpus = %" PRIu64 "*%"
+	    PRIu64 " = %" PRIu64, x->dp, x->hp, x->cp, x->dp * x->hp * x->cp,
+	    x->nodes, x->gpus, x->nodes * x->gpus);
+	return false;
+}
+
+static bool
+check_heads(struct unit *u, const struct choices *c, const struct mesh *x)
+{
+	if (!u->heads || u->heads % x->hp == 0)
+		return true;
+	choice_error(u, &c->c[SET_plan_hp], DIAG_HEADS, "hp = %" PRIu64
+	    " does not divide the %" PRIu64 " query heads (%s); nearest: %s",
+	    x->hp, u->heads, u->heads_text, nearest_divisors(u, u->heads,
+	    x->hp));
+	return false;
+}
+
+/* cp cuts a sequence into zigzag pairs, hp each piece again. */
+static bool
+check_sequence(struct unit *u, const struct choices *c, const struct mesh *x)
+{
+	uint64_t s = module_dim(u->m, "s")->size;
+	uint64_t unit = x->cp * (x->hp % 2 ? 2 * x->hp : x->hp);
+	const struct chosen *at = &c->c[SET_recipe_s];
+
+	if ((x->cp == 1 && x->hp == 1) || s % unit == 0)
+		return true;
+	choice_error(u, at, DIAG_SEQUENCE, "s = %" PRIu64 " is not divisible "
+	    "by cp*lcm(2,hp) = %" PRIu64 " (zigzag pairs, then hp); nearest: "
+	    "%s", s, unit, nearest_multiples(u, s, unit));
+	return false;
+}
+
 void
 plan_check(struct unit *u, struct choices *c)
 {
-	uint64_t nodes = number_or(c, SET_plan_nodes, 1);
-	uint64_t gpus = number_or(c, SET_plan_gpus, 1);
-	uint64_t dp = number_or(c, SET_plan_dp, 1);
-	uint64_t hp = number_or(c, SET_plan_hp, 1);
-	uint64_t cp = number_or(c, SET_plan_cp, 1);
-	uint64_t inner = number_or(c, SET_plan_inner, 1);
-	const struct chosen *first = c->c[SET_plan_dp].set ?
-	    &c->c[SET_plan_dp] : c->c[SET_plan_hp].set ? &c->c[SET_plan_hp] :
-	    c->c[SET_plan_cp].set ? &c->c[SET_plan_cp] :
-	    c->c[SET_plan_gpus].set ? &c->c[SET_plan_gpus] :
-	    &c->c[SET_plan_nodes];
-	bool ok = true;
+	struct mesh x = mesh_of(c);
+	bool ok = check_product(u, c, &x);
 
-	if (says_mesh(c) && dp * hp * cp != nodes * gpus) {
-		choice_error(u, first, DIAG_MESH, "dp*hp*cp = %" PRIu64 "*%"
-		    PRIu64 "*%" PRIu64 " = %" PRIu64 " but nodes*gpus = %"
-		    PRIu64 "*%" PRIu64 " = %" PRIu64, dp, hp, cp, dp * hp * cp,
-		    nodes, gpus, nodes * gpus);
-		ok = false;
-	}
-	if (cp % inner) {
+	if (x.cp % x.inner) {
 		choice_error(u, &c->c[SET_plan_inner], DIAG_INNER,
 		    "inner = %" PRIu64 " does not divide cp = %" PRIu64
-		    "; nearest: %s", inner, cp, nearest_divisors(u, cp,
-		    inner));
+		    "; nearest: %s", x.inner, x.cp, nearest_divisors(u, x.cp,
+		    x.inner));
 		ok = false;
 	}
-	if (ok && nodes * gpus > 1)
-		choice_error(u, first, DIAG_ONE_RANK, "this plan has %" PRIu64
-		    " ranks; this version compiles for one (nodes = 1, gpus = "
-		    "1)", nodes * gpus);
+	ok &= check_heads(u, c, &x);
+	ok &= check_sequence(u, c, &x);
+	if (ok && x.nodes * x.gpus > 1)
+		choice_error(u, first_said(c), DIAG_ONE_RANK, "this plan has %"
+		    PRIu64 " ranks; this version compiles for one (nodes = 1, "
+		    "gpus = 1)", x.nodes * x.gpus);
+}
+
+static bool
+says(const struct choices *c, int id, const char *word)
+{
+	return c->c[id].set && strcmp(c->c[id].text, word) == 0;
+}
+
+/* Documents need a token that ends them, and a model that looks at them. */
+static void
+check_documents(struct unit *u, const struct choices *c, bool takes_doc)
+{
+	const struct chosen *pack = &c->c[SET_recipe_pack];
+	const struct chosen *eos = &c->c[SET_recipe_eos];
+
+	if (says(c, SET_recipe_pack, "eos") && !eos->set)
+		choice_error(u, pack, DIAG_DOCUMENTS, "pack = eos needs the "
+		    "token that ends a document: eos = N");
+	if (takes_doc && c->c[SET_recipe_train].set && !eos->set)
+		choice_error(u, &c->c[SET_recipe_train], DIAG_DOCUMENTS,
+		    "the model looks at documents, but data does not say "
+		    "which token ends one: eos = N");
+	if (takes_doc && says(c, SET_recipe_pack, "none"))
+		choice_error(u, pack, DIAG_DOCUMENTS, "the model looks at "
+		    "documents, so pack must be eos");
+}
+
+void
+recipe_check(struct unit *u, const struct choices *c, bool takes_doc)
+{
+	const struct chosen *warmup = &c->c[SET_recipe_warmup];
+	const struct chosen *steps = &c->c[SET_recipe_steps];
+	const struct chosen *lr = &c->c[SET_recipe_lr];
+	const struct chosen *min = &c->c[SET_recipe_lr_min];
+
+	if (warmup->set && steps->set && warmup->num > steps->num)
+		choice_error(u, warmup, DIAG_SETTING_RANGE, "warmup = %.15g "
+		    "is longer than steps = %.15g", warmup->num, steps->num);
+	if (min->set && lr->set && min->num > lr->num)
+		choice_error(u, min, DIAG_SETTING_RANGE, "min = %g is above "
+		    "the peak, %g", min->num, lr->num);
+	check_documents(u, c, takes_doc);
 }
 
 static void

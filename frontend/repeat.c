@@ -302,7 +302,7 @@ lower_repeat(struct unit *u, const struct stmt *s)
 	struct frame *outer = u->frame, *inner;
 	struct carry *list;
 	bool ok = true;
-	int n, i = 0;
+	int n, i = 0, before = u->d->errors;
 
 	if (!may_repeat(u, s) || !(stack = stack_dim(u, s)))
 		return;
@@ -314,7 +314,7 @@ lower_repeat(struct unit *u, const struct stmt *s)
 	lower_stmts(u, s->body);
 	for (struct carry *c = list; c; c = c->after)
 		ok &= check_carry(u, c, s);
-	if (!list)
+	if (!list && u->d->errors == before)
 		diag_report(u->d, DIAG_REPEAT_NOTHING, s->at,
 		    "repeat changes no value that exists before it");
 	n = count_carries(list, inner);

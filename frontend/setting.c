@@ -279,8 +279,10 @@ setting_put(struct unit *u, struct choices *all, int id, const struct expr *e)
 		all->c[id] = c;
 		return true;
 	}
-	if (!put_kind(u, all, id, &c, e))
+	if (!put_kind(u, all, id, &c, e)) {
+		all->c[id].bad = true;
 		return false;
+	}
 	c.set = true;
 	all->c[id] = c;
 	return true;
@@ -391,15 +393,17 @@ read_entry(struct unit *u, struct choices *c, const char *group,
 	int i = setting_find(group, precision &&
 	    strcmp(x->id.name, "compute") == 0 ? "precision" : x->id.name);
 
-	if (!x->is_group && x->value.n > 1)
+	bool other = !*place && !x->is_group && in_pairs(special,
+	    COUNT_OF(special), group, x->id.name);
+
+	if (!other && (i < 0 || strcmp(setting_info[i].place, place) != 0 ||
+	    x->is_group))
+		setting_unknown(u, group, place, &x->id);
+	else if (x->value.n > 1)
 		diag_report(u->d, DIAG_SETTING_VALUE, x->value.first->next->at,
 		    "%s takes one value", x->id.name);
-	else if (!*place && !x->is_group && in_pairs(special,
-	    COUNT_OF(special), group, x->id.name))
+	else if (other)
 		read_special(u, c, group, x);
-	else if (i < 0 || strcmp(setting_info[i].place, place) != 0 ||
-	    x->is_group)
-		setting_unknown(u, group, place, &x->id);
 	else
 		setting_put(u, c, i, x->value.first->value);
 }

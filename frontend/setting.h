@@ -39,7 +39,7 @@ struct override {
 
 /* What a recipe or plan says of one setting. */
 struct chosen {
-	bool set, is_auto;
+	bool set, is_auto, bad; /* bad: reported, so do not miss it */
 	double num;
 	const char *text;
 	struct span at;           /* of the value */
@@ -70,6 +70,8 @@ void setting_unknown(struct unit *u, const char *group, const char *place,
 
 /* Checks that need several settings; dims b, s, mb of the module. */
 void recipe_sizes(struct unit *u, struct choices *c);
+void recipe_check(struct unit *u, const struct choices *c, bool takes_doc);
+/* After the model is read: heads count. */
 void plan_check(struct unit *u, struct choices *c);
 void settings_export(struct unit *u, const struct choices *c);
 void choice_error(struct unit *u, const struct chosen *c, enum diag_code code,

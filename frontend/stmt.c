@@ -123,7 +123,7 @@ lower_stmt(struct unit *u, const struct stmt *s)
 static void
 check_called(struct unit *u, const struct body *b)
 {
-	for (const struct stmt *s = b->first; s; s = s->next)
+	for (const struct stmt *s = b->first; s && !u->broken; s = s->next)
 		if (s->kind == STMT_BLOCK && !s->block->called)
 			diag_report(u->d, DIAG_UNUSED_BLOCK, s->block->id.at,
 			    "block '%s' is never called",
@@ -143,7 +143,7 @@ lower_body(struct unit *u, const struct body *b)
 	if (s && s->next)
 		diag_report(u->d, DIAG_AFTER_RETURN, s->next->at,
 		    "nothing can follow return");
-	if (!s)
+	if (!s && !u->broken)
 		diag_report(u->d, DIAG_NO_RETURN, (struct span){b->at.hi -
 		    (b->at.hi > 0), b->at.hi}, "no return before the end");
 	check_called(u, b);

@@ -78,4 +78,5 @@ lex_stray(struct parse *p, struct span at, const char *s, int n)
 	else if (s[0] == '.')
 		report_help(&r, "numbers start with a digit: 0.5");
 	report_close(&r);
+	p->stray = at.hi;
 }

@@ -65,23 +65,35 @@ clip(const struct source *src, struct line *l, uint32_t at)
 	}
 }
 
-/* C1 controls are two bytes, c2 80 to c2 9f. */
+/* Bytes of the control or invisible character at s[0..n), 0 if it is none:
+ * ASCII, c2 80 to c2 9f, U+200B.., U+202A.., U+2060.., U+FEFF. */
+static uint32_t
+hidden(const char *s, uint32_t n)
+{
+	const unsigned char *c = (const unsigned char *)s;
+
+	if ((c[0] < 32 && c[0] != '\t') || c[0] == 127)
+		return 1;
+	if (n >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	if (n < 3)
+		return 0;
+	if ((c[0] == 0xe2 && c[1] == 0x80 && ((c[2] >= 0x8b && c[2] <= 0x8f) ||
+	    (c[2] >= 0xa8 && c[2] <= 0xae))) ||
+	    (c[0] == 0xe2 && c[1] == 0x81 && c[2] >= 0xa0 && c[2] <= 0xaf) ||
+	    (c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf))
+		return 3;
+	return 0;
+}
+
 static void
 print_source(FILE *out, const struct source *src, struct line l)
 {
-	for (uint32_t i = l.lo; i < l.hi; i++) {
-		unsigned char c = (unsigned char)src->text[i];
-		unsigned char next = i + 1 < l.hi ?
-		    (unsigned char)src->text[i + 1] : 0;
+	for (uint32_t i = l.lo; i < l.hi;) {
+		uint32_t n = hidden(src->text + i, l.hi - i);
 
-		if (c == 0xc2 && next < 0xa0 && continues(next)) {
-			fputc('?', out);
-			i++;
-		} else if ((c < 32 && c != '\t') || c == 127) {
-			fputc('?', out);
-		} else {
-			fputc(c, out);
-		}
+		fputc(n ? '?' : src->text[i], out);
+		i += n ? n : 1;
 	}
 }
 
@@ -110,7 +122,7 @@ print_excerpt(const struct diag *d, struct span at, const char *color)
 {
 	struct line l;
 
-	if (at.lo > d->src->len)
+	if (at.hi == 0 || at.lo > d->src->len)
 		return;
 	l = line_of(d->src, at.lo);
 	clip(d->src, &l, at.lo);
@@ -120,11 +132,16 @@ print_excerpt(const struct diag *d, struct span at, const char *color)
 	print_caret(d, l, at, color);
 }
 
+/* A span that ends at 0 is the whole source. */
 static void
 print_place(const struct diag *d, struct span at)
 {
 	struct line l = line_of(d->src, at.lo);
 
+	if (at.hi == 0) {
+		fprintf(d->out, "%s: ", d->src->name);
+		return;
+	}
 	fprintf(d->out, "%s:%u:%u: ", d->src->name, l.number,
 	    at.lo - l.lo + 1);
 }
