@@ -30,8 +30,34 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/tile.h \
 	%D%/cpu/vec.h \
 	%D%/state/adamw.c \
+	%D%/data/data.c %D%/data/data.h \
+	%D%/data/flat.c \
+	%D%/data/formats.def %D%/data/formats.h \
+	%D%/data/identity.c %D%/data/identity.h \
+	%D%/data/map.c %D%/data/map.h \
+	%D%/data/megatron.c \
+	%D%/data/order.c %D%/data/order.h \
+	%D%/data/tokens.c %D%/data/tokens.h \
+	%D%/main/exits.def \
+	%D%/main/help.c \
+	%D%/main/loop.c \
+	%D%/main/main.c \
+	%D%/main/memory.c %D%/main/memory.h \
+	%D%/main/options.c %D%/main/options.def %D%/main/options.h \
+	%D%/main/plan.c \
+	%D%/main/report.c %D%/main/report.h \
+	%D%/main/run.h \
+	%D%/main/sample.c \
+	%D%/main/schedule.c %D%/main/schedule.h \
+	%D%/main/signals.c %D%/main/signals.h \
+	%D%/metrics/jsonl.c %D%/metrics/jsonl.h \
+	%D%/metrics/metrics.c %D%/metrics/metrics.h \
+	%D%/metrics/peak.c %D%/metrics/peak.h \
+	%D%/metrics/progress.c %D%/metrics/progress.h \
+	%D%/metrics/tensorboard.c %D%/metrics/tensorboard.h \
 	%D%/state/error.c %D%/state/error.h \
 	%D%/state/init.c \
+	%D%/state/none.c \
 	%D%/state/slice.h \
 	%D%/state/state.h \
 	%D%/state/sumsq.c

@@ -1,0 +1,255 @@
+/* A trainer from its first to its last moment. */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/cpu/cpu.h"
+#include "runtime/cpu/pool.h"
+#include "runtime/main/memory.h"
+#include "runtime/main/report.h"
+#include "runtime/main/run.h"
+#include "runtime/main/signals.h"
+#include "runtime/metrics/peak.h"
+
+/* The generated program may be older or newer than we are. */
+static int
+check_program(const struct lt_program *p)
+{
+	if (p->abi != LT_ABI)
+		return lt_fail(LT_EXIT_INTERNAL,
+		    "the program was generated for runtime version %u, this "
+		    "is %d", p->abi, LT_ABI);
+	if (p->vocab < 1 || p->seq < 1 || p->batch < 1 || p->micro < 1 ||
+	    p->recipe.schedule > LT_WSD)
+		return lt_fail(LT_EXIT_INTERNAL,
+		    "the program has no vocabulary, batch, sequence or "
+		    "schedule");
+	return LT_OK;
+}
+
+/* The recipe after the options, and the rest that follows from them. */
+static int
+configure(struct lt *rt, const struct lt_program *prog)
+{
+	struct lt_run *run = rt->run;
+	const struct lt_options *o = &run->opt;
+	struct lt_recipe *r = &run->prog.recipe;
+	int64_t ranks = 1;
+
+	run->prog = *prog;
+	r->train = o->data;
+	r->val = o->val;
+	r->format = o->format;
+	r->steps = o->steps;
+	r->seed = (uint64_t)o->seed;
+	r->eval_every = o->eval_every;
+	r->save_every = o->save_every;
+	r->keep_last = o->keep_last;
+	rt->prog = &run->prog;
+	rt->ranks = 1;
+	for (int i = 0; i < prog->naxis; i++)
+		ranks *= prog->axis_size[i];
+	if (o->nproc != ranks)
+		return lt_fail(LT_EXIT_CONFIG,
+		    "--nproc %" PRId64 ": this trainer was compiled for %"
+		    PRId64 " rank%s; the plan decides", o->nproc, ranks,
+		    ranks == 1 ? "" : "s");
+	run->threads = o->threads > 0 ? (int)o->threads : lt_cpu_cores();
+	for (int i = 0; i < prog->ntensor; i++)
+		run->bf16 |= prog->tensor[i].cast != UINT64_MAX;
+	return LT_OK;
+}
+
+static int
+open_data(struct lt_run *run)
+{
+	if (run->opt.dry_run && !run->opt.data)
+		return LT_OK;
+	return lt_data_open(&run->data, &run->prog);
+}
+
+/* --out: ours alone, and never over what is there already. */
+static int
+open_out(struct lt_run *run)
+{
+	struct lt_error error = {.code = LT_OK};
+
+	run->saved = -1;
+	if (!run->opt.out)
+		return run->opt.resume ? lt_fail(LT_EXIT_USAGE,
+		    "--resume needs --out DIR, where the checkpoints are") :
+		    LT_OK;
+	run->out = lt_out_open(run->opt.out, &error);
+	if (!run->out)
+		return lt_fail(error.code, "%s", error.text);
+	if (!run->opt.resume && lt_out_newest(run->out) >= 0)
+		return lt_fail(LT_EXIT_FAIL,
+		    "%s holds checkpoints already, the newest of step %"
+		    PRId64 ": give --resume to go on from it, or another "
+		    "--out", run->opt.out, lt_out_newest(run->out));
+	return LT_OK;
+}
+
+static int
+open_machine(struct lt *rt)
+{
+	struct lt_run *run = rt->run;
+
+	rt->pool = lt_pool_new(run->threads);
+	if (!rt->pool)
+		return lt_fail(LT_EXIT_CONFIG, "cannot start %d threads: %s",
+		    run->threads, strerror(errno));
+	run->peak = run->opt.peak > 0 ? run->opt.peak * 1e9 :
+	    run->opt.quiet && !run->opt.log ? 0 :
+	    lt_peak_measure(rt->pool, run->bf16);
+	return lt_memory_alloc(rt, run->threads, &run->allocated);
+}
+
+static int
+restore(struct lt *rt, bool *found)
+{
+	struct lt_run *run = rt->run;
+	struct lt_error error = {.code = LT_OK};
+	enum lt_restored got = lt_restore(rt, run->out, &run->id,
+	    LT_RESUME_NEWEST, &run->point, &error);
+
+	if (got == LT_RESTORE_FAILED)
+		return lt_fail(error.code, "%s", error.text);
+	if (*error.text)
+		lt_warn("%s", error.text);
+	*found = got == LT_RESTORE_OK;
+	return LT_OK;
+}
+
+/* Weights from a checkpoint, or from the seed. */
+static int
+open_state(struct lt *rt)
+{
+	struct lt_run *run = rt->run;
+	int rc = LT_OK;
+
+	run->id = (struct lt_run_id){.seed = run->prog.recipe.seed,
+	    .recipe = &run->prog.recipe, .data = run->data.id,
+	    .data_path = run->opt.data};
+	if (run->opt.resume)
+		rc = restore(rt, &run->restored);
+	if (rc)
+		return rc;
+	if (run->restored)
+		run->saved = run->point.step;
+	else
+		lt_state_init(rt, run->prog.recipe.seed);
+	rt->prog->refresh(rt);
+	return LT_OK;
+}
+
+static int
+open_metrics(struct lt_run *run)
+{
+	run->metrics = (struct lt_metrics){.prog = &run->prog,
+	    .steps = run->opt.steps, .planned = run->allocated,
+	    .peak = run->peak, .skipped = (int64_t)run->point.skipped};
+	return lt_metrics_open(&run->metrics, run->opt.log,
+	    run->opt.tensorboard);
+}
+
+static void
+close_run(struct lt *rt)
+{
+	struct lt_run *run = rt->run;
+
+	lt_metrics_close(&run->metrics);
+	lt_data_close(&run->data);
+	lt_memory_free(rt);
+	if (rt->pool)
+		lt_pool_free(rt->pool);
+	if (run->out)
+		lt_out_close(run->out);
+}
+
+static int
+run_training(struct lt *rt)
+{
+	struct lt_run *run = rt->run;
+	char planned[32], used[32];
+	int rc;
+
+	lt_header(rt);
+	rc = lt_train(rt);
+	if (!rc || rc == LT_EXIT_IO) {
+		int bad = lt_sample(rt);
+
+		rc = rc ? rc : bad;
+	}
+	lt_note("memory     %s planned, %s at most in the whole process",
+	    lt_memory_text(run->allocated, planned),
+	    lt_memory_text(lt_memory_peak(), used));
+	lt_metrics_end(&run->metrics, run->point.step, rc);
+	return rc;
+}
+
+static int
+print_and_leave(const struct lt_options *o, const struct lt_program *prog,
+    const char *argv0)
+{
+	struct lt_options dflt;
+
+	lt_options_default(&dflt, prog);
+	if (o->help)
+		lt_options_help(stdout, argv0, prog, &dflt);
+	else if (o->man)
+		lt_options_man(stdout);
+	else
+		printf("%s, compiled by loongc %s\n", prog->name,
+		    prog->version);
+	return fflush(stdout) == 0 ? LT_OK :
+	    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
+}
+
+static int
+run_all(struct lt *rt)
+{
+	struct lt_run *run = rt->run;
+	int rc = open_data(run);
+
+	if (!rc && run->opt.dry_run) {
+		lt_plan_print(rt);
+		return fflush(stdout) == 0 ? LT_OK :
+		    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
+	}
+	rc = rc ? rc : open_out(run);
+	rc = rc ? rc : open_machine(rt);
+	rc = rc ? rc : open_state(rt);
+	rc = rc ? rc : open_metrics(run);
+	return rc ? rc : run_training(rt);
+}
+
+int
+lt_main(int argc, char **argv, const struct lt_program *prog)
+{
+	struct lt_run run = {.saved = -1};
+	struct lt rt = {.run = &run};
+	const char *argv0 = argc > 0 ? argv[0] : "train";
+	int rc;
+
+	lt_signals_start();
+	lt_map_guard();
+	lt_report_start(argv0, false);
+	lt_options_default(&run.opt, prog);
+	rc = lt_options_parse(&run.opt, argc, argv);
+	if (rc)
+		return rc;
+	if (run.opt.help || run.opt.man || run.opt.version)
+		return print_and_leave(&run.opt, prog, argv0);
+	lt_report_start(argv0, run.opt.quiet);
+	run.data.file.data.fd = run.data.file.index.fd = -1;
+	run.data.val_file.data.fd = run.data.val_file.index.fd = -1;
+	rc = check_program(prog);
+	rc = rc ? rc : configure(&rt, prog);
+	rc = rc ? rc : run_all(&rt);
+	close_run(&rt);
+	return rc;
+}

@@ -1,0 +1,101 @@
+/* The arenas of a rank. */
+#include "config.h"
+
+#include "runtime/main/memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cpu/pool.h"
+#include "runtime/loong_rt.h"
+#include "runtime/main/report.h"
+
+static const char *const names[LT_ARENAS] = {
+    [LT_STATE] = "state", [LT_KEEP] = "kept activations",
+    [LT_ACT] = "activations", [LT_IO] = "input", [LT_WORK] = "work",
+};
+
+const char *
+lt_memory_name(int arena)
+{
+	return names[arena];
+}
+
+const char *
+lt_memory_text(uint64_t bytes, char buf[32])
+{
+	static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+	double x = (double)bytes;
+	int u = 0;
+
+	for (; x >= 1024 && u < 4; u++)
+		x /= 1024;
+	snprintf(buf, 32, u && x < 100 ? "%.1f %s" : "%.0f %s", x, unit[u]);
+	return buf;
+}
+
+uint64_t
+lt_memory_plan(const struct lt_program *p, int threads, uint64_t size[])
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < LT_ARENAS; i++) {
+		size[i] = i == LT_WORK ? p->work(threads) : p->arena[i];
+		sum += size[i];
+	}
+	return sum;
+}
+
+int
+lt_memory_alloc(struct lt *rt, int threads, uint64_t *bytes)
+{
+	uint64_t size[LT_ARENAS];
+	char text[32];
+
+	lt_memory_plan(rt->prog, threads, size);
+	*bytes = 0;
+	for (int i = 0; i < LT_ARENAS; i++) {
+		void *p = NULL;
+
+		if (!size[i])
+			continue;
+		if (posix_memalign(&p, 64, size[i]) != 0) {
+			lt_memory_free(rt);
+			return lt_fail(LT_EXIT_CONFIG,
+			    "no memory for %s: %s (%" PRIu64 " bytes)",
+			    names[i], lt_memory_text(size[i], text), size[i]);
+		}
+		/* zeroing also finds out now whether the memory exists */
+		memset(p, 0, size[i]);
+		rt->arena[i] = p;
+		*bytes += size[i];
+	}
+	return LT_OK;
+}
+
+void
+lt_memory_free(struct lt *rt)
+{
+	for (int i = 0; i < LT_ARENAS; i++) {
+		free(rt->arena[i]);
+		rt->arena[i] = NULL;
+	}
+}
+
+uint64_t
+lt_memory_peak(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long long kib = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "VmHWM: %llu", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return (uint64_t)kib * 1024;
+}

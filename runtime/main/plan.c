@@ -1,0 +1,123 @@
+/* What a run will do, in words and numbers. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "runtime/cpu/cpu.h"
+#include "runtime/main/memory.h"
+#include "runtime/main/report.h"
+#include "runtime/main/run.h"
+#include "runtime/main/schedule.h"
+#include "runtime/metrics/progress.h"
+
+static const char *
+flops_text(double x, char buf[32])
+{
+	static const char *const unit[] = {"", "k", "M", "G", "T", "P", "E"};
+	int u = 0;
+
+	for (; x >= 1000 && u < 6; u++)
+		x /= 1000;
+	snprintf(buf, 32, "%.3g %sFLOP", x, unit[u]);
+	return buf;
+}
+
+static void
+put_data(FILE *f, const struct lt_data *d)
+{
+	if (!d->file.path) {
+		fputs("data       none given (--data PATH)\n", f);
+		return;
+	}
+	fprintf(f, "data       %s: %s; %" PRIu64 " tokens, %" PRIu64
+	    " sequences per epoch\n", d->file.path,
+	    lt_format_name(d->file.format), d->train.count, d->windows);
+	if (!d->val.count)
+		fputs("held out   nothing\n", f);
+	else
+		fprintf(f, "held out   %s%s; %" PRIu64 " tokens, %" PRId64
+		    " batches per evaluation\n", d->val.tokens == &d->file ?
+		    "the end of " : "", d->val.tokens->path, d->val.count,
+		    d->val_batches);
+}
+
+static void
+put_memory(FILE *f, const struct lt_run *run)
+{
+	uint64_t size[LT_ARENAS];
+	uint64_t sum = lt_memory_plan(&run->prog, run->threads, size);
+	char text[32];
+
+	fprintf(f, "memory     %" PRIu64 " bytes planned (%s):", sum,
+	    lt_memory_text(sum, text));
+	for (int i = 0; i < LT_ARENAS; i++)
+		fprintf(f, "%s %s %s", i ? "," : "", lt_memory_name(i),
+		    lt_memory_text(size[i], text));
+	fputc('\n', f);
+}
+
+static void
+put_plan(FILE *f, const struct lt_run *run)
+{
+	const struct lt_program *p = &run->prog;
+	const struct lt_recipe *r = &p->recipe;
+	char text[32];
+
+	fprintf(f, "model      %s: %" PRIu64 " parameters in %d tensors, "
+	    "vocabulary %" PRId64 " (loongc %s)\n", p->name, p->parameters,
+	    p->ntensor, p->vocab, p->version);
+	fprintf(f, "step       %" PRId64 " tokens: %" PRId64 " x %" PRId64
+	    " sequences of %" PRId64 "; %s of the model",
+	    p->micro * p->batch * p->seq, p->micro, p->batch, p->seq,
+	    flops_text(p->flops_step, text));
+	fprintf(f, ", %s executed\n", flops_text(p->flops_hardware, text));
+	fprintf(f, "schedule   %" PRId64 " steps, %s, warmup %" PRId64
+	    ", learning rate %g to %g\n", run->opt.steps,
+	    lt_schedule_name(r), r->warmup, r->lr,
+	    lt_schedule_lr(r, run->opt.steps, run->opt.steps));
+	put_data(f, &run->data);
+	put_memory(f, run);
+	fprintf(f, "machine    %d threads; %s\n", run->threads,
+	    lt_cpu_describe());
+}
+
+void
+lt_plan_print(const struct lt *rt)
+{
+	put_plan(stdout, rt->run);
+}
+
+static void
+note_peak(const struct lt_run *run)
+{
+	char text[32];
+
+	if (run->peak <= 0)
+		return;
+	lt_note("MFU        model FLOPs per second / %s/s (%s)",
+	    flops_text(run->peak, text), run->opt.peak > 0 ?
+	    "given by --peak" : run->bf16 ?
+	    "measured: bf16 matrix product of this machine" :
+	    "measured: f32 matrix product of this machine");
+	lt_note("           model FLOPs = %s", run->prog.flops_formula);
+}
+
+void
+lt_header(const struct lt *rt)
+{
+	const struct lt_run *run = rt->run;
+
+	if (lt_report_quiet())
+		return;
+	put_plan(stderr, run);
+	lt_note("           %" PRIu64 " bytes allocated", run->allocated);
+	note_peak(run);
+	if (run->restored)
+		lt_note("resume     from step %" PRId64 " in %s",
+		    run->point.step, lt_out_path(run->out));
+	else if (run->out)
+		lt_note("output     %s", lt_out_path(run->out));
+	else
+		lt_note("output     none: nothing is saved without --out");
+}

@@ -1,0 +1,241 @@
+/*
+ * Text the model makes up.
+ *
+ * Token by token: the last tokens that fit go into sequence 0, the program
+ * gives the logits at the last of them, and one of the top k is drawn with
+ * probability proportional to exp(logit / temperature).  Draw i is a function
+ * of the seed and i.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/main/report.h"
+#include "runtime/main/run.h"
+#include "runtime/main/signals.h"
+#include "support/rng.h"
+
+/* ---- prompt ---- */
+
+static bool
+is_bytes(const struct lt_run *run)
+{
+	return run->data.file.format == LT_FORMAT_BYTES;
+}
+
+static int
+bad_prompt(const struct lt_program *p, const char *at)
+{
+	return lt_fail(LT_EXIT_USAGE,
+	    "--prompt: '%.20s' does not begin with a token number from 0 to "
+	    "%lld", at, (long long)p->vocab - 1);
+}
+
+/* Numbers between blanks or commas; tok holds one per two characters. */
+static int
+read_numbers(const struct lt_program *p, const char *s, int32_t *tok,
+    size_t *n)
+{
+	*n = 0;
+	for (;;) {
+		char *end;
+		long v;
+
+		s += strspn(s, ", \t\n");
+		if (!*s)
+			return LT_OK;
+		errno = 0;
+		v = strtol(s, &end, 10);
+		if (!isdigit((unsigned char)*s) || errno || v >= p->vocab ||
+		    v > INT32_MAX || (*end && !strchr(", \t\n", *end)))
+			return bad_prompt(p, s);
+		tok[(*n)++] = (int32_t)v;
+		s = end;
+	}
+}
+
+static int
+read_prompt(const struct lt *rt, int32_t *tok, size_t *n)
+{
+	const struct lt_run *run = rt->run;
+	const char *s = run->opt.prompt ? run->opt.prompt : "";
+	int rc = LT_OK;
+
+	*n = 0;
+	if (is_bytes(run))
+		for (; *s; s++) {
+			if ((unsigned char)*s >= rt->prog->vocab)
+				return bad_prompt(rt->prog, s);
+			tok[(*n)++] = (unsigned char)*s;
+		}
+	else
+		rc = read_numbers(rt->prog, s, tok, n);
+	if (!rc && *n == 0) /* what text most likely starts after */
+		tok[(*n)++] = rt->prog->recipe.eos >= 0 ?
+		    rt->prog->recipe.eos :
+		    is_bytes(run) && rt->prog->vocab > '\n' ? '\n' : 0;
+	return rc;
+}
+
+/* ---- drawing ---- */
+
+struct choice {
+	float logit;
+	int32_t token;
+};
+
+/* Likeliest first; equal ones by number, so that the order is total. */
+static int
+by_logit(const void *a, const void *b)
+{
+	const struct choice *x = a, *y = b;
+
+	if (x->logit != y->logit)
+		return x->logit < y->logit ? 1 : -1;
+	return (x->token > y->token) - (x->token < y->token);
+}
+
+static int32_t
+draw(const float *logit, struct choice *c, int64_t vocab,
+    const struct lt_options *o, double u)
+{
+	int64_t k = o->top_k > 0 && o->top_k < vocab ? o->top_k : vocab;
+	double sum = 0;
+
+	for (int64_t i = 0; i < vocab; i++)
+		c[i] = (struct choice){isfinite(logit[i]) ? logit[i] :
+		    -HUGE_VALF, (int32_t)i};
+	qsort(c, (size_t)vocab, sizeof *c, by_logit);
+	if (o->temperature <= 0)
+		return c[0].token;
+	for (int64_t i = 0; i < k; i++)
+		sum += exp(((double)c[i].logit - (double)c[0].logit) /
+		    o->temperature);
+	u *= sum;
+	for (int64_t i = 0; i < k; i++) {
+		u -= exp(((double)c[i].logit - (double)c[0].logit) /
+		    o->temperature);
+		if (u < 0)
+			return c[i].token;
+	}
+	return c[0].token;
+}
+
+/* The last tokens that fit become sequence 0; returns their number. */
+static int64_t
+set_context(struct lt *rt, const int32_t *tok, size_t n)
+{
+	const struct lt_program *p = rt->prog;
+	size_t rows = (size_t)(p->batch * p->seq), fit = (size_t)p->seq;
+	char *io = rt->arena[LT_IO];
+	int32_t *to = (int32_t *)(io + p->io_tok);
+
+	if (n < fit)
+		fit = n;
+	memset(to, 0, rows * sizeof *to);
+	memcpy(to, tok + n - fit, fit * sizeof *to);
+	if (p->io_lab != UINT64_MAX)
+		memset(io + p->io_lab, 0, rows * sizeof *to);
+	if (p->io_doc != UINT64_MAX)
+		memset(io + p->io_doc, 0, rows * sizeof *to);
+	return (int64_t)fit;
+}
+
+/* ---- printing ---- */
+
+/* Bytes as text: line ends, tabs and whole UTF-8 sequences as they are, all
+ * else escaped, so that a sample cannot command the terminal. */
+static size_t
+utf8_length(const int32_t *s, size_t n)
+{
+	size_t want = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 &&
+	    s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 1;
+
+	if (want == 1 || want > n || (want == 2 && s[0] == 0xc2 &&
+	    s[1] < 0xa0)) /* C1 controls */
+		return 1;
+	for (size_t i = 1; i < want; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 1;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 1;
+	return want;
+}
+
+static void
+print_text(const int32_t *s, size_t n)
+{
+	while (n > 0) {
+		size_t len = utf8_length(s, n);
+
+		if (len > 1 || s[0] == '\n' || s[0] == '\t' ||
+		    (s[0] >= 32 && s[0] < 127))
+			for (size_t i = 0; i < len; i++)
+				putchar(s[i]);
+		else
+			printf("\\x%02x", (unsigned)s[0]);
+		s += len;
+		n -= len;
+	}
+	putchar('\n');
+}
+
+static void
+print_numbers(const int32_t *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		printf("%d%c", s[i], i + 1 < n ? ' ' : '\n');
+}
+
+static int
+generate(struct lt *rt, int32_t *tok, size_t n, struct choice *choice)
+{
+	const struct lt_program *p = rt->prog;
+	const struct lt_options *o = &rt->run->opt;
+	const float *logits = (const float *)(rt->arena[LT_IO] + p->io_logits);
+	uint64_t stream = lt_fnv1a64("sample");
+
+	rt->training = false;
+	for (int64_t i = 0; i < o->sample && !lt_signals_stop(); i++) {
+		rt->at = set_context(rt, tok, n) - 1;
+		p->logits(rt);
+		tok[n++] = draw(logits, choice, p->vocab, o,
+		    lt_rng_uniform(p->recipe.seed, stream, (uint64_t)i));
+	}
+	if (is_bytes(rt->run))
+		print_text(tok, n);
+	else
+		print_numbers(tok, n);
+	return fflush(stdout) == 0 ? LT_OK :
+	    lt_fail(LT_EXIT_IO, "cannot write the sample: %s",
+	    strerror(errno));
+}
+
+int
+lt_sample(struct lt *rt)
+{
+	const struct lt_run *run = rt->run;
+	size_t room = (run->opt.prompt ? strlen(run->opt.prompt) : 0) + 1;
+	size_t n;
+	int32_t *tok;
+	struct choice *choice;
+	int rc;
+
+	if (!run->opt.sample || lt_signals_stop())
+		return LT_OK;
+	tok = calloc(room + (size_t)run->opt.sample, sizeof *tok);
+	choice = calloc((size_t)rt->prog->vocab, sizeof *choice);
+	if (!tok || !choice)
+		rc = lt_fail(LT_EXIT_FAIL, "no memory for a sample");
+	else if ((rc = read_prompt(rt, tok, &n)) == LT_OK)
+		rc = generate(rt, tok, n, choice);
+	free(tok);
+	free(choice);
+	return rc;
+}
