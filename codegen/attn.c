@@ -5,8 +5,10 @@
 #include <math.h>
 
 #include "codegen/host.h"
+#include "ir/rules.h"
 
 enum { MASK_CAUSAL, MASK_FULL, MASK_WINDOW, MASK_SAME };
+enum { HEAD_MAX = 256 }; /* LT_ATTN_D_MAX of the runtime */
 
 static uint64_t
 dim_of(struct emit *e, const struct type *t, int i)
@@ -15,21 +17,28 @@ dim_of(struct emit *e, const struct type *t, int i)
 }
 
 /*
- * The C literal of the shape.  q is [b, s, kv heads.., groups.., d] and k
- * [b, s, kv heads.., d]: what q has more stands just before d.
+ * The C literal of the shape.  q is [b.., s, kv heads.., groups.., d] and k
+ * [b.., s, kv heads.., d]: what q has more stands just before d.
  */
 static const char *
 attn_shape(struct emit *e, const struct op *op, const struct type *q,
     const struct type *k, const char *doc)
 {
 	int64_t mask = op_int(op, ATTR_MASK);
-	uint64_t heads = 1, group = 1, d = dim_of(e, q, q->rank - 1);
+	int pos = type_position(e->m, k);
+	uint64_t batch = 1, heads = 1, group = 1;
+	uint64_t d = dim_of(e, q, q->rank - 1);
 	double scale = op_real(op, ATTR_SCALE);
 
-	for (int i = 2; i < q->rank - 1; i++)
-		if (type_find(k, q->d[i].name) >= 0)
+	if (d > HEAD_MAX)
+		emit_broken(e, op, "heads of %" PRIu64 ", at most %d are "
+		    "supported", d, HEAD_MAX);
+	for (int i = 0; i < q->rank - 1; i++)
+		if (i < pos)
+			batch *= dim_of(e, q, i);
+		else if (i > pos && type_find(k, q->d[i].name) >= 0)
 			heads *= dim_of(e, q, i);
-		else
+		else if (i > pos)
 			group *= dim_of(e, q, i);
 	if (scale == 0)
 		scale = 1 / sqrt((double)d);
@@ -37,7 +46,7 @@ attn_shape(struct emit *e, const struct op *op, const struct type *q,
 	    ", .sk = %" PRIu64 ", .k = %" PRIu64 ", .g = %" PRIu64 ", .d = %"
 	    PRIu64 ",\n\t    .scale = (float)%a, .causal = %d, .window = %"
 	    PRId64 ", .qdoc = %s, .kdoc = %s, .type = %s}",
-	    dim_of(e, q, 0), dim_of(e, q, 1), dim_of(e, k, 1), heads, group, d,
+	    batch, dim_of(e, q, pos), dim_of(e, k, pos), heads, group, d,
 	    scale, mask != MASK_FULL,
 	    mask == MASK_WINDOW ? op_int(op, ATTR_WINDOW) : (int64_t)0, doc,
 	    doc, emit_ltype((enum dtype)q->dtype));
@@ -47,7 +56,8 @@ void
 emit_attn(struct emit *e, const struct op *op)
 {
 	const char *doc = op->nin > 3 ? emit_arg_ptr(e, &op->in[3]) : "NULL";
-	const struct type *q = op->in[0].v->type, *k = op->in[1].v->type;
+	const struct type *q = arg_type(e->m, &op->in[0]);
+	const struct type *k = arg_type(e->m, &op->in[1]);
 
 	emit_work(e, arena_printf(e->m->mem, "lt_attn_fwd_workspace("
 	    "&(struct lt_attn)%s, threads)", attn_shape(e, op, q, k, "NULL")));
@@ -56,14 +66,15 @@ emit_attn(struct emit *e, const struct op *op)
 	emit_line(e, "    %s, %s, %s,", emit_arg_ptr(e, &op->in[0]),
 	    emit_arg_ptr(e, &op->in[1]), emit_arg_ptr(e, &op->in[2]));
 	emit_line(e, "    %s, %s, rt->arena[LT_WORK]);",
-	    emit_value_ptr(e, op->out[0]), emit_value_ptr(e, op->out[1]));
+	    emit_result_ptr(e, op, 0), emit_value_ptr(e, op->out[1]));
 }
 
 void
 emit_attn_bwd(struct emit *e, const struct op *op)
 {
 	const char *doc = op->nin > 6 ? emit_arg_ptr(e, &op->in[6]) : "NULL";
-	const struct type *q = op->in[1].v->type, *k = op->in[2].v->type;
+	const struct type *q = arg_type(e->m, &op->in[1]);
+	const struct type *k = arg_type(e->m, &op->in[2]);
 
 	emit_work(e, arena_printf(e->m->mem, "lt_attn_bwd_workspace("
 	    "&(struct lt_attn)%s, threads)", attn_shape(e, op, q, k, "NULL")));
@@ -74,8 +85,15 @@ emit_attn_bwd(struct emit *e, const struct op *op)
 		    emit_arg_ptr(e, &op->in[i + 1]),
 		    emit_arg_ptr(e, &op->in[i + 2]));
 	emit_line(e, "    %s, %s, %s, rt->arena[LT_WORK]);",
-	    emit_value_ptr(e, op->out[0]), emit_value_ptr(e, op->out[1]),
+	    emit_result_ptr(e, op, 0), emit_value_ptr(e, op->out[1]),
 	    emit_value_ptr(e, op->out[2]));
+}
+
+/* What h has beyond the token dims of the labels. */
+static uint64_t
+width_of(struct emit *e, const struct type *h, const struct type *labels)
+{
+	return type_local_count(e->m, h) / type_local_count(e->m, labels);
 }
 
 /* xent.dot h, W, labels and xent.dot.bwd dn, h, W, labels */
@@ -84,19 +102,27 @@ emit_head(struct emit *e, const struct op *op)
 {
 	bool bwd = op->code == OP_XENT_DOT_BWD;
 	const struct arg *h = &op->in[bwd], *w = &op->in[bwd + 1];
-	const struct type *th = h->v->type, *tw = arg_type(e->m, w);
-	uint64_t width = dim_of(e, th, th->rank - 1);
-	bool transposed = tw->d[tw->rank - 1].name != th->d[th->rank - 1].name;
+	const struct type *th = arg_type(e->m, h), *tw = arg_type(e->m, w);
+	const struct type *labels = arg_type(e->m, &op->in[bwd + 2]);
+	uint64_t width = width_of(e, th, labels);
+	uint64_t tokens = type_local_count(e->m, labels);
+	uint64_t chunk = (uint64_t)op_int(op, ATTR_CHUNK);
+	bool rows_are_width =
+	    tw->d[tw->rank - 1].name != th->d[th->rank - 1].name;
 	const char *lit = arena_printf(e->m->mem, "{.tokens = %" PRIu64
-	    ", .width = %" PRIu64 ", .vocab = %" PRIu64 ", .chunk = %" PRId64
+	    ", .width = %" PRIu64 ", .vocab = %" PRIu64 ", .chunk = %" PRIu64
 	    ",\n\t    .ignore = %" PRId64 ", .rows_are_width = %d, .type = %s}",
-	    type_local_count(e->m, th) / width, width,
-	    type_local_count(e->m, tw) / width, op_int(op, ATTR_CHUNK),
-	    op_int(op, ATTR_IGNORE), transposed,
+	    tokens, width, type_local_count(e->m, tw) / width,
+	    chunk && chunk < tokens ? chunk : tokens,
+	    op_int(op, ATTR_IGNORE), rows_are_width,
 	    emit_ltype((enum dtype)th->dtype));
-	const char *scratch = emit_slot_ptr(e,
-	    module_slot(e->m, op->scratch), NULL, DT_F32);
+	const struct slot *s = op->scratch ?
+	    module_slot(e->m, op->scratch) : NULL;
 
+	if (!s) {
+		emit_broken(e, op, "no scratch for the logits");
+		return;
+	}
 	emit_work(e, arena_printf(e->m->mem,
 	    "lt_head_workspace(&(struct lt_head)%s, threads)", lit));
 	emit_line(e, "lt_head%s(rt->pool, &(struct lt_head)%s,",
@@ -105,9 +131,10 @@ emit_head(struct emit *e, const struct op *op)
 		emit_line(e, "    *%s,", emit_arg_ptr(e, &op->in[0]));
 	emit_line(e, "    %s, %s, %s,", emit_arg_ptr(e, h),
 	    emit_arg_ptr(e, w), emit_arg_ptr(e, &op->in[bwd + 2]));
-	emit_line(e, "    %s,", emit_value_ptr(e, op->out[0]));
+	emit_line(e, "    %s,", emit_result_ptr(e, op, 0));
 	if (bwd)
 		emit_line(e, "    %s, %s,", emit_value_ptr(e, op->out[1]),
 		    emit_value_ptr(e, op->out[2]));
-	emit_line(e, "    %s, rt->arena[LT_WORK]);", scratch);
+	emit_line(e, "    %s, rt->arena[LT_WORK]);",
+	    emit_slot_ptr(e, s, NULL, DT_F32));
 }

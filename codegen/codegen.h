@@ -12,6 +12,13 @@
 
 #include "ir/ir.h"
 
+/*
+ * Flags its compilation needs beside -I and optimisation: kernels rely on them
+ * to become vector code.
+ */
+#define codegen_cflags                                                         \
+	"-std=c11 -fopenmp-simd -fno-math-errno -fno-trapping-math"
+
 /* Writes the program; returns errors found (reported to m->diag). */
 int codegen_c(struct module *m, FILE *out);
 

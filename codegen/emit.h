@@ -1,4 +1,11 @@
-/* Shared by the parts of codegen: places of values as C expressions. */
+/*
+ * Shared by the parts of codegen: places of values as C expressions.
+ *
+ * In a host function every value that has a place is a pointer v_NAME; fields
+ * of bundles are macros P_BUNDLE_FIELD, with the layer as argument if stacked.
+ * Names of the program only occur with such a prefix and checked for being
+ * identifiers, so none can be a word of C or end a comment.
+ */
 #ifndef LOONG_CODEGEN_EMIT_H
 #define LOONG_CODEGEN_EMIT_H
 
@@ -12,15 +19,28 @@ struct emit {
 	int indent;
 	int nkernel;
 	int errors;
-	const char **ptr;   /* by value id: C expression of its address, or NULL */
+	const char **name;  /* by value id: C name of its address, or NULL */
+	const char **place; /* by value id: where that is */
+	bool *used;         /* by value id: the name occurs */
+	const char **macro; /* by slot: name of a field's macro, or NULL */
 	const char **work;  /* distinct workspace expressions */
 	int nwork, workcap;
 	bool checked;       /* step: the finite check stands before AdamW */
 };
 
+/* ---- place.c ---- */
+
 /* C type of one element: "float", "uint16_t", "int32_t". */
 const char *emit_ctype(enum dtype dt);
 const char *emit_ltype(enum dtype dt); /* "LT_F32", ... */
+
+/* Reports an error of the compiler itself. */
+void emit_broken(struct emit *e, const struct op *op, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+/* Names for everything in a slot: of all fields, of f's values. */
+void emit_name_fields(struct emit *e);
+void emit_name_values(struct emit *e, struct func *f);
 
 /* C expression (in the module's arena) of the address of a value or field. */
 const char *emit_value_ptr(struct emit *e, const struct value *v);
@@ -30,20 +50,35 @@ const char *emit_slot_ptr(struct emit *e, const struct slot *s,
 const char *emit_field_ptr(struct emit *e, const struct bundle *b, int field,
     const struct affine *index, enum dtype dt);
 const char *emit_affine(struct emit *e, const struct affine *a);
-/* Where the first result goes: its target field or its own place. */
-const char *emit_result_ptr(struct emit *e, const struct op *op);
+/* Where result `out` goes: its target field or its own place. */
+const char *emit_result_ptr(struct emit *e, const struct op *op, int out);
+/* Where v would be if its index were `index`. */
+const char *emit_place_at(struct emit *e, const struct value *v,
+    const struct affine *index);
+
+/* name with what C does not allow replaced. */
+const char *emit_mangle(struct emit *e, const char *prefix, const char *name);
 
 void emit_line(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* s as a C string literal, or NULL. */
+/* ---- the rest ---- */
+
+/* comment.c: ops as comments; the memory map. */
+void emit_comment(struct emit *e, FILE *out, const char *indent,
+    struct op *const *op, int n);
+void emit_memory_map(struct emit *e, FILE *out);
+
+/* quote.c: s as a C string literal, or NULL. */
 void emit_quoted(FILE *out, const char *s);
 
-/* Initialisers of lt_program: .recipe; .recipe_text and .plan_text. */
+/* recipe.c: .recipe; .recipe_text and .plan_text of lt_program. */
 void emit_recipe(struct emit *e);
 void emit_identity(struct emit *e);
 
-/* One kernel for ops[0..n), all of one fusion group. */
+/* kernel.c: one kernel for ops[0..n), all of one fusion group. */
 void emit_kernel(struct emit *e, struct op *const *op, int n);
+/* scalar.c: the same for a group of single numbers. */
+void emit_scalars(struct emit *e, struct op *const *op, int n);
 
 /* FLOPs of one step: model (causal counted half) and as executed. */
 void codegen_flops(const struct module *m, double *model, double *hardware);

@@ -99,88 +99,46 @@ as_matrices(const struct module *m, struct dims *d)
 	    d->n <= UINT32_MAX && d->k <= UINT32_MAX;
 }
 
-/* Element stride of dim i of t. */
-static uint64_t
-stride(const struct module *m, const struct type *t, int i)
-{
-	uint64_t n = 1;
-
-	while (++i < t->rank)
-		n *= dim_local_size(m, &t->d[i]);
-	return n;
-}
-
-static const char *
-offset_of(struct emit *e, const struct type *t)
-{
-	const char *s = "0";
-
-	for (int i = 0; i < t->rank; i++)
-		s = arena_printf(e->m->mem, "%s + d_%s * %" PRIu64, s,
-		    t->d[i].name, stride(e->m, t, i));
-	return s;
-}
-
-static const char *
-read_as_float(struct emit *e, const char *p, enum dtype dt, const char *at)
-{
-	return arena_printf(e->m->mem, dt == DT_BF16 ? "lt_from_bf16(%s[%s])" :
-	    "%s[%s]", p, at);
-}
-
-/* Any dims in any order: one loop over results, one per summed dim. */
-static void
-emit_loops(struct emit *e, const struct op *op, const struct dims *d)
-{
-	FILE *o = e->kernels;
-	int id = e->nkernel++;
-	uint64_t total = type_local_count(e->m, d->c);
-	bool acc = op->target_add || op->into;
-
-	fprintf(o, "struct k%d {\n\tconst %s *a;\n\tconst %s *b;\n\t%s *c;\n"
-	    "};\n\n", id, emit_ctype(d->a->dtype), emit_ctype(d->b->dtype),
-	    emit_ctype(d->c->dtype));
-	fprintf(o, "LT_CLONES static void\nk%d(void *arg, int part, int parts)\n{\n"
-	    "\tconst struct k%d *a = arg;\n\n\tfor (long i = %" PRIu64
-	    " * (long)part / parts; i < %" PRIu64
-	    " * (long)(part + 1) / parts; i++) {\n\t\tfloat sum = 0;\n", id,
-	    id, total, total);
-	for (int i = 0; i < d->c->rank; i++)
-		fprintf(o, "\t\tconst long d_%s = i / %" PRIu64 " %% %" PRIu64
-		    ";\n", d->c->d[i].name, stride(e->m, d->c, i),
-		    dim_local_size(e->m, &d->c->d[i]));
-	for (int i = 0; i < d->a->rank; i++)
-		if (type_find(d->c, d->a->d[i].name) < 0)
-			fprintf(o, "\t\tfor (long d_%s = 0; d_%s < %" PRIu64
-			    "; d_%s++)\n", d->a->d[i].name, d->a->d[i].name,
-			    dim_local_size(e->m, &d->a->d[i]),
-			    d->a->d[i].name);
-	fprintf(o, "\t\t\tsum += %s * %s;\n",
-	    read_as_float(e, "a->a", d->a->dtype, offset_of(e, d->a)),
-	    read_as_float(e, "a->b", d->b->dtype, offset_of(e, d->b)));
-	if (d->c->dtype == DT_BF16)
-		fputs("\t\ta->c[i] = lt_to_bf16(sum);\n", o);
-	else
-		fprintf(o, "\t\ta->c[i] %s sum;\n", acc ? "+=" : "=");
-	fputs("\t}\n}\n\n", o);
-	emit_line(e, "lt_pool_run(rt->pool, k%d, &(struct k%d){%s, %s, %s});",
-	    id, id, emit_arg_ptr(e, &op->in[0]), emit_arg_ptr(e, &op->in[1]),
-	    emit_result_ptr(e, op));
-}
-
 /* Before an accumulation the old value must be where the result goes. */
 static void
 emit_accumulator(struct emit *e, const struct op *op)
 {
-	const char *from, *to;
+	if (op->into)
+		emit_copy_if_moved(e, op->out[0], NULL, op->in[2].v, NULL);
+}
 
-	if (!op->into)
-		return;
-	from = emit_arg_ptr(e, &op->in[2]);
-	to = emit_result_ptr(e, op);
-	if (strcmp(from, to) != 0)
-		emit_line(e, "memcpy(%s, %s, %" PRIu64 ");", to, from,
-		    type_local_bytes(e->m, op->in[2].v->type));
+/* In bf16 the old sum is the residual of the product's epilogue. */
+static const char *
+epilogue(struct emit *e, const struct op *op, const struct dims *d,
+    const char *c)
+{
+	if (!op->into || d->c->dtype != DT_BF16)
+		return "NULL";
+	return arena_printf(e->m->mem, "&(struct lt_gemm_epilogue){.resid = "
+	    "%s, .resid_type = LT_BF16, .ldr = %" PRIu64 "}", c, d->n);
+}
+
+static void
+emit_gemm(struct emit *e, const struct op *op, const struct dims *d,
+    const char *a, const char *b)
+{
+	const char *c = emit_result_ptr(e, op, 0);
+	bool add = (op->has_target && op->target_add) ||
+	    (op->into && d->c->dtype == DT_F32);
+	const char *lit = arena_printf(e->m->mem, "{.m = %" PRIu64 ", .n = %"
+	    PRIu64 ", .k = %" PRIu64 ",\n\t    .lda = %" PRIu64
+	    ", .ldb = %" PRIu64 ", .ldc = %" PRIu64 ", .ta = %d, .tb = %d, "
+	    ".acc = %d,\n\t    .a = %s, .b = %s, .c = %s}", d->m, d->n, d->k,
+	    d->ta ? d->m : d->k, d->tb ? d->k : d->n, d->n, d->ta, d->tb, add,
+	    emit_ltype((enum dtype)d->a->dtype),
+	    emit_ltype((enum dtype)d->b->dtype),
+	    emit_ltype((enum dtype)d->c->dtype));
+
+	emit_work(e, arena_printf(e->m->mem,
+	    "lt_gemm_workspace(&(struct lt_gemm)%s, threads)", lit));
+	emit_line(e, "lt_gemm(rt->pool, &(struct lt_gemm)%s,", lit);
+	emit_line(e, "    %s, %s, %s, %s, rt->arena[LT_WORK]);", a, b, c,
+	    epilogue(e, op, d, c));
 }
 
 void
@@ -188,74 +146,21 @@ emit_dot(struct emit *e, const struct op *op)
 {
 	struct dims d = {arg_type(e->m, &op->in[0]),
 	    arg_type(e->m, &op->in[1]), op->out[0]->type};
-	const char *a = emit_arg_ptr(e, &op->in[0]);
-	const char *b = emit_arg_ptr(e, &op->in[1]);
-	bool acc = op->target_add || op->into;
-	const char *lit;
 
 	emit_accumulator(e, op);
-	if (!as_matrices(e->m, &d) || (acc && d.c->dtype == DT_BF16)) {
-		emit_loops(e, op, &d);
-		return;
+	if (!as_matrices(e->m, &d)) {
+		emit_dot_loops(e, op);
+	} else if (d.swap) { /* c' = b' a' */
+		struct dims s = d;
+
+		s.m = d.n;
+		s.n = d.m;
+		s.ta = !d.tb;
+		s.tb = !d.ta;
+		emit_gemm(e, op, &s, emit_arg_ptr(e, &op->in[1]),
+		    emit_arg_ptr(e, &op->in[0]));
+	} else {
+		emit_gemm(e, op, &d, emit_arg_ptr(e, &op->in[0]),
+		    emit_arg_ptr(e, &op->in[1]));
 	}
-	if (d.swap) { /* c' = b' a' */
-		const struct dims s = d;
-		const char *t = a;
-
-		a = b;
-		b = t;
-		d.m = s.n;
-		d.n = s.m;
-		d.ta = !s.tb;
-		d.tb = !s.ta;
-	}
-	lit = arena_printf(e->m->mem, "{.m = %" PRIu64 ", .n = %" PRIu64
-	    ", .k = %" PRIu64 ", .lda = %" PRIu64 ", .ldb = %" PRIu64
-	    ", .ldc = %" PRIu64 ", .ta = %d, .tb = %d, .acc = %d, "
-	    ".a = %s, .b = %s, .c = %s}", d.m, d.n, d.k, d.ta ? d.m : d.k,
-	    d.tb ? d.k : d.n, d.n, d.ta, d.tb, acc,
-	    emit_ltype(d.a->dtype), emit_ltype(d.b->dtype),
-	    emit_ltype(d.c->dtype));
-	emit_work(e, arena_printf(e->m->mem,
-	    "lt_gemm_workspace(&(struct lt_gemm)%s, threads)", lit));
-	emit_line(e, "lt_gemm(rt->pool, &(struct lt_gemm)%s,", lit);
-	emit_line(e, "    %s, %s, %s, NULL, rt->arena[LT_WORK]);", a, b,
-	    emit_result_ptr(e, op));
-}
-
-static void
-emit_sum_loops(struct emit *e, const struct op *op, const struct type *x,
-    const struct type *y)
-{
-	FILE *o = e->kernels;
-	int id = e->nkernel++;
-	uint64_t total = type_local_count(e->m, y);
-
-	fprintf(o, "struct k%d {\n\tconst %s *x;\n\tfloat *y;\n};\n\n", id,
-	    emit_ctype(x->dtype));
-	fprintf(o, "LT_CLONES static void\nk%d(void *arg, int part, int parts)\n{\n"
-	    "\tconst struct k%d *a = arg;\n\n\tfor (long i = %" PRIu64
-	    " * (long)part / parts; i < %" PRIu64
-	    " * (long)(part + 1) / parts; i++) {\n\t\tdouble sum = 0;\n", id,
-	    id, total, total);
-	for (int i = 0; i < y->rank; i++)
-		fprintf(o, "\t\tconst long d_%s = i / %" PRIu64 " %% %" PRIu64
-		    ";\n", y->d[i].name, stride(e->m, y, i),
-		    dim_local_size(e->m, &y->d[i]));
-	for (int i = 0; i < x->rank; i++)
-		if (type_find(y, x->d[i].name) < 0)
-			fprintf(o, "\t\tfor (long d_%s = 0; d_%s < %" PRIu64
-			    "; d_%s++)\n", x->d[i].name, x->d[i].name,
-			    dim_local_size(e->m, &x->d[i]), x->d[i].name);
-	fprintf(o, "\t\t\tsum += %s;\n\t\ta->y[i] %s (float)sum;\n\t}\n}\n\n",
-	    read_as_float(e, "a->x", x->dtype, offset_of(e, x)),
-	    op->target_add ? "+=" : "=");
-	emit_line(e, "lt_pool_run(rt->pool, k%d, &(struct k%d){%s, %s});", id,
-	    id, emit_arg_ptr(e, &op->in[0]), emit_result_ptr(e, op));
-}
-
-void
-emit_sum(struct emit *e, const struct op *op)
-{
-	emit_sum_loops(e, op, arg_type(e->m, &op->in[0]), op->out[0]->type);
 }

@@ -10,13 +10,29 @@ void emit_work(struct emit *e, const char *expr);
 /* `f_layer_bwd` for layer.bwd. */
 const char *emit_func_name(struct emit *e, const struct func *f);
 
+/* Copies value `from` to where `to` lives unless that is its place already;
+ * an index, if not NULL, says which element of an indexed slot is meant. */
+void emit_copy_if_moved(struct emit *e, const struct value *to,
+    const struct affine *to_index, const struct value *from,
+    const struct affine *from_index);
+
+/* ops.c: one op that is no kernel of ours; false if it is not such. */
+bool emit_op(struct emit *e, const struct op *op);
+
 void emit_dot(struct emit *e, const struct op *op);
-void emit_sum(struct emit *e, const struct op *op);
 void emit_attn(struct emit *e, const struct op *op);
 void emit_attn_bwd(struct emit *e, const struct op *op);
 void emit_head(struct emit *e, const struct op *op);
 
-/* The three parts of the program after the functions. */
+/* loops.c */
+uint64_t emit_stride(const struct module *m, const struct type *t, int i);
+void emit_dot_loops(struct emit *e, const struct op *op);
+void emit_sum(struct emit *e, const struct op *op);
+void emit_softmax_lines(struct emit *e, const struct op *op);
+void emit_softmax_bwd_lines(struct emit *e, const struct op *op);
+void emit_rope_lines(struct emit *e, const struct op *op);
+
+/* tables.c: the parts of the program after the functions. */
 void emit_tables(struct emit *e);
 void emit_refresh(struct emit *e);
 

@@ -2,14 +2,22 @@ noinst_LIBRARIES += libcodegen.a
 libcodegen_a_SOURCES = \
 	%D%/attn.c \
 	%D%/codegen.h \
+	%D%/comment.c \
 	%D%/emit.h \
 	%D%/flops.c \
 	%D%/gemm.c \
 	%D%/host.c %D%/host.h \
 	%D%/identity.c \
-	%D%/kernel.c \
+	%D%/kernel.c %D%/kernel.h \
+	%D%/kernel_loop.c \
+	%D%/kernel_map.c \
+	%D%/kernel_row.c \
+	%D%/kernel_shape.c \
+	%D%/loops.c \
+	%D%/ops.c \
 	%D%/place.c \
 	%D%/plan.c \
 	%D%/quote.c \
 	%D%/recipe.c \
+	%D%/scalar.c \
 	%D%/tables.c

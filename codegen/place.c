@@ -1,6 +1,7 @@
-/* Places of values, fields and slots as C expressions. */
+/* Places of values, fields and slots as C expressions, and their names. */
 #include "config.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -39,20 +40,140 @@ emit_line(struct emit *e, const char *fmt, ...)
 	fputc('\n', e->out);
 }
 
+void
+emit_broken(struct emit *e, const struct op *op, const char *fmt, ...)
+{
+	char why[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof why, fmt, args);
+	va_end(args);
+	e->errors++;
+	diag_error(e->m->diag, op ? op->at : (struct span){0, 0},
+	    "cannot emit C: %s%s%s", op ? op_info[op->code].name : "",
+	    op ? ": " : "", why);
+}
+
+const char *
+emit_mangle(struct emit *e, const char *prefix, const char *name)
+{
+	char *s = arena_printf(e->m->mem, "%s%s", prefix, name);
+
+	for (char *p = s; *p; p++)
+		if (!isalnum((unsigned char)*p))
+			*p = '_';
+	return s;
+}
+
+/* ---- names ---- */
+
+static bool
+taken(const char *const *names, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (names[i] && strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Two names of the program can be one after mangling: a number decides. */
+static const char *
+unique(struct emit *e, const char *const *names, int n, const char *name)
+{
+	const char *s = name;
+
+	for (int i = 2; taken(names, n, s); i++)
+		s = arena_printf(e->m->mem, "%s_%d", name, i);
+	return s;
+}
+
+static void
+name_field(struct emit *e, const struct bundle *b, int field,
+    const char *suffix)
+{
+	struct module *m = e->m;
+	struct slot *s = module_slot(m, module_namez(m, arena_printf(m->mem,
+	    "%s.%s%s", b->name, b->field[field].name, suffix)));
+	const char *name;
+
+	if (!s)
+		return;
+	name = emit_mangle(e, "P_", arena_printf(m->mem, "%s_%s%s", b->name,
+	    b->field[field].name, *suffix ? "_bf16" : ""));
+	e->macro[s - m->slot] = unique(e, e->macro, m->nslot, name);
+}
+
+void
+emit_name_fields(struct emit *e)
+{
+	struct module *m = e->m;
+
+	e->macro = NEW_N(m->mem, const char *, (size_t)m->nslot + 1);
+	for (int i = 0; i < m->nbundle; i++)
+		for (int j = 0; j < m->bundle[i]->nfield; j++) {
+			name_field(e, m->bundle[i], j, "");
+			name_field(e, m->bundle[i], j, ".cast");
+		}
+}
+
+static const char *
+place_of(struct emit *e, const struct value *v)
+{
+	const struct slot *s = v->slot ? module_slot(e->m, v->slot) : NULL;
+
+	return s && v->type ? emit_slot_ptr(e, s, v->slot_indexed ?
+	    &v->slot_index : NULL, (enum dtype)v->type->dtype) : NULL;
+}
+
+void
+emit_name_values(struct emit *e, struct func *f)
+{
+	size_t n = (size_t)f->nvalue + 1;
+
+	e->f = f;
+	e->name = NEW_N(e->m->mem, const char *, n);
+	e->place = NEW_N(e->m->mem, const char *, n);
+	e->used = NEW_N(e->m->mem, bool, n);
+	for (int i = 0; i < f->nvalue; i++) {
+		const struct value *v = f->value[i];
+
+		if (!v || !v->name || v->bundle)
+			continue;
+		e->name[i] = unique(e, e->name, i,
+		    emit_mangle(e, "v_", v->name));
+		e->place[i] = place_of(e, v);
+	}
+}
+
+/* ---- addresses ---- */
+
+static const char *
+term(struct emit *e, const char *before, int64_t coef, const char *var)
+{
+	const char *sep = *before ? " + " : "";
+
+	return coef == 1 ?
+	    arena_printf(e->m->mem, "%s%si_%s", before, sep, var) :
+	    arena_printf(e->m->mem, "%s%s%" PRId64 " * i_%s", before, sep,
+	    coef, var);
+}
+
 /* Loop variables and layer indices are `i_NAME` in C. */
 const char *
 emit_affine(struct emit *e, const struct affine *a)
 {
 	struct arena *mem = e->m->mem;
-	const char *s = arena_printf(mem, "%" PRId64, a->k);
+	const char *s = "";
 
 	for (int i = 0; i < a->n; i++)
-		s = a->coef[i] == 1 && a->k == 0 && i == 0 ?
-		    arena_printf(mem, "i_%s", a->var[i]) :
-		    arena_printf(mem, "%s + %" PRId64 " * i_%s", s, a->coef[i],
-		    a->var[i]);
+		s = term(e, s, a->coef[i], emit_mangle(e, "", a->var[i]));
+	if (a->k != 0 || a->n == 0)
+		s = arena_printf(mem, "%s%s%" PRId64, s, *s ? " + " : "",
+		    a->k);
 	if (a->mod > 0)
-		s = arena_printf(mem, "(%s) %% %" PRId64, s, a->mod);
+		s = arena_printf(mem, "((%s) %% %" PRId64 " + %" PRId64
+		    ") %% %" PRId64, s, a->mod, a->mod, a->mod);
 	return s;
 }
 
@@ -61,7 +182,13 @@ emit_slot_ptr(struct emit *e, const struct slot *s,
     const struct affine *index, enum dtype dt)
 {
 	struct arena *mem = e->m->mem;
+	const char *macro = e->macro[s - e->m->slot];
 
+	if (macro && s->count == 1)
+		return macro;
+	if (macro)
+		return arena_printf(mem, "%s(%s)", macro,
+		    index ? emit_affine(e, index) : "0");
 	if (!index || (index->n == 0 && index->k == 0))
 		return arena_printf(mem, "AT(%s, %s, %" PRIu64 ")", ctypes[dt],
 		    arenas[s->arena], s->offset);
@@ -78,20 +205,34 @@ emit_field_ptr(struct emit *e, const struct bundle *b, int field,
 	const char *name = module_namez(m, arena_printf(m->mem,
 	    dt == (enum dtype)b->dtype ? "%s.%s" : "%s.%s.cast", b->name,
 	    b->field[field].name));
+	const struct slot *s = module_slot(m, name);
 
-	return emit_slot_ptr(e, module_slot(m, name), index, dt);
+	if (s)
+		return emit_slot_ptr(e, s, index, dt);
+	emit_broken(e, NULL, "%s has no place", name);
+	return "NULL";
 }
 
 const char *
 emit_value_ptr(struct emit *e, const struct value *v)
 {
-	if (e->ptr[v->id])
-		return e->ptr[v->id];
-	if (v->slot)
-		return emit_slot_ptr(e, module_slot(e->m, v->slot),
-		    v->slot_indexed ? &v->slot_index : NULL,
-		    (enum dtype)v->type->dtype);
-	return arena_printf(e->m->mem, "v_%s", v->name ? v->name : "none");
+	if (e->place[v->id] && e->name[v->id]) {
+		e->used[v->id] = true;
+		return e->name[v->id];
+	}
+	emit_broken(e, NULL, "fn %s: %s has no place", e->f->name,
+	    v->name ? v->name : "a result");
+	return "NULL";
+}
+
+const char *
+emit_place_at(struct emit *e, const struct value *v,
+    const struct affine *index)
+{
+	const struct slot *s = v->slot ? module_slot(e->m, v->slot) : NULL;
+
+	return s && v->slot_indexed ? emit_slot_ptr(e, s, index,
+	    (enum dtype)v->type->dtype) : e->place[v->id];
 }
 
 const char *
@@ -114,8 +255,8 @@ emit_arg_ptr(struct emit *e, const struct arg *a)
 }
 
 const char *
-emit_result_ptr(struct emit *e, const struct op *op)
+emit_result_ptr(struct emit *e, const struct op *op, int out)
 {
-	return op->has_target ? emit_arg_ptr(e, &op->target) :
-	    emit_value_ptr(e, op->out[0]);
+	return op->has_target && out == 0 ? emit_arg_ptr(e, &op->target) :
+	    emit_value_ptr(e, op->out[out]);
 }

@@ -7,6 +7,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/host.h"
+#include "ir/group.h"
 
 static const char *const inits[] = {"LT_INIT_ZEROS", "LT_INIT_ONES",
 	"LT_INIT_NORMAL", "LT_INIT_UNIFORM"};
@@ -110,26 +111,45 @@ print_work(struct emit *e)
 	fputs("\treturn most;\n}\n\n", e->out);
 }
 
+struct tables {
+	struct emit *e;
+	bool *done; /* by slot */
+};
+
+/* The table of a rope's angles, once for all that share it. */
+static void
+fill_table(struct op *op, void *arg)
+{
+	struct tables *t = arg;
+	struct emit *e = t->e;
+	const struct type *x;
+	const struct slot *s;
+
+	if (op->code != OP_ROPE && op->code != OP_ROPE_BWD)
+		return;
+	s = module_slot(e->m, group_rope_slot(e->m, op));
+	if (!s || t->done[s - e->m->slot])
+		return;
+	t->done[s - e->m->slot] = true;
+	x = group_space(op);
+	emit_line(e, "lt_rope_table(%s, %" PRIu64 ", %" PRIu64 ", %a);",
+	    emit_slot_ptr(e, s, NULL, DT_F32),
+	    dim_local_size(e->m, &x->d[group_position(op)]),
+	    dim_local_size(e->m, &x->d[type_find(x,
+	    op_dim(op, ATTR_OVER))]), op_real(op, ATTR_BASE));
+}
+
 /* Masters to bf16 copies, and the tables that are no function of the data. */
 void
 emit_refresh(struct emit *e)
 {
 	struct module *m = e->m;
+	struct tables t = {e, NEW_N(m->mem, bool, (size_t)m->nslot + 1)};
 
 	fputs("static void\nrefresh(struct lt *rt)\n{\n\t(void)rt;\n", e->out);
 	e->indent = 1;
-	for (int i = 0; i < m->nslot; i++) {
-		const struct slot *s = &m->slot[i];
-		char dim[2][256];
-		double base;
-
-		if (sscanf(s->name, "rope.%255[^.].%255[^.].%lf", dim[0],
-		    dim[1], &base) == 3)
-			emit_line(e, "lt_rope_table(%s, %" PRIu64 ", %" PRIu64
-			    ", %a);", emit_slot_ptr(e, s, NULL, DT_F32),
-			    module_dim(m, module_namez(m, dim[0]))->size,
-			    module_dim(m, module_namez(m, dim[1]))->size, base);
-	}
+	for (int i = 0; i < m->nfunc; i++)
+		region_walk(&m->func[i]->body, fill_table, &t);
 	for (int i = 0; i < m->nbundle; i++)
 		for (int j = 0; j < m->bundle[i]->nfield; j++) {
 			const struct bundle *b = m->bundle[i];
@@ -187,6 +207,14 @@ print_io(struct emit *e, const char *key, const char *name)
 }
 
 static void
+print_entry(struct emit *e, const char *name)
+{
+	fprintf(e->out, "\t.%s = %s%s,\n", name, module_func(e->m,
+	    module_namez(e->m, name)) ? "f_" : "NULL", module_func(e->m,
+	    module_namez(e->m, name)) ? name : "");
+}
+
+static void
 print_program(struct emit *e)
 {
 	struct module *m = e->m;
@@ -227,9 +255,10 @@ print_program(struct emit *e)
 	fputs("\t.tensor = tensors,\n"
 	    "\t.ntensor = sizeof tensors / sizeof *tensors,\n", e->out);
 	emit_recipe(e);
-	fprintf(e->out, "\t.step = f_step,\n\t.eval = f_eval,\n"
-	    "\t.logits = %s,\n\t.refresh = refresh,\n};\n\n",
-	    module_func(m, module_namez(m, "logits")) ? "f_logits" : "NULL");
+	print_entry(e, "step");
+	print_entry(e, "eval");
+	print_entry(e, "logits");
+	fputs("\t.refresh = refresh,\n};\n\n", e->out);
 }
 
 void

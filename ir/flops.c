@@ -1,6 +1,8 @@
 /* FLOPs of products, attention and loss heads. */
 #include "config.h"
 
+#include "ir/rules.h"
+
 #include "ir/flops.h"
 
 static double
@@ -27,7 +29,8 @@ static double
 attn_flops(const struct module *m, const struct op *op, const struct type *q,
     const struct type *k)
 {
-	double keys = (double)dim_local_size(m, &k->d[1]);
+	double keys = (double)dim_local_size(m,
+	    &k->d[type_position(m, k)]);
 	double w = (double)op_int(op, ATTR_WINDOW);
 	int64_t mask = op_int(op, ATTR_MASK);
 
@@ -43,7 +46,8 @@ head_flops(const struct module *m, const struct op *op, int h)
 {
 	const struct type *t = arg_type(m, &op->in[h]);
 	const struct type *w = arg_type(m, &op->in[h + 1]);
-	double e = (double)dim_local_size(m, &t->d[t->rank - 1]);
+	double e = type_elements(m, t) /
+	    type_elements(m, arg_type(m, &op->in[h + 2]));
 
 	return 2 * type_elements(m, t) * type_elements(m, w) / e;
 }
@@ -55,10 +59,11 @@ op_flops(const struct module *m, const struct op *op)
 	case OP_DOT:
 		return dot_flops(m, op);
 	case OP_ATTN:
-		return attn_flops(m, op, op->in[0].v->type, op->in[1].v->type);
+		return attn_flops(m, op, arg_type(m, &op->in[0]),
+		    arg_type(m, &op->in[1]));
 	case OP_ATTN_BWD: /* five products for the two of forward */
-		return 2.5 * attn_flops(m, op, op->in[1].v->type,
-		    op->in[2].v->type);
+		return 2.5 * attn_flops(m, op, arg_type(m, &op->in[1]),
+		    arg_type(m, &op->in[2]));
 	case OP_XENT_DOT:
 		return head_flops(m, op, 0);
 	case OP_XENT_DOT_BWD:

@@ -6,6 +6,66 @@
 
 #include "ir/group.h"
 
+#include <inttypes.h>
+#include <string.h>
+
+#include "ir/rules.h"
+
+enum { WIDE_ROW = 32768, BLOCKS = 64 };
+
+/* ---- one op ---- */
+
+/* Are the dims of y those of x from dim `at` on? */
+static bool
+is_part(const struct type *x, const struct type *y, int at)
+{
+	for (int i = 0; i < y->rank; i++)
+		if (x->d[at + i].name != y->d[i].name)
+			return false;
+	return true;
+}
+
+static enum group_result
+sum_result(const struct op *op)
+{
+	const struct type *x = op->in[0].v->type, *y = op->out[0]->type;
+
+	if (op->in[0].kind == ARG_FIELD)
+		x = op->in[0].v->bundle->field[op->in[0].field].type;
+	if (y->rank == 0)
+		return RESULT_ALL;
+	return is_part(x, y, 0) ? RESULT_ROW : RESULT_COLS;
+}
+
+/* Sums that leave the outermost or the innermost dims; others need a loop
+ * that jumps about. */
+static bool
+sum_fuses(const struct op *op)
+{
+	const struct type *x = group_space(op), *y = op->out[0]->type;
+
+	return y->dtype == DT_F32 && x->rank > y->rank &&
+	    (is_part(x, y, 0) || is_part(x, y, x->rank - y->rank));
+}
+
+enum group_result
+group_result(const struct op *op, int out)
+{
+	switch (op->code) {
+	case OP_RMSNORM_BWD:
+	case OP_LAYERNORM_BWD:
+		return out > 0 ? RESULT_COLS : RESULT_SPACE;
+	case OP_ATTN_DELTA:
+		return RESULT_ROW;
+	case OP_XENT:
+		return RESULT_ALL;
+	case OP_SUM:
+		return sum_result(op);
+	default:
+		return RESULT_SPACE;
+	}
+}
+
 bool
 group_is_row(const struct op *op)
 {
@@ -13,14 +73,19 @@ group_is_row(const struct op *op)
 	    op->code == OP_ROPE_BWD;
 }
 
+static const struct type *
+operand_type(const struct arg *a)
+{
+	return a->kind == ARG_FIELD ?
+	    a->v->bundle->field[a->field].type : a->v->type;
+}
+
 const struct type *
 group_space(const struct op *op)
 {
 	int x = op->code == OP_XENT_BWD; /* its first input is a scalar */
 
-	if (group_is_row(op))
-		return op->in[x].v ? op->in[x].v->type : NULL;
-	return op->out[0]->type;
+	return group_is_row(op) ? operand_type(&op->in[x]) : op->out[0]->type;
 }
 
 int
@@ -33,9 +98,23 @@ group_cols(const struct module *m, const struct op *op)
 	case OP_RMSNORM_BWD:
 	case OP_LAYERNORM_BWD:
 		return arg_type(m, &op->in[2])->rank;
+	case OP_SUM:
+		return sum_result(op) == RESULT_ALL ? 1 :
+		    sum_result(op) == RESULT_COLS ? op->out[0]->type->rank :
+		    group_space(op)->rank - op->out[0]->type->rank;
 	default:
 		return group_is_row(op) ? 1 : 0;
 	}
+}
+
+/* Softmax and rope along the innermost dim. */
+static bool
+over_innermost(const struct op *op)
+{
+	const struct type *t = group_space(op);
+	const char *over = op_dim(op, ATTR_OVER);
+
+	return !over || type_find(t, over) == t->rank - 1;
 }
 
 bool
@@ -43,12 +122,15 @@ group_fusable(const struct op *op)
 {
 	uint8_t g = op_info[op->code].group;
 
-	if (op->code == OP_SUM || op->code == OP_CONST || op->into)
+	if ((g != GROUP_ROW && g != GROUP_MAP) || op->code == OP_CONST ||
+	    op->into)
 		return false;
-	if (op->has_target)
-		return false;
-	return g == GROUP_ROW || g == GROUP_MAP;
+	if (op->code == OP_SUM)
+		return sum_fuses(op);
+	return !group_is_row(op) || over_innermost(op);
 }
+
+/* ---- groups ---- */
 
 struct reads {
 	const struct value *v;
@@ -84,22 +166,20 @@ group_used_outside(struct func *f, const struct value *v,
 uint64_t
 group_blocks(uint64_t rows)
 {
-	return rows < 64 ? rows : 64;
+	return rows < BLOCKS ? rows : BLOCKS;
 }
 
-/* Results that are sums over the rows: the first such one, or nout. */
 static int
-first_colsum(const struct op *op)
+most_cols(const struct module *m, struct op *const *op, int n)
 {
-	switch (op->code) {
-	case OP_XENT:
-		return 0;
-	case OP_RMSNORM_BWD:
-	case OP_LAYERNORM_BWD:
-		return 1;
-	default:
-		return op->nout;
+	int ncol = 0;
+
+	for (int i = 0; i < n; i++) {
+		int c = group_cols(m, op[i]);
+
+		ncol = c > ncol ? c : ncol;
 	}
+	return ncol;
 }
 
 uint64_t
@@ -107,18 +187,76 @@ group_scratch(const struct module *m, struct op *const *op, int n)
 {
 	const struct type *space = group_space(op[0]);
 	uint64_t width = 0, rows = 1;
-	int ncol = 0;
+	int ncol = most_cols(m, op, n);
 
-	for (int i = 0; i < n; i++) {
-		int c = group_cols(m, op[i]);
-
-		ncol = c > ncol ? c : ncol;
-		for (int j = first_colsum(op[i]); j < op[i]->nout; j++)
-			width += type_local_count(m, op[i]->out[j]->type);
-	}
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < op[i]->nout; j++)
+			if (group_result(op[i], j) == RESULT_COLS ||
+			    group_result(op[i], j) == RESULT_ALL)
+				width += type_local_count(m,
+				    op[i]->out[j]->type);
 	for (int i = 0; i < space->rank - ncol; i++)
 		rows *= dim_local_size(m, &space->d[i]);
 	return width * group_blocks(rows) * sizeof(float);
+}
+
+int
+group_covers(const struct type *space, int ncol, const struct type *t)
+{
+	int have = 0;
+
+	for (int i = space->rank - ncol; i < space->rank; i++)
+		have += type_find(t, space->d[i].name) >= 0;
+	return have == 0 ? 0 : have == ncol ? 1 : -1;
+}
+
+static bool
+op_covers(const struct module *m, const struct type *space, int ncol,
+    const struct op *op)
+{
+	for (int i = 0; i < op->nin; i++) {
+		const struct type *t = arg_type(m, &op->in[i]);
+
+		if (t && group_covers(space, ncol, t) < 0)
+			return false;
+	}
+	for (int i = 0; i < op->nout; i++)
+		if (group_result(op, i) == RESULT_SPACE &&
+		    group_covers(space, ncol, op->out[i]->type) < 0)
+			return false;
+	return true;
+}
+
+/* A row so wide that its elements would not wait in the cache. */
+static bool
+too_wide(const struct module *m, const struct type *space, int ncol)
+{
+	uint64_t n = 1;
+
+	for (int i = space->rank - ncol; i < space->rank; i++)
+		n *= dim_local_size(m, &space->d[i]);
+	return n > WIDE_ROW;
+}
+
+/* Does op end its group, since what it gives is not of the space? */
+static bool
+ends_group(const struct op *op)
+{
+	enum group_result r = group_result(op, 0);
+
+	return r == RESULT_ROW || r == RESULT_ALL;
+}
+
+/* Sums over rows are ready only when the kernel is done. */
+static bool
+reads_sum_of(const struct op *next, const struct op *op)
+{
+	for (int i = 0; i < op->nout; i++)
+		for (int j = 0; j < next->nin; j++)
+			if (group_result(op, i) != RESULT_SPACE &&
+			    next->in[j].v == op->out[i])
+				return true;
+	return false;
 }
 
 bool
@@ -126,21 +264,17 @@ group_fits(const struct module *m, struct op *const *op, int n,
     const struct op *next)
 {
 	const struct type *a = group_space(op[0]), *b = group_space(next);
-	int ca = 0, cb = group_cols(m, next);
+	int ca = most_cols(m, op, n), cb = group_cols(m, next);
+	int ncol = ca > cb ? ca : cb;
 
-	if (!a || !b || a->rank != b->rank || n >= GROUP_MAX)
+	if (n >= GROUP_MAX || a->rank != b->rank || !is_part(a, b, 0) ||
+	    (ca && cb && ca != cb) || (ncol && too_wide(m, a, ncol)))
 		return false;
-	for (int i = 0; i < a->rank; i++)
-		if (a->d[i].name != b->d[i].name)
+	for (int i = 0; i < n; i++)
+		if (ends_group(op[i]) || reads_sum_of(next, op[i]) ||
+		    (ncol > 1 && !op_covers(m, a, ncol, op[i])))
 			return false;
-	for (int i = 0; i < n; i++) {
-		int c = group_cols(m, op[i]);
-
-		ca = c > ca ? c : ca;
-		if (op[i]->code == OP_XENT || op[i]->code == OP_ATTN_DELTA)
-			return false;
-	}
-	return !ca || !cb || ca == cb;
+	return ncol < 2 || op_covers(m, a, ncol, next);
 }
 
 static void
@@ -153,8 +287,34 @@ int
 group_collect(const struct region *r, int at, struct op_list *out)
 {
 	out->n = 0;
-	for (int i = 0; i < r->n; i++)
+	for (int i = 0; i < r->n && out->n < GROUP_MAX; i++)
 		if (r->op[i]->group == r->op[at]->group)
 			add_op(out, r->op[i]);
 	return out->n;
+}
+
+/* ---- rope ---- */
+
+int
+group_position(const struct op *op)
+{
+	return type_position(NULL, group_space(op));
+}
+
+const char *
+group_rope_slot(struct module *m, const struct op *op)
+{
+	const struct type *t = group_space(op);
+	double base = op_real(op, ATTR_BASE);
+	const char *s = t->d[group_position(op)].name;
+	const char *d = op_dim(op, ATTR_OVER);
+	uint64_t bits;
+
+	memcpy(&bits, &base, sizeof bits);
+	d = d ? d : t->d[t->rank - 1].name;
+	if (base >= 0 && base < 0x1p53 && base == (double)(int64_t)base)
+		return module_namez(m, arena_printf(m->mem, "rope.%s.%s.%"
+		    PRId64, s, d, (int64_t)base));
+	return module_namez(m, arena_printf(m->mem, "rope.%s.%s.x%" PRIx64, s,
+	    d, bits)); /* no text of a fraction is an identifier */
 }

@@ -1,6 +1,14 @@
 /*
  * Fusion groups: ops that one generated row or map kernel computes together.
  * The pass fuse forms them; memory and code generation ask about them.
+ *
+ * A kernel runs over the rows of a space; the innermost dims of the space are
+ * its columns.  What an op of it gives is one of
+ *
+ *	SPACE   an element for each of the space      y = add x, p
+ *	ROW     an element for each row               D = attn.delta do, o
+ *	COLS    sums over the rows, for each column   dw of rmsnorm.bwd
+ *	ALL     one sum over everything               nll of xent
  */
 #ifndef LOONG_IR_GROUP_H
 #define LOONG_IR_GROUP_H
@@ -8,6 +16,7 @@
 #include "ir/ir.h"
 
 enum { GROUP_MAX = 12 }; /* ops in one group */
+enum group_result { RESULT_SPACE, RESULT_ROW, RESULT_COLS, RESULT_ALL };
 
 struct op_list {
 	struct op *op[GROUP_MAX];
@@ -22,6 +31,10 @@ bool group_is_row(const struct op *op);
  * (0: element by element, any split will do). */
 const struct type *group_space(const struct op *op);
 int group_cols(const struct module *m, const struct op *op);
+enum group_result group_result(const struct op *op, int out);
+
+/* Has t all of the last ncol dims of the space (1), none (0), or some (-1)? */
+int group_covers(const struct type *space, int ncol, const struct type *t);
 
 /* Can next join the group op[0..n)? */
 bool group_fits(const struct module *m, struct op *const *op, int n,
@@ -37,5 +50,12 @@ bool group_used_outside(struct func *f, const struct value *v,
 /* Blocks of rows that have a partial sum each, and the bytes of them all. */
 uint64_t group_blocks(uint64_t rows);
 uint64_t group_scratch(const struct module *m, struct op *const *op, int n);
+
+/*
+ * Rope reads cosines and sines by position from a table, one for all ropes of
+ * the same dims and base: the name of its slot; which dim counts positions.
+ */
+const char *group_rope_slot(struct module *m, const struct op *op);
+int group_position(const struct op *op);
 
 #endif

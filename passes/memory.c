@@ -448,17 +448,6 @@ in_group_only(struct plan *p, struct region *r, const struct value *v)
 	return false;
 }
 
-static bool
-is_colsum(const struct value *v)
-{
-	uint16_t code = v->def->code;
-
-	if (code == OP_XENT)
-		return true;
-	return (code == OP_RMSNORM_BWD || code == OP_LAYERNORM_BWD) &&
-	    v != v->def->out[0];
-}
-
 static void place_region(struct plan *p, struct region *r);
 
 static void
@@ -470,7 +459,7 @@ place_result(struct plan *p, struct region *r, struct op *op, int i)
 		return; /* take is an address inside its operand */
 	if (op->has_target && i == 0)
 		return;
-	if (in_group_only(p, r, v) && !is_colsum(v))
+	if (in_group_only(p, r, v) && group_result(op, i) == RESULT_SPACE)
 		return;
 	if (called(p->f) && returned(p->f, v) && !v->slot)
 		return; /* the caller says where */
@@ -495,12 +484,16 @@ place_result(struct plan *p, struct region *r, struct op *op, int i)
 static uint64_t
 head_scratch(const struct module *m, const struct op *op)
 {
-	const struct type *h = op->in[op->code == OP_XENT_DOT_BWD].v->type;
-	const struct type *w = arg_type(m,
-	    &op->in[1 + (op->code == OP_XENT_DOT_BWD)]);
+	int x = op->code == OP_XENT_DOT_BWD;
+	const struct type *h = arg_type(m, &op->in[x]);
+	const struct type *w = arg_type(m, &op->in[x + 1]);
+	uint64_t tokens = type_local_count(m, arg_type(m, &op->in[x + 2]));
 	uint64_t chunk = (uint64_t)op_int(op, ATTR_CHUNK);
-	uint64_t e = dim_local_size(m, &h->d[h->rank - 1]);
-	uint64_t v = type_local_count(m, w) / e;
+	uint64_t v = type_local_count(m, w) /
+	    (type_local_count(m, h) / tokens);
+
+	if (chunk == 0 || chunk > tokens)
+		chunk = tokens;
 
 	/* logits in f32; in bf16 programs their gradient beside them */
 	return chunk * v * (h->dtype == DT_BF16 ? 6 : 4) + chunk * 4;
@@ -510,13 +503,11 @@ head_scratch(const struct module *m, const struct op *op)
 static const char *
 rope_table(struct module *m, const struct op *op)
 {
-	const struct type *t = op->in[0].v->type;
-	const struct dim *d = &t->d[t->rank - 1];
-	int is = type_find(t, module_namez(m, "s"));
+	const struct type *t = group_space(op);
+	const struct dim *d = &t->d[type_find(t, op_dim(op, ATTR_OVER))];
+	int is = group_position(op);
 	uint64_t half = dim_local_size(m, d) / 2;
-	const char *name = module_namez(m, arena_printf(m->mem,
-	    "rope.%s.%s.%.17g", t->d[is].name, d->name,
-	    op_real(op, ATTR_BASE)));
+	const char *name = group_rope_slot(m, op);
 	struct slot *s = module_slot(m, name);
 
 	if (s)
@@ -540,7 +531,7 @@ place_scratch(struct plan *p, struct region *r, int at)
 	int i;
 
 	if (op->code == OP_ROPE || op->code == OP_ROPE_BWD)
-		op->scratch = rope_table(p->m, op);
+		rope_table(p->m, op);
 	if (op->code == OP_XENT_DOT || op->code == OP_XENT_DOT_BWD)
 		size = head_scratch(p->m, op);
 	if (op->group >= 0 && group_collect(r, at, &g) && g.op[0] == op)

@@ -92,6 +92,7 @@ struct colsum {
 	const float *part;
 	uint64_t blocks, stride, cols;
 	float *out;
+	bool add;
 };
 
 LT_CLONES static void
@@ -100,7 +101,7 @@ colsum_part(void *arg, int part, int parts)
 	const struct colsum *a = arg;
 	struct slice s = slice_of(a->cols, part, parts);
 
-	for (uint64_t c = s.lo; c < s.hi; c++)
+	for (uint64_t c = s.lo; c < s.hi && !a->add; c++)
 		a->out[c] = 0;
 	for (uint64_t b = 0; b < a->blocks; b++)
 		for (uint64_t c = s.lo; c < s.hi; c++)
@@ -109,9 +110,9 @@ colsum_part(void *arg, int part, int parts)
 
 void
 lt_colsum(struct lt_pool *pool, const float *part, uint64_t blocks,
-    uint64_t stride, uint64_t cols, float *out)
+    uint64_t stride, uint64_t cols, float *out, bool add)
 {
-	struct colsum a = {part, blocks, stride, cols, out};
+	struct colsum a = {part, blocks, stride, cols, out, add};
 
 	lt_pool_run(pool, colsum_part, &a);
 }

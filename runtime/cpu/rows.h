@@ -20,9 +20,10 @@ void lt_embed(struct lt_pool *, uint64_t n, uint64_t bytes, const void *table,
 void lt_embed_bwd(struct lt_pool *, uint64_t n, uint64_t rows, uint64_t width,
     enum lt_dtype type, const void *d, const int32_t *index, float *dtable);
 
-/* out[c] = sum over blocks of part[block * stride + c], c < cols. */
+/* out[c] = sum over blocks of part[block * stride + c], c < cols; `add`: that
+ * is added to out[c]. */
 void lt_colsum(struct lt_pool *, const float *part, uint64_t blocks,
-    uint64_t stride, uint64_t cols, float *out);
+    uint64_t stride, uint64_t cols, float *out, bool add);
 
 /* y = x, or y += x; y f32, x f32 or bf16. */
 void lt_accum(struct lt_pool *, uint64_t n, enum lt_dtype type, const void *x,

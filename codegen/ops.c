@@ -1,0 +1,323 @@
+/* Single ops as statements of the host: calls of the runtime, moves. */
+#include "config.h"
+
+#include <inttypes.h>
+
+#include "codegen/host.h"
+
+static uint64_t
+bytes_of(struct emit *e, const struct value *v)
+{
+	return type_local_bytes(e->m, v->type);
+}
+
+static void
+emit_nothing(struct emit *e, const struct op *op)
+{
+	(void)e;
+	(void)op;
+}
+
+static void
+emit_zeros(struct emit *e, const struct op *op)
+{
+	emit_line(e, "memset(%s, 0, %" PRIu64 ");", emit_result_ptr(e, op, 0),
+	    bytes_of(e, op->out[0]));
+}
+
+static void
+emit_neginf(struct emit *e, const struct op *op)
+{
+	emit_line(e, "lt_set(rt->pool, %s, -INFINITY, %" PRIu64 ");",
+	    emit_result_ptr(e, op, 0), type_local_count(e->m, op->out[0]->type));
+}
+
+static void
+emit_iota(struct emit *e, const struct op *op)
+{
+	emit_line(e, "lt_iota(%s, %" PRIu64 ");", emit_result_ptr(e, op, 0),
+	    type_local_count(e->m, op->out[0]->type));
+}
+
+/* An address inside the operand. */
+static void
+emit_take(struct emit *e, const struct op *op)
+{
+	e->place[op->out[0]->id] = arena_printf(e->m->mem,
+	    "%s + (size_t)(%s) * %" PRIu64, emit_arg_ptr(e, &op->in[0]),
+	    emit_affine(e, &op->index),
+	    type_local_count(e->m, op->out[0]->type));
+}
+
+static void
+emit_pick(struct emit *e, const struct op *op)
+{
+	const struct type *t = arg_type(e->m, &op->in[0]);
+	int i = type_find(t, op_dim(op, ATTR_OVER));
+	uint64_t outer = 1, inner = dtype_size[t->dtype];
+	uint64_t n = dim_local_size(e->m, &t->d[i]);
+
+	for (int j = 0; j < i; j++)
+		outer *= dim_local_size(e->m, &t->d[j]);
+	for (int j = i + 1; j < t->rank; j++)
+		inner *= dim_local_size(e->m, &t->d[j]);
+	emit_line(e, "for (long i = 0; i < %" PRIu64 "; i++)", outer);
+	emit_line(e, "\tmemcpy((char *)%s + i * %" PRIu64 ", (const char *)%s "
+	    "+ (i * %" PRIu64 " + (long)rt->at) * %" PRIu64 ", %" PRIu64 ");",
+	    emit_result_ptr(e, op, 0), inner, emit_arg_ptr(e, &op->in[0]), n,
+	    inner, inner);
+}
+
+static uint64_t
+table_width(struct emit *e, const struct type *t)
+{
+	return type_local_count(e->m, t) / dim_local_size(e->m, &t->d[0]);
+}
+
+static void
+emit_embed(struct emit *e, const struct op *op)
+{
+	const struct type *t = arg_type(e->m, &op->in[0]);
+
+	emit_line(e, "lt_embed(rt->pool, %" PRIu64 ", %" PRIu64 ", %s, %s, %s);",
+	    type_local_count(e->m, op->in[1].v->type),
+	    table_width(e, t) * dtype_size[t->dtype],
+	    emit_arg_ptr(e, &op->in[0]), emit_arg_ptr(e, &op->in[1]),
+	    emit_result_ptr(e, op, 0));
+}
+
+static void
+emit_embed_bwd(struct emit *e, const struct op *op)
+{
+	const struct type *t = op->out[0]->type;
+
+	if (!op->target_add)
+		emit_zeros(e, op);
+	emit_line(e, "lt_embed_bwd(rt->pool, %" PRIu64 ", %" PRIu64 ", %" PRIu64
+	    ", %s, %s, %s, %s);", type_local_count(e->m, op->in[1].v->type),
+	    dim_local_size(e->m, &t->d[0]), table_width(e, t),
+	    emit_ltype((enum dtype)arg_type(e->m, &op->in[0])->dtype),
+	    emit_arg_ptr(e, &op->in[0]), emit_arg_ptr(e, &op->in[1]),
+	    emit_result_ptr(e, op, 0));
+}
+
+static void
+emit_count(struct emit *e, const struct op *op)
+{
+	emit_line(e, "*%s = lt_count(%" PRIu64 ", %s, %" PRId64 ");",
+	    emit_result_ptr(e, op, 0),
+	    type_local_count(e->m, op->in[0].v->type),
+	    emit_arg_ptr(e, &op->in[0]), op_int(op, ATTR_IGNORE));
+}
+
+static void
+emit_recip(struct emit *e, const struct op *op)
+{
+	const char *x = emit_arg_ptr(e, &op->in[0]);
+
+	emit_line(e, "*%s = *%s != 0 ? 1 / *%s : 0;", emit_result_ptr(e, op, 0),
+	    x, x);
+}
+
+static void
+emit_clip(struct emit *e, const struct op *op)
+{
+	const char *x = emit_arg_ptr(e, &op->in[0]);
+	double max = op_real(op, ATTR_MAX);
+
+	if (max <= 0)
+		emit_line(e, "*%s = 1;", emit_result_ptr(e, op, 0));
+	else
+		emit_line(e, "*%s = *%s > (float)%a ? (float)%a / *%s : 1;",
+		    emit_result_ptr(e, op, 0), x, max, max, x);
+}
+
+static uint64_t
+layers_of(const struct module *m, const struct bundle *b)
+{
+	return b->stack ? module_dim(m, b->stack)->size : 1;
+}
+
+/* Elements an argument @b, @b[l] or @b.field covers in one field. */
+static uint64_t
+field_count(struct emit *e, const struct arg *a, int field)
+{
+	uint64_t n = type_local_count(e->m, a->b->field[field].type);
+
+	return a->indexed ? n : n * layers_of(e->m, a->b);
+}
+
+static const char *
+arg_field_ptr(struct emit *e, const struct arg *a, int field, enum dtype dt)
+{
+	return emit_field_ptr(e, a->b, field, a->indexed ? &a->index : NULL,
+	    dt);
+}
+
+static void
+emit_zero(struct emit *e, const struct op *op)
+{
+	for (int i = 0; i < op->nin; i++) {
+		const struct arg *a = &op->in[i];
+		bool one = a->kind == ARG_BUNDLE_FIELD;
+
+		for (int j = one ? a->field : 0;
+		    j < (one ? a->field + 1 : a->b->nfield); j++)
+			emit_line(e, "lt_set(rt->pool, %s, 0, %" PRIu64 ");",
+			    arg_field_ptr(e, a, j, DT_F32),
+			    field_count(e, a, j));
+	}
+}
+
+static void
+emit_sumsq(struct emit *e, const struct op *op)
+{
+	emit_line(e, "{");
+	e->indent++;
+	emit_line(e, "double sum = 0;");
+	for (int i = 0; i < op->nin; i++)
+		for (int j = 0; j < op->in[i].b->nfield; j++)
+			emit_line(e, "sum += lt_sumsq(rt, %" PRIu64 ", %s);",
+			    field_count(e, &op->in[i], j),
+			    arg_field_ptr(e, &op->in[i], j, DT_F32));
+	emit_line(e, "*%s = (float)sum;", emit_result_ptr(e, op, 0));
+	e->indent--;
+	emit_line(e, "}");
+}
+
+/* Is v made before op?  Only then can the finite check read it. */
+static bool
+made_before(const struct func *f, const struct value *v, const struct op *op)
+{
+	for (int i = 0; i < f->body.n && f->body.op[i] != op; i++)
+		if (v->def == f->body.op[i])
+			return true;
+	return false;
+}
+
+/* Before the first update: nothing changes if the step is not finite. */
+static void
+emit_check(struct emit *e, const struct op *op)
+{
+	const struct op *ret = region_last(&e->f->body);
+
+	if (e->checked || ret->nin < 2)
+		return;
+	e->checked = true;
+	for (int i = 0; i < 2; i++)
+		if (!made_before(e->f, ret->in[i].v, op)) {
+			emit_broken(e, op, "parameters change before %s, "
+			    "which step returns, is known",
+			    ret->in[i].v->name);
+			return;
+		}
+	emit_line(e, "if (!lt_step_ok(rt, *%s, *%s))",
+	    emit_arg_ptr(e, &ret->in[0]), emit_arg_ptr(e, &ret->in[1]));
+	emit_line(e, "\treturn;");
+}
+
+static bool
+has_cast(struct emit *e, const struct bundle *b)
+{
+	return module_slot(e->m, module_namez(e->m, arena_printf(e->m->mem,
+	    "%s.%s.cast", b->name, b->field[0].name))) != NULL;
+}
+
+static void
+emit_adamw(struct emit *e, const struct op *op)
+{
+	const struct arg *a = op->in;
+
+	if (!e->f->index)
+		emit_check(e, op);
+	for (int j = 0; j < a[0].b->nfield; j++) {
+		emit_line(e, "lt_adamw(rt, %" PRIu64 ", %s,",
+		    field_count(e, &a[0], j),
+		    arg_field_ptr(e, &a[0], j, DT_F32));
+		emit_line(e, "    %s, %s, %s,",
+		    arg_field_ptr(e, &a[1], j, DT_F32),
+		    arg_field_ptr(e, &a[2], j, DT_F32),
+		    arg_field_ptr(e, &a[3], j, DT_F32));
+		emit_line(e, "    %s, %s, %s);", has_cast(e, a[0].b) ?
+		    arg_field_ptr(e, &a[0], j, DT_BF16) : "NULL",
+		    op->nin > 4 ? arena_printf(e->m->mem, "*%s",
+		    emit_arg_ptr(e, &a[4])) : "1",
+		    a[0].b->field[j].decay ? "true" : "false");
+	}
+}
+
+static void
+emit_accum(struct emit *e, const struct op *op)
+{
+	const struct type *t = op->out[0]->type;
+
+	emit_line(e, "lt_accum(rt->pool, %" PRIu64 ", %s, %s, %s, %s);",
+	    type_local_count(e->m, t),
+	    emit_ltype((enum dtype)
+	    arg_type(e->m, &op->in[0])->dtype),
+	    emit_arg_ptr(e, &op->in[0]), emit_result_ptr(e, op, 0),
+	    op->target_add ? "true" : "false");
+}
+
+/* What a function keeps but was not given there: moves to where it stays. */
+static void
+emit_save(struct emit *e, const struct op *op)
+{
+	for (int i = 0; i < op->nin; i++) {
+		const struct value *v = op->in[i].v;
+		const struct slot *s = v->slot ?
+		    module_slot(e->m, v->slot) : NULL;
+		const char *to;
+
+		if (v->def || !s)
+			continue;
+		to = emit_slot_ptr(e, s, v->slot_indexed ? &v->slot_index :
+		    NULL, (enum dtype)v->type->dtype);
+		emit_line(e, "if (%s != %s)", emit_value_ptr(e, v), to);
+		emit_line(e, "\tmemcpy(%s, %s, %" PRIu64 ");", to,
+		    emit_value_ptr(e, v), bytes_of(e, v));
+	}
+}
+
+typedef void (*emit_fn)(struct emit *e, const struct op *op);
+
+static const emit_fn emitters[OP_COUNT] = {
+	[OP_CONST] = emit_nothing,
+	[OP_ZEROS] = emit_zeros,
+	[OP_NEGINF] = emit_neginf,
+	[OP_IOTA] = emit_iota,
+	[OP_TAKE] = emit_take,
+	[OP_PICK] = emit_pick,
+	[OP_DOT] = emit_dot,
+	[OP_EMBED] = emit_embed,
+	[OP_EMBED_BWD] = emit_embed_bwd,
+	[OP_SUM] = emit_sum,
+	[OP_SOFTMAX] = emit_softmax_lines,
+	[OP_SOFTMAX_BWD] = emit_softmax_bwd_lines,
+	[OP_ROPE] = emit_rope_lines,
+	[OP_ROPE_BWD] = emit_rope_lines,
+	[OP_ATTN] = emit_attn,
+	[OP_ATTN_BWD] = emit_attn_bwd,
+	[OP_XENT_DOT] = emit_head,
+	[OP_XENT_DOT_BWD] = emit_head,
+	[OP_LABELS] = emit_count,
+	[OP_RECIP] = emit_recip,
+	[OP_CLIP] = emit_clip,
+	[OP_PARAMS] = emit_nothing,
+	[OP_ACCUM] = emit_accum,
+	[OP_ZERO] = emit_zero,
+	[OP_SUMSQ] = emit_sumsq,
+	[OP_ADAMW] = emit_adamw,
+	[OP_SAVE] = emit_save,
+	[OP_LOAD] = emit_nothing,
+	[OP_YIELD] = emit_nothing,
+};
+
+bool
+emit_op(struct emit *e, const struct op *op)
+{
+	if (!emitters[op->code])
+		return false;
+	emitters[op->code](e, op);
+	return true;
+}

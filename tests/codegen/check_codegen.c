@@ -1,0 +1,199 @@
+/*
+ * Emitted C, compiled and run, against the interpreter: losses, gradients,
+ * parameters, moments, evaluation and logits over three steps.
+ *
+ * Tolerance in f32, against exact arithmetic: with u = 2^-24, a sum of n terms
+ * is off by at most n u sum|terms|.  Programs here have sums of at most 400
+ * terms and chains of at most 40 rounded operations, and no result is smaller
+ * than 1/20 of the largest of its terms' sums on average, so results are off
+ * by less than (400 + 40) u * largest = 2.6e-5 * largest of their tensor in
+ * the worst case; compared to 2e-5 (measured: below 4e-6).
+ *
+ * Tolerance in bf16: emitted code and interpreter round at different places,
+ * each with relative errors of 2^-9.  The interpreter run exactly and run with
+ * rounding are as far apart as either is from the truth, so the distance of
+ * the emitted program's results from the rounded ones may be DISTANCES times
+ * that, by tensor, in the Euclidean norm, plus 2^-8 of the tensor's norm for
+ * those that are single numbers.
+ *
+ * A swapped axis, a wrong sign or mask moves results by their own size.
+ */
+#include "config.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/codegen/program.h"
+
+enum { DISTANCES = 4 };
+static const double F32_TOL = 2e-5;
+
+static const struct variant variants[] = {
+#define CASE(name) {name, "f32", 0}, {name, "bf16", 0}, {name, "f32", 11},
+#include "tests/codegen/cases.def"
+#undef CASE
+};
+
+/* What is compared, for messages. */
+struct place {
+	const struct variant *v;
+	const char *what;
+	int step, field;
+};
+
+static double
+largest(const double *x, uint64_t n)
+{
+	double most = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		most = fmax(most, fabs(x[i]));
+	return most;
+}
+
+static double
+distance(const double *x, const double *y, uint64_t n)
+{
+	double sum = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		sum += (x[i] - (y ? y[i] : 0)) * (x[i] - (y ? y[i] : 0));
+	return sqrt(sum);
+}
+
+static void
+close_f32(const struct place *at, const double *got, const double *want,
+    uint64_t n)
+{
+	double scale = largest(want, n);
+
+	for (uint64_t i = 0; i < n; i++)
+		ck_assert_msg(fabs(got[i] - want[i]) <=
+		    F32_TOL * scale + 1e-9, "%s %s step %d: %s %d [%d] is "
+		    "%.9g, not %.9g (largest %g)", at->v->file, at->v->dtype,
+		    at->step, at->what, at->field, (int)i, got[i], want[i],
+		    scale);
+}
+
+static void
+close_bf16(const struct place *at, const double *got, const double *rounded,
+    const double *exact, uint64_t n)
+{
+	double far = distance(got, rounded, n);
+	double may = DISTANCES * distance(rounded, exact, n) +
+	    0x1p-8 * distance(rounded, NULL, n) + 1e-9;
+
+	ck_assert_msg(far <= may, "%s %s step %d: %s %d is %g from the "
+	    "interpreter's, may be %g; first %g, not %g", at->v->file,
+	    at->v->dtype, at->step, at->what, at->field, far, may, got[0],
+	    rounded[0]);
+}
+
+static void
+same(const struct place *at, const double *got, const double *rounded,
+    const double *exact, uint64_t n)
+{
+	if (!exact)
+		return;
+	ck_assert_ptr_nonnull(got);
+	if (strcmp(at->v->dtype, "f32") == 0)
+		close_f32(at, got, exact, n);
+	else
+		close_bf16(at, got, rounded, exact, n);
+}
+
+static void
+same_step(const struct program *p, const struct variant *v, int step,
+    const struct results *all)
+{
+	const struct result *g = &all[0].step[step], *r = &all[1].step[step];
+	const struct result *x = &all[2].step[step];
+	struct place at = {v, "loss", step, 0};
+
+	same(&at, &g->loss, &r->loss, &x->loss, 1);
+	at.what = "norm";
+	same(&at, &g->gnorm, &r->gnorm, &x->gnorm, 1);
+	for (int i = 0; i < p->nfield; i++) {
+		at.field = i;
+		at.what = "gradient";
+		same(&at, g->grad[i], r->grad[i], x->grad[i], p->size[i]);
+		at.what = "parameter";
+		same(&at, g->master[i], r->master[i], x->master[i],
+		    p->size[i]);
+		at.what = "first moment";
+		same(&at, g->moment1[i], r->moment1[i], x->moment1[i],
+		    p->size[i]);
+		at.what = "second moment";
+		same(&at, g->moment2[i], r->moment2[i], x->moment2[i],
+		    p->size[i]);
+	}
+}
+
+static void
+same_files(const char *a, const char *b)
+{
+	FILE *f = fopen(a, "rb"), *g = fopen(b, "rb");
+	int x, y;
+
+	ck_assert(f && g);
+	do {
+		x = getc(f);
+		y = getc(g);
+		ck_assert_msg(x == y, "threads change the result");
+	} while (x != EOF);
+	fclose(f);
+	fclose(g);
+}
+
+START_TEST(as_interpreted)
+{
+	const struct variant *v = &variants[_i];
+	struct program *p = program_load(v);
+	struct results r[3]; /* emitted, rounded, exact */
+	static const char *const parts[] = {"", ".c", ".in", ".out", ".out1"};
+	char exe[64], out1[80], out3[80];
+	struct place at = {v, "evaluation", 0, 0};
+
+	snprintf(exe, sizeof exe, "codegen-%d.tmp", _i);
+	snprintf(out1, sizeof out1, "%s.out1", exe);
+	snprintf(out3, sizeof out3, "%s.out", exe);
+	program_compile(p, exe);
+	program_run(p, exe, 1, &r[0]);
+	rename(out3, out1);
+	program_run(p, exe, 3, &r[0]);
+	same_files(out1, out3);
+	program_interpret(p, true, &r[1]);
+	program_interpret(p, false, &r[2]);
+	for (int i = 0; i < STEPS; i++)
+		same_step(p, v, i, r);
+	same(&at, &r[0].nll, &r[1].nll, &r[2].nll, 1);
+	same(&at, &r[0].count, &r[1].count, &r[2].count, 1);
+	at.what = "logits";
+	same(&at, r[0].logits, r[1].logits, r[2].logits, r[2].nlogits);
+	program_free(p);
+	for (size_t i = 0; i < COUNT_OF(parts) && !getenv("KEEP"); i++) {
+		snprintf(out1, sizeof out1, "%s%s", exe, parts[i]);
+		remove(out1);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("codegen");
+	TCase *t = tcase_create("programs");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, as_interpreted, 0, COUNT_OF(variants));
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}

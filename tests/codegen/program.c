@@ -1,0 +1,423 @@
+/* Loading, interpreting, compiling and running one test program. */
+#include "config.h"
+
+#include "tests/codegen/program.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/codegen.h"
+#include "ir/interp/interp.h"
+#include "support/buf.h"
+#include "support/rng.h"
+
+extern const struct pass pass_fuse, pass_memory;
+static const struct pass *const passes[] = {&pass_fuse, &pass_memory, NULL};
+
+/* ---- loading ---- */
+
+static const char *
+read_file(struct arena *mem, const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	struct buf b = {0};
+	int c;
+
+	ck_assert_msg(f != NULL, "cannot read %s", path);
+	while ((c = getc(f)) != EOF)
+		buf_putc(&b, (char)c);
+	fclose(f);
+	return arena_strndup(mem, buf_text(&b), b.len);
+}
+
+/* $T is the dtype of the variant. */
+static const char *
+fill_in(struct arena *mem, const char *text, const char *dtype)
+{
+	struct buf b = {0};
+	const char *s;
+
+	for (; *text; text++)
+		if (text[0] == '$' && text[1] == 'T') {
+			buf_puts(&b, dtype);
+			text++;
+		} else {
+			buf_putc(&b, *text);
+		}
+	s = arena_strndup(mem, buf_text(&b), b.len);
+	buf_free(&b);
+	return s;
+}
+
+/* Other sizes of the same parity, so that halves stay whole. */
+static void
+stretch(struct module *m, uint64_t seed)
+{
+	for (int i = 0; seed && i < m->ndim; i++)
+		m->dim[i].size += 2 * (lt_rng_u64(seed, 7, (uint64_t)i) % 4);
+}
+
+static uint64_t
+size_of(const struct program *p, const char *dim)
+{
+	const struct dimdef *d = module_dim(p->ref,
+	    module_namez(p->ref, dim));
+
+	return d ? d->size : 1;
+}
+
+static int32_t *
+draw_ints(struct program *p, uint64_t stream, uint64_t n, uint64_t below)
+{
+	int32_t *x = NEW_N(&p->mem, int32_t, n);
+
+	for (uint64_t i = 0; i < n; i++)
+		x[i] = (int32_t)(lt_rng_u64(3, stream, i) % below);
+	return x;
+}
+
+/* One label in five is the ignored one; documents change one time in three. */
+static void
+draw_inputs(struct program *p, uint64_t step)
+{
+	uint64_t n = p->tokens, s = size_of(p, "s"), v = size_of(p, "v");
+	int32_t *coin = draw_ints(p, 10 * step + 4, n, 5);
+	int32_t *turn = draw_ints(p, 10 * step + 5, n, 3), *doc;
+
+	p->tok[step] = draw_ints(p, 10 * step + 1, n, v);
+	p->lab[step] = draw_ints(p, 10 * step + 2, n, v);
+	doc = p->doc[step] = NEW_N(&p->mem, int32_t, n);
+	for (uint64_t i = 0; i < n; i++) {
+		if (coin[i] == 0)
+			p->lab[step][i] = -100;
+		doc[i] = i % s == 0 ? 0 : doc[i - 1] + (turn[i] == 0);
+	}
+}
+
+static void
+draw_field(struct program *p, uint64_t n)
+{
+	float *x = NEW_N(&p->mem, float, n);
+
+	for (uint64_t i = 0; i < n; i++)
+		x[i] = (float)(2 * lt_rng_uniform(5, (uint64_t)p->nfield, i) -
+		    1);
+	p->init[p->nfield] = x;
+	p->size[p->nfield++] = n;
+}
+
+static void
+draw_fields(struct program *p)
+{
+	const struct module *m = p->ref;
+	size_t n = 1;
+
+	for (int i = 0; i < m->nbundle; i++)
+		n += (size_t)m->bundle[i]->nfield;
+	p->init = NEW_N(&p->mem, float *, n);
+	p->size = NEW_N(&p->mem, uint64_t, n);
+	for (int i = 0; i < m->nbundle; i++) {
+		const struct bundle *b = m->bundle[i];
+		uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
+
+		for (int j = 0; b->role == ROLE_PARAM && j < b->nfield; j++)
+			draw_field(p, layers *
+			    type_global_count(m, b->field[j].type));
+	}
+}
+
+struct program *
+program_load(const struct variant *v)
+{
+	struct program *p = calloc(1, sizeof *p);
+	struct pipeline_options o = {.out = stderr};
+	const char *text;
+
+	ck_assert_ptr_nonnull(p);
+	text = read_file(&p->mem, arena_printf(&p->mem, "%s/%s", TEST_DIR,
+	    v->file));
+	text = fill_in(&p->mem, text, v->dtype);
+	p->src = (struct source){v->file, text, (uint32_t)strlen(text)};
+	p->diag = (struct diag){.src = &p->src, .out = stderr};
+	p->ref = module_read(&p->mem, &p->diag);
+	ck_assert_msg(p->ref != NULL, "%s does not read", v->file);
+	stretch(p->ref, v->stretch);
+	ck_assert_int_eq(module_verify(p->ref), 0);
+	p->gen = module_clone(&p->mem, p->ref);
+	ck_assert_int_eq(pipeline_run(passes, p->gen, &o), PIPELINE_OK);
+	p->tokens = size_of(p, "mb") * size_of(p, "b") * size_of(p, "s");
+	for (uint64_t i = 0; i < STEPS; i++)
+		draw_inputs(p, i);
+	draw_fields(p);
+	return p;
+}
+
+void
+program_free(struct program *p)
+{
+	arena_free(&p->mem);
+	free(p);
+}
+
+/* ---- interpreting ---- */
+
+static double *
+as_doubles(struct program *p, const int32_t *x, uint64_t n)
+{
+	double *y = NEW_N(&p->mem, double, n + 1);
+
+	for (uint64_t i = 0; i < n; i++)
+		y[i] = x[i];
+	return y;
+}
+
+/* The arguments of an entry by the names of its parameters. */
+static const double **
+arguments(struct program *p, const struct func *f, int step)
+{
+	const double **arg = NEW_N(&p->mem, const double *,
+	    (size_t)f->nparam + 1);
+
+	for (int i = 0; i < f->nparam; i++) {
+		const char *name = f->param[i]->name;
+		const int32_t *x = strcmp(name, "tok") == 0 ? p->tok[step] :
+		    strcmp(name, "lab") == 0 ? p->lab[step] : p->doc[step];
+
+		arg[i] = strcmp(name, "at") == 0 ?
+		    as_doubles(p, (const int32_t[]){1}, 1) :
+		    as_doubles(p, x, p->tokens);
+	}
+	return arg;
+}
+
+static double *
+get_field(struct program *p, struct interp *in, const struct bundle *b, int j)
+{
+	double *x = NEW_N(&p->mem, double, interp_count(in, b, j) + 1);
+
+	ck_assert(interp_get(in, b, j, x));
+	return x;
+}
+
+static double **
+get_role(struct program *p, struct interp *in, enum bundle_role role)
+{
+	double **x = NEW_N(&p->mem, double *, (size_t)p->nfield + 1);
+	int n = 0;
+
+	for (int i = 0; i < p->ref->nbundle; i++) {
+		const struct bundle *of = p->ref->bundle[i], *b = NULL;
+
+		if (of->role != ROLE_PARAM)
+			continue;
+		for (int j = 0; j < p->ref->nbundle; j++)
+			if (p->ref->bundle[j]->role == role &&
+			    (role == ROLE_PARAM ? j == i :
+			    p->ref->bundle[j]->of == of))
+				b = p->ref->bundle[j];
+		for (int j = 0; j < of->nfield; j++)
+			x[n++] = b ? get_field(p, in, b, j) : NULL;
+	}
+	return x;
+}
+
+static void
+set_params(struct program *p, struct interp *in)
+{
+	int n = 0;
+
+	for (int i = 0; i < p->ref->nbundle; i++) {
+		const struct bundle *b = p->ref->bundle[i];
+
+		for (int j = 0; b->role == ROLE_PARAM && j < b->nfield; j++) {
+			double *x = NEW_N(&p->mem, double, p->size[n] + 1);
+
+			for (uint64_t k = 0; k < p->size[n]; k++)
+				x[k] = p->init[n][k];
+			interp_set(in, b, j, x);
+			n++;
+		}
+	}
+}
+
+static const struct func *
+entry(struct program *p, const char *name)
+{
+	return module_func(p->ref, module_namez(p->ref, name));
+}
+
+static void
+interpret_eval(struct program *p, struct interp *in, struct results *r)
+{
+	const struct func *f = entry(p, "eval");
+
+	if (f)
+		ck_assert(interp_run(in, "eval", 0, arguments(p, f, STEPS - 1),
+		    (double *[]){&r->nll, &r->count}));
+	f = entry(p, "logits");
+	if (!f)
+		return;
+	r->nlogits = type_global_count(p->ref,
+	    region_last(&f->body)->in[0].v->type);
+	r->logits = NEW_N(&p->mem, double, r->nlogits + 1);
+	ck_assert(interp_run(in, "logits", 0, arguments(p, f, STEPS - 1),
+	    &r->logits));
+}
+
+void
+program_interpret(struct program *p, bool round, struct results *r)
+{
+	struct interp_options o = {.seed = 1, .training = true,
+	    .round = round};
+	struct interp *in = interp_new(p->ref, &o);
+
+	ck_assert_ptr_nonnull(in);
+	*r = (struct results){0};
+	set_params(p, in);
+	for (int i = 0; i < STEPS; i++) {
+		struct result *s = &r->step[i];
+
+		interp_set_step(in, i + 1, 0);
+		ck_assert(interp_run(in, "step", 0, arguments(p,
+		    entry(p, "step"), i), (double *[]){&s->loss, &s->gnorm}));
+		s->grad = get_role(p, in, ROLE_GRAD);
+		s->master = get_role(p, in, ROLE_PARAM);
+		s->moment1 = get_role(p, in, ROLE_MOMENT1);
+		s->moment2 = get_role(p, in, ROLE_MOMENT2);
+	}
+	interpret_eval(p, in, r);
+	interp_free(in);
+}
+
+/* ---- compiling and running ---- */
+
+static void
+emit(struct program *p, const char *path)
+{
+	FILE *f = fopen(path, "wb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(codegen_c(p->gen, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static void
+run(const char *command)
+{
+	int status = system(command);
+
+	ck_assert_msg(status == 0, "failed: %s", command);
+}
+
+void
+program_compile(struct program *p, const char *exe)
+{
+	const char *c = arena_printf(&p->mem, "%s.c", exe);
+	const char *cc = getenv("CC") ? getenv("CC") : "cc";
+
+	emit(p, c);
+	run(arena_printf(&p->mem, "%s -O1 %s -Wall -Wextra -Werror -I%s -I. "
+	    "-DGENERATED='\"%s\"' -o %s %s/harness.c %s -lm -lpthread", cc,
+	    codegen_cflags, TOP_SRCDIR, c, exe, TEST_DIR, RUNTIME_LIB));
+}
+
+static void
+write_inputs(struct program *p, const char *path)
+{
+	FILE *f = fopen(path, "wb");
+	bool doc = module_slot(p->gen, module_namez(p->gen, "io.doc"));
+
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < p->nfield; i++)
+		fwrite(p->init[i], sizeof(float), p->size[i], f);
+	for (int i = 0; i < STEPS; i++) {
+		fwrite(p->tok[i], sizeof(int32_t), p->tokens, f);
+		fwrite(p->lab[i], sizeof(int32_t), p->tokens, f);
+		if (doc)
+			fwrite(p->doc[i], sizeof(int32_t), p->tokens, f);
+	}
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static double *
+read_floats(struct program *p, FILE *f, uint64_t n)
+{
+	double *y = NEW_N(&p->mem, double, n + 1);
+	float x;
+
+	for (uint64_t i = 0; i < n; i++) {
+		ck_assert_int_eq(fread(&x, sizeof x, 1, f), 1);
+		y[i] = x;
+	}
+	return y;
+}
+
+static bool
+has_role(const struct program *p, int field, enum bundle_role role)
+{
+	int n = 0;
+
+	for (int i = 0; i < p->ref->nbundle; i++) {
+		const struct bundle *b = p->ref->bundle[i];
+
+		if (b->role != ROLE_PARAM)
+			continue;
+		for (int j = 0; field >= n && field < n + b->nfield &&
+		    j < p->ref->nbundle; j++)
+			if (p->ref->bundle[j]->of == b &&
+			    p->ref->bundle[j]->role == role)
+				return true;
+		n += b->nfield;
+	}
+	return role == ROLE_PARAM;
+}
+
+static void
+read_step(struct program *p, FILE *f, struct result *r)
+{
+	size_t n = (size_t)p->nfield + 1;
+
+	r->loss = read_floats(p, f, 1)[0];
+	r->gnorm = read_floats(p, f, 1)[0];
+	r->grad = NEW_N(&p->mem, double *, n);
+	r->master = NEW_N(&p->mem, double *, n);
+	r->moment1 = NEW_N(&p->mem, double *, n);
+	r->moment2 = NEW_N(&p->mem, double *, n);
+	for (int i = 0; i < p->nfield; i++) {
+		if (has_role(p, i, ROLE_GRAD))
+			r->grad[i] = read_floats(p, f, p->size[i]);
+		r->master[i] = read_floats(p, f, p->size[i]);
+		if (has_role(p, i, ROLE_MOMENT1))
+			r->moment1[i] = read_floats(p, f, p->size[i]);
+		if (has_role(p, i, ROLE_MOMENT2))
+			r->moment2[i] = read_floats(p, f, p->size[i]);
+	}
+}
+
+void
+program_run(struct program *p, const char *exe, int threads, struct results *r)
+{
+	const char *in = arena_printf(&p->mem, "%s.in", exe);
+	const char *out = arena_printf(&p->mem, "%s.out", exe);
+	const struct func *logits = entry(p, "logits");
+	FILE *f;
+
+	*r = (struct results){0};
+	write_inputs(p, in);
+	run(arena_printf(&p->mem, "./%s %d %s %s", exe, threads, in, out));
+	f = fopen(out, "rb");
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < STEPS; i++)
+		read_step(p, f, &r->step[i]);
+	ck_assert_int_eq(fread(&r->nll, sizeof r->nll, 1, f), 1);
+	ck_assert_int_eq(fread(&r->count, sizeof r->count, 1, f), 1);
+	if (logits) {
+		r->nlogits = type_global_count(p->ref,
+		    region_last(&logits->body)->in[0].v->type);
+		r->logits = read_floats(p, f, r->nlogits);
+	}
+	ck_assert_int_eq(getc(f), EOF);
+	fclose(f);
+}

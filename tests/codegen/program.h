@@ -1,0 +1,53 @@
+/*
+ * One test program: a module, the C made of it, and what the interpreter says
+ * it computes.
+ */
+#ifndef LOONG_TESTS_CODEGEN_PROGRAM_H
+#define LOONG_TESTS_CODEGEN_PROGRAM_H
+
+#include "passes/pass.h"
+
+enum { STEPS = 3 };
+
+struct variant {
+	const char *file;    /* in tests/codegen, .lir with $T for the dtype */
+	const char *dtype;   /* "f32" or "bf16" */
+	uint64_t stretch;    /* seed of other sizes; 0: those of the file */
+};
+
+struct program {
+	struct arena mem;
+	struct source src;
+	struct diag diag;
+	struct module *ref;  /* as read */
+	struct module *gen;  /* after fuse and memory */
+	uint64_t tokens;     /* of a step */
+	int32_t *tok[STEPS], *lab[STEPS], *doc[STEPS];
+	float **init;        /* by parameter field, in order */
+	uint64_t *size;
+	int nfield;
+};
+
+/* What a run says of one step, or of one evaluation. */
+struct result {
+	double loss, gnorm;
+	double **grad, **master, **moment1, **moment2; /* by field */
+};
+struct results {
+	struct result step[STEPS];
+	double nll, count;
+	double *logits;
+	uint64_t nlogits;
+};
+
+/* Exits the test on any error. */
+struct program *program_load(const struct variant *v);
+void program_free(struct program *p);
+/* By the interpreter; round: every value as the trainer stores it. */
+void program_interpret(struct program *p, bool round, struct results *r);
+/* Emits, compiles and runs with so many threads. */
+void program_compile(struct program *p, const char *exe);
+void program_run(struct program *p, const char *exe, int threads,
+    struct results *r);
+
+#endif
