@@ -1,9 +1,9 @@
 /* FLOPs of products, attention and loss heads. */
 #include "config.h"
 
-#include "ir/rules.h"
-
 #include "ir/flops.h"
+
+#include "ir/rules.h"
 
 static double
 type_elements(const struct module *m, const struct type *t)
