@@ -9,7 +9,9 @@
 #include "driver/cc.h"
 #include "driver/load.h"
 #include "driver/output.h"
+#include "driver/run.h"
 #include "driver/times.h"
+#include "driver/verify.h"
 #include "frontend/frontend.h"
 #include "passes/pass.h"
 
@@ -110,10 +112,34 @@ emit_ast(struct job *j)
 }
 
 static int
-run(struct job *j)
+finish_stdout(bool ok)
 {
+	struct output w;
+
+	output_open(&w, NULL, NULL, false);
+	return output_commit(&w) && ok ? 0 : EXIT_ERRORS;
+}
+
+/* What is asked for, of a module that was read. */
+static int
+finish(struct job *j)
+{
+	struct verify_options vo = {.out = stdout, .c = true,
+	    .verbose = j->o->verbose};
 	int status;
 
+	if (j->o->verify)
+		return finish_stdout(verify_module(j->m, pipeline, &vo));
+	status = lower(j);
+	times_skip(&j->times);
+	if (status)
+		return status;
+	return j->o->run ? finish_stdout(run_module(j->m, stdout)) : emit(j);
+}
+
+static int
+run(struct job *j)
+{
 	if (!input_read(&j->in, j->mem, j->o->file))
 		return EXIT_ERRORS;
 	j->diag->src = &j->in.src;
@@ -124,9 +150,7 @@ run(struct job *j)
 	if (!j->m)
 		return EXIT_ERRORS;
 	times_lap(&j->times, "read");
-	status = lower(j);
-	times_skip(&j->times);
-	return status ? status : emit(j);
+	return finish(j);
 }
 
 int

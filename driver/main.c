@@ -60,6 +60,13 @@ find_clash(struct options *o)
 		return "the file's name must end in .lt or .lir";
 	if (o->target != TARGET_CPU)
 		return "this version compiles for --target=cpu only";
+	if (o->run && o->verify)
+		return "--run or --verify, one at a time";
+	if ((o->run || o->verify) && (o->emit || o->output || o->after))
+		return "--run and --verify make nothing: no -o, --emit or "
+		    "--after";
+	if (o->run || o->verify)
+		return NULL;
 	if (o->after && o->emit == EMIT_EXE)
 		o->emit = EMIT_IR;
 	if (o->after && o->emit != EMIT_IR)

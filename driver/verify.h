@@ -1,0 +1,30 @@
+/*
+ * --verify: is what the compiler made of this program the same program?
+ *
+ * The program is scaled down (scale.h) and given made-up input (batch.h).  The
+ * interpreter runs it before the first pass, and after every pass all named
+ * values and all gradients, moments and parameters are compared with those of
+ * the first stage that had them.  What differentiation adds is held against
+ * differences of the loss.  In the end the emitted C is compiled, run and
+ * compared with the interpreter.
+ */
+#ifndef LOONG_DRIVER_VERIFY_H
+#define LOONG_DRIVER_VERIFY_H
+
+#include "passes/pass.h"
+
+struct verify_options {
+	FILE *out;        /* what was proved */
+	bool verbose;     /* show the C compiler's command */
+	bool c;           /* compile and run the emitted C, too */
+};
+
+/*
+ * Runs the rest of list on m.  True if everything agrees.  Otherwise the first
+ * difference has been reported to m->diag with pass, function, value and
+ * iteration.  m is scaled and lowered afterwards.
+ */
+bool verify_module(struct module *m, const struct pass *const *list,
+    const struct verify_options *o);
+
+#endif
