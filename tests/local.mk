@@ -1,4 +1,5 @@
 # Tests: see doc/HACKING.md.
+EXTRA_DIST += %D%/ir/stage-e.lir %D%/ir/tiny-forward.lir
 
 # A .lir or .lt file in TESTS is a test of its own: see tests/filetest.
 TEST_EXTENSIONS = .lir .lt

@@ -1,0 +1,48 @@
+#!/bin/sh
+# What is in the folder is in the lists: every file is distributed, every test
+# is run.  (Automake has no globs; a file that no list names would be lost.)
+set -eu
+unset MAKEFLAGS MFLAGS MAKELEVEL
+srcdir=${srcdir:-.}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+folders='support ir frontend passes codegen runtime driver tools tests bench
+    examples doc m4'
+
+# list TARGET: its names as seen from the source tree, sorted
+list()
+{
+	make -s "$1" | while read -r name; do
+		echo "${name#"$srcdir"/}"
+	done | sort -u
+}
+
+list list-dist >"$tmp/dist"
+list list-tests >"$tmp/tests"
+(cd "$srcdir" && find $folders -type f ! -name '*.o' ! -name '*.a' \
+    ! -name '*.Po' ! -name '*.pyc' ! -name '.dirstamp' ! -name '*.log' \
+    ! -name '*.trs' ! -name '*~' ! -name '.*.sw?') | sort >"$tmp/files"
+
+status=0
+report()
+{
+	[ -s "$tmp/bad" ] || return 0
+	echo "$1:"
+	sed 's/^/    /' "$tmp/bad"
+	status=1
+}
+
+[ -s "$tmp/files" ] && [ -s "$tmp/dist" ] && [ -s "$tmp/tests" ]
+comm -23 "$tmp/files" "$tmp/dist" >"$tmp/bad"
+report "files that no local.mk lists"
+
+# check_NAME.c is the program check_NAME; every script is a test, but lib.sh
+# is what tests of a folder share.
+grep -E '^tests/.*/check_[^/]*\.c$' "$tmp/files" |
+    sed 's,.*/,,; s/\.c$//' | sort >"$tmp/programs"
+grep -E '^tests/.*\.sh$' "$tmp/files" | grep -v '/lib\.sh$' |
+    sort >"$tmp/scripts"
+sort "$tmp/programs" "$tmp/scripts" | comm -23 - "$tmp/tests" >"$tmp/bad"
+report "tests that no TESTS names"
+exit $status

@@ -1,0 +1,11 @@
+# The tree itself: what it includes, lists and says.
+tree_tests = %D%/docs.sh %D%/layering.sh %D%/listed.sh
+TESTS += $(tree_tests)
+EXTRA_DIST += $(tree_tests)
+
+# What tests/tree/listed.sh compares the folders with.
+.PHONY: list-dist list-tests
+list-dist:
+	@printf '%s\n' $(DISTFILES)
+list-tests:
+	@printf '%s\n' $(TESTS)
