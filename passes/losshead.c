@@ -7,9 +7,11 @@
  *                                            {chunk=128} : f32[]
  *
  * The fused op works on a chunk of tokens at a time.  A chunk's logits are
- * f32[chunk, v]: 16 MiB of them stay close to the caches, and 64 tokens are
- * the least for which a product reads the weights often enough.  Chunks are
- * made equally long.
+ * f32[chunk, v].  Each chunk reads the weights and adds to their gradient, so
+ * with few tokens memory traffic decides: 16 e v bytes of it meet 6 chunk e v
+ * FLOPs.  With chunk = e / 2 the logits are half as large as the weights, of
+ * which a training program has four copies already; that much, or 16 MiB if
+ * that is more, is worth it.  Chunks are made equally long.
  *
  * needs: nothing.  keeps: all other values.  leaves: dead products.
  */
@@ -21,19 +23,26 @@
 enum { CHUNK_BYTES = 16 << 20, CHUNK_TOKENS = 64 };
 
 static uint64_t
+larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t
 chunk_tokens(const struct module *m, const struct type *labels,
-    const struct type *logits)
+    const struct type *h, const struct type *logits)
 {
 	uint64_t tokens = type_global_count(m, labels);
 	uint64_t classes = type_global_count(m, logits) / tokens;
-	uint64_t n = CHUNK_BYTES / sizeof(float) / classes;
+	uint64_t width = type_global_count(m, h) / tokens;
+	uint64_t n = larger(CHUNK_BYTES / sizeof(float) / classes, width / 2);
+	uint64_t chunks;
 
-	if (n < CHUNK_TOKENS)
-		n = CHUNK_TOKENS;
+	n = larger(n, CHUNK_TOKENS);
 	if (n >= tokens)
 		return tokens;
-	n = (tokens + n - 1) / n; /* chunks */
-	return (tokens + n - 1) / n;
+	chunks = (tokens + n - 1) / n;
+	return (tokens + chunks - 1) / chunks;
 }
 
 /* The rest of what W maps from must be all that h has beyond the tokens. */
@@ -71,7 +80,7 @@ fuse_head(struct module *m, struct func *f, struct op *xent)
 	in[1] = dot->in[1];
 	in[2] = xent->in[1];
 	op_set_int(m, xent, ATTR_CHUNK, (int64_t)chunk_tokens(m, labels,
-	    dot->out[0]->type));
+	    in[0].v->type, dot->out[0]->type));
 	xent->code = OP_XENT_DOT;
 	xent->in = in;
 	xent->nin = 3;
