@@ -228,17 +228,23 @@ d_like(struct grad *g, int i)
 	    dt));
 }
 
+/* Weights first: what their gradient reads may be free after it. */
 static void
 vjp_DOT(struct grad *g)
 {
 	struct arg d = d_like(g, 0);
+	int first = g->op->in[1].kind == ARG_FIELD;
 
-	if (vjp_wants(g, 0))
-		vjp_give(g, 0, vjp_op(g, OP_DOT, (struct arg[]){d,
-		    vjp_x(g, 1)}, 2));
-	if (vjp_wants(g, 1))
-		vjp_give(g, 1, vjp_op(g, OP_DOT, (struct arg[]){vjp_x(g, 0),
-		    d}, 2));
+	for (int k = 0; k < 2; k++) {
+		int i = k ? !first : first;
+		struct arg x;
+
+		if (!vjp_wants(g, i))
+			continue;
+		x = vjp_x(g, !i);
+		vjp_give(g, i, vjp_op(g, OP_DOT, i ? (struct arg[]){x, d}
+		    : (struct arg[]){d, x}, 2));
+	}
 	if (g->op->into && vjp_wants(g, 2))
 		vjp_reduce(g, 2, vjp_d(g, 0));
 }

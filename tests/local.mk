@@ -64,3 +64,37 @@ check_vec_SOURCES = %D%/unit/check_vec.c
 check_vec_CPPFLAGS = $(sem_cppflags)
 check_vec_LDADD = $(kernel_ldadd)
 endif
+
+# What each pass makes of a small program, one folder per pass.
+ir_tests = \
+	%D%/ir/autodiff/around-a-loop.lir \
+	%D%/ir/autodiff/block.lir \
+	%D%/ir/autodiff/called-twice.lir \
+	%D%/ir/autodiff/made-in-a-loop.lir \
+	%D%/ir/autodiff/micro.lir \
+	%D%/ir/autodiff/no-model.lir \
+	%D%/ir/autodiff/no-parameter.lir \
+	%D%/ir/autodiff/twice.lir \
+	%D%/ir/firstwrite/called-twice.lir \
+	%D%/ir/firstwrite/microbatches.lir \
+	%D%/ir/firstwrite/not-all-layers.lir \
+	%D%/ir/firstwrite/once.lir \
+	%D%/ir/firstwrite/read-first.lir \
+	%D%/ir/fit/hopeless.lir \
+	%D%/ir/fit/smaller-batch.lir \
+	%D%/ir/fit/too-much.lir \
+	%D%/ir/fuse/rows.lir \
+	%D%/ir/losshead/chunks.lir \
+	%D%/ir/losshead/head.lir \
+	%D%/ir/losshead/logits-read-twice.lir \
+	%D%/ir/losshead/not-a-head.lir \
+	%D%/ir/recompute/full.lir \
+	%D%/ir/recompute/save-x-attention.lir \
+	%D%/ir/recompute/save-x-y-u.lir \
+	%D%/ir/recompute/unknown-name.lir \
+	%D%/ir/recompute/unknown-policy.lir \
+	%D%/ir/simplify/dead.lir \
+	%D%/ir/simplify/silu-read-twice.lir \
+	%D%/ir/simplify/swiglu.lir
+TESTS += $(ir_tests)
+EXTRA_DIST += $(ir_tests)

@@ -38,7 +38,7 @@ struct model {
 /* x, q, c, v: values; E1.*: fields */
 static const char header[] =
     "module t stage a\n"
-    "dim b=2 s=3 e=4 k=2 g=2 d=2 f=3 v=5 p=4 e2=3 L=2\n"
+    "dim b=2 s=3 e=4 k=2 g=2 d=2 f=3 v=5 p=4 e2=3 L=3\n"
     "bundle E model { x[b,s,e] y[b,s,e] w[e] z[e] q[b,s,k,g,d] c[b,s,k,d] "
     "u[b,s,k,d] emb[v,e] head[e,v] we[e,e2] pos[p,e] } : f32\n"
     "bundle W[L] layer { w[e] up[e,f] down[f,e] emb2[v,e] } : f32\n\n";
@@ -153,6 +153,9 @@ static const struct model models[] = {
 	{"many readers", "", "a = silu x : " X "\na1 = mul a, x : " X "\n"
 	    "a2 = add a1, a : " X "\na3 = sub a2, x : " X "\n"
 	    "a4 = mul a3, a1 : " X "\nr = add a4, a : " X "\n"},
+	{"shared cotangent", "", "y = neg E1.y : " X "\n"
+	    "t = dot x, E1.we : f32[b,s,e2]\nt1 = dot t, E1.we : " X "\n"
+	    "r1 = add x, y : " X "\nr = add r1, t1 : " X "\n"},
 	{"layers", LAYER,
 	    "r = for l=0..L (h = x) {\nr1 = call layer(l, h)\nyield r1\n}\n"},
 	{"layers twice", LAYER,
@@ -163,6 +166,23 @@ static const struct model models[] = {
 	    "r = for l=0..L (h = x) {\nr1 = call layer(l, h)\n"
 	    "r2 = call layer(l, r1)\nyield r2\n}\n"},
 	{"a call outside of loops", LAYER, "r = call layer(1, x)\n"},
+	{"layers of a constant", LAYER, "c2 = const {value=0.7} : f32[]\n"
+	    "x2 = spread c2 : " X "\nx3 = mul x2, x2 : " X "\n"
+	    "r1 = for l=0..L (h = x3) {\nr2 = call layer(l, h)\nyield r2\n}\n"
+	    "r3 = call layer(0, x2)\nr = add r1, r3 : " X "\n"},
+	{"a loop in a block", "fn layer(l:L, x : " X ") {\n"
+	    "w = params @W[l] : f32\nc = const {value=0.7} : f32[]\n"
+	    "x1 = mul x, c : " X "\nx2 = rmsnorm x1, w.w : " X "\n"
+	    "x3 = for i=0..L (h = x2) {\nh1 = mul h, c : " X "\n"
+	    "h2 = add h1, x1 : " X "\nyield h2\n}\n"
+	    "r = mul x3, x1 : " X "\nreturn r\n}\n\n",
+	    "r = for l=0..L (h = x) {\nr1 = call layer(l, h)\nyield r1\n}\n"},
+	{"carries that wait for each other", "",
+	    "c2 = const {value=0.3} : f32[]\nx2 = sum x : f32[]\n"
+	    "p1, q1, r1 = for l=0..L (p2 = c2; q2 = c2; r2 = c2) {\n"
+	    "p3 = mul p2, c2 : f32[]\np4 = add p3, q2 : f32[]\n"
+	    "q3 = add q2, r2 : f32[]\nr3 = add r2, x2 : f32[]\n"
+	    "yield p4, q3, r3\n}\nr = mul x, p1 : " X "\n"},
 	{"captured", "fn layer(l:L, x : " X ", y : " X ", t : i32[b,s]) {\n"
 	    "w = params @W[l] : f32\nh = mul x, y : " X "\n"
 	    "h1 = mul h, w.w : " X "\nh2 = embed w.emb2, t : " X "\n"
@@ -265,16 +285,19 @@ compare(struct train *t, const char *name, uint64_t every)
 	}
 }
 
+/* After all passes: fused, placed and written as a trainer runs them. */
 START_TEST(one_op)
 {
 	const struct model *m = &models[_i];
 	struct train t = {0};
 
-	ck_assert_msg(train_load(&t, m->name, text_of(&t.mem, m), "autodiff"),
+	ck_assert_msg(train_load(&t, m->name, text_of(&t.mem, m), NULL),
 	    "%s", text_of(&t.mem, m));
-	train_weights(&t);
 	train_inputs(&t, 4);
-	ck_assert_msg(train_step(&t), "%s", m->name);
+	for (int i = 0; i < 2; i++) { /* the second must not see the first */
+		train_weights(&t);
+		ck_assert_msg(train_step(&t), "%s", m->name);
+	}
 	compare(&t, m->name, 1);
 	train_weights(&t);
 	ck_assert_msg(fabs(mean_loss(&t) - t.loss) <= 1e-12 * (1 +
@@ -396,6 +419,34 @@ START_TEST(other_ignore)
 }
 END_TEST
 
+/* m = (1 - beta1) g min(1, max / |g|): what AdamW got is the clipped one. */
+START_TEST(clipped)
+{
+	static const struct model m = {"clip", "", "r = exp x : " X "\n"};
+	struct train t = {0};
+	const char *text = text_of(&t.mem, &m);
+	const struct bundle *e;
+	double *grad, *moment;
+	uint64_t n;
+
+	text = arena_printf(&t.mem, "%.*sset recipe.clip = 0.01\n"
+	    "set recipe.beta1 = 0.75\n%s", (int)(strchr(text, '\n') + 1 -
+	    text), text, strchr(text, '\n') + 1);
+	ck_assert(train_load(&t, m.name, text, NULL));
+	train_weights(&t);
+	train_inputs(&t, 4);
+	ck_assert(train_step(&t));
+	ck_assert(t.gnorm > 0.02);
+	e = module_bundle(t.m, "E");
+	grad = train_grad(&t, e, 0, &n);
+	moment = train_field(&t, module_bundle(t.m, "ME"), 0, &n);
+	for (uint64_t i = 0; i < n; i++)
+		ck_assert(fabs(moment[i] - 0.25 * grad[i] * 0.01 / t.gnorm) <
+		    1e-15);
+	train_free(&t);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -409,6 +460,7 @@ main(void)
 	tcase_add_test(t, refused);
 	tcase_add_test(t, every_row_is_met);
 	tcase_add_test(t, other_ignore);
+	tcase_add_test(t, clipped);
 	tcase_add_test(t, small_llama);
 	suite_add_tcase(s, t);
 	run = srunner_create(s);
