@@ -29,7 +29,6 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/simd_end.h \
 	%D%/cpu/tile.h \
 	%D%/cpu/vec.h \
-	%D%/state/adamw.c \
 	%D%/data/data.c %D%/data/data.h \
 	%D%/data/flat.c \
 	%D%/data/formats.def %D%/data/formats.h \
@@ -55,9 +54,21 @@ libloong_rt_a_SOURCES = \
 	%D%/metrics/peak.c %D%/metrics/peak.h \
 	%D%/metrics/progress.c %D%/metrics/progress.h \
 	%D%/metrics/tensorboard.c %D%/metrics/tensorboard.h \
+	%D%/state/adamw.c \
+	%D%/state/checkpoint.c %D%/state/checkpoint.h \
+	%D%/state/dtypes.def \
 	%D%/state/error.c %D%/state/error.h \
+	%D%/state/hash.c %D%/state/hash.h \
 	%D%/state/init.c \
-	%D%/state/none.c \
+	%D%/state/io.c %D%/state/io.h \
+	%D%/state/json.c %D%/state/json.h \
+	%D%/state/manifest.c %D%/state/manifest.h \
+	%D%/state/out.c %D%/state/out.h \
+	%D%/state/parts.c %D%/state/parts.h \
+	%D%/state/restore.c \
+	%D%/state/safetensors.c %D%/state/safetensors.h \
+	%D%/state/save.c \
+	%D%/state/settings.c %D%/state/settings.def %D%/state/settings.h \
 	%D%/state/slice.h \
 	%D%/state/state.h \
 	%D%/state/sumsq.c

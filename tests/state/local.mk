@@ -4,5 +4,5 @@ check_PROGRAMS += check_optim
 TESTS += check_optim
 check_optim_SOURCES = %D%/check_optim.c
 check_optim_CPPFLAGS = $(sem_cppflags)
-check_optim_LDADD = libloong_rt.a $(sem_ldadd)
+check_optim_LDADD = libloong_rt.a $(RT_LIBS) $(sem_ldadd)
 endif

@@ -1,0 +1,96 @@
+/* The list of tensors of a checkpoint. */
+#include "runtime/state/parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/size.h"
+
+const char *const lt_ckpt_file[LT_CKPT_FILES] = {
+	"model.safetensors", "optimizer.safetensors"};
+
+static bool
+whole(const struct lt_tensor *t, uint64_t *bytes)
+{
+	uint64_t n = 1;
+
+	for (int i = 0; i < t->rank; i++)
+		if (!size_mul(n, t->shape[i], &n))
+			return false;
+	return n == t->count && size_mul(n, sizeof(float), bytes);
+}
+
+static bool
+add(struct lt_parts *p, const struct lt *rt, const struct lt_tensor *t,
+    int file, const char *prefix, uint64_t offset)
+{
+	struct lt_part *x = &p->part[p->n];
+	int n;
+
+	if (offset == UINT64_MAX)
+		return true;
+	p->n++;
+	x->file = file;
+	x->data = rt->arena[LT_STATE] + offset;
+	x->item.rank = t->rank;
+	x->item.shape = t->shape;
+	n = snprintf(x->item.name, sizeof x->item.name, "%s%s", prefix,
+	    t->name);
+	return n >= 0 && (size_t)n < sizeof x->item.name &&
+	    whole(t, &x->item.bytes);
+}
+
+bool
+lt_parts_of(const struct lt *rt, struct lt_parts *p, struct lt_error *error)
+{
+	const struct lt_program *g = rt->prog;
+	bool ok = true;
+
+	*p = (struct lt_parts){calloc((size_t)g->ntensor * 3 + 1,
+	    sizeof *p->part), 0};
+	if (p->part == NULL)
+		return lt_error_set(error, LT_EXIT_FAIL, "out of memory");
+	for (int i = 0; i < g->ntensor; i++)
+		ok = ok && add(p, rt, &g->tensor[i], 0, "",
+		    g->tensor[i].master);
+	for (int i = 0; i < g->ntensor; i++)
+		ok = ok && add(p, rt, &g->tensor[i], 1, "moment1.",
+		    g->tensor[i].moment1) && add(p, rt, &g->tensor[i], 1,
+		    "moment2.", g->tensor[i].moment2);
+	if (!ok)
+		lt_parts_free(p);
+	return ok || lt_error_set(error, LT_EXIT_CONFIG,
+	    "this rank does not hold whole tensors: no checkpoint");
+}
+
+void
+lt_parts_free(struct lt_parts *p)
+{
+	free(p->part);
+	*p = (struct lt_parts){0};
+}
+
+struct lt_part *
+lt_parts_find(const struct lt_parts *p, int file, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->part[i].file == file &&
+		    strcmp(p->part[i].item.name, name) == 0)
+			return &p->part[i];
+	return NULL;
+}
+
+struct lt_shape_text
+lt_shape_text(int rank, const uint64_t *shape)
+{
+	struct lt_shape_text t = {"["};
+	size_t n = 1;
+
+	for (int i = 0; i < rank; i++)
+		n += (size_t)snprintf(t.s + n, sizeof t.s - n,
+		    "%s%" PRIu64, i ? ", " : "", shape[i]);
+	snprintf(t.s + n, sizeof t.s - n, "]");
+	return t;
+}
