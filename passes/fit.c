@@ -1,11 +1,10 @@
 /*
  * fit: a program that needs more memory than its plan has does not compile.
  *
- *   plan.memory = 8 MiB
- *     error: the plan needs 11.2 MiB, 8.0 MiB are available
+ *   error[E0506]: the plan needs 11.2 MiB, memory = 8.0 MiB
  *     note: state 3.1 MiB, saved for backward 6.9 MiB, activations 1.1 MiB
  *     (peak in layer.bwd), input and output 0.1 MiB
- *     note: fits with recompute = save(x, attention): 7.4 MiB
+ *     help: fits with recompute = save(x, attention): 7.4 MiB
  *
  * What would fit is found by doing it: a copy of the program goes back to
  * before fuse, changes its policy or the sequences of a microbatch, and is
@@ -116,8 +115,9 @@ advice(const struct module *m, uint64_t memory)
 			return arena_printf(m->mem, "fits with recompute = "
 			    "%s: %s", policy[i], size_text(m->mem, n));
 	}
-	for (uint64_t micro = b ? b->size / 2 : 0; micro; micro /= 2)
-		for (int i = -1; i < (int)COUNT_OF(policy); i++) {
+	for (uint64_t micro = b ? b->size / 2 : 0; micro; micro--)
+		for (int i = -1; i < (int)COUNT_OF(policy) &&
+		    b->size % micro == 0; i++) {
 			const char *p = i < 0 ? NULL : policy[i];
 
 			n = would_need(m, p, micro);
@@ -138,16 +138,21 @@ fit(struct module *m)
 	uint64_t memory = s && s->num > 0 ? (uint64_t)s->num : 0;
 	struct need n = planned_need(m);
 	struct arena *mem = m->mem;
+	struct report r;
 
 	if (!memory || n.total <= memory)
 		return 0;
-	diag_error(m->diag, s->at, "the plan needs %s, memory = %s: state %s, "
-	    "saved for backward %s, activations %s (peak in %s), input and "
-	    "output %s; %s", size_text(mem, n.total), size_text(mem, memory),
+	report_open(&r, m->diag, DIAG_MEMORY, s->at,
+	    "the plan needs %s, memory = %s", size_text(mem, n.total),
+	    size_text(mem, memory));
+	report_note(&r, "state %s, saved for backward %s, activations %s (peak "
+	    "in %s), input and output %s",
 	    size_text(mem, n.arena[ARENA_STATE]),
 	    size_text(mem, n.arena[ARENA_KEEP]),
 	    size_text(mem, n.arena[ARENA_ACT]), peak(m),
-	    size_text(mem, n.arena[ARENA_IO]), advice(m, memory));
+	    size_text(mem, n.arena[ARENA_IO]));
+	report_help(&r, "%s", advice(m, memory));
+	report_close(&r);
 	return 1;
 }
 

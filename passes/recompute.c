@@ -311,8 +311,8 @@ keep_words(void *arg, const struct func *f, const struct value *v)
 static bool
 bad_policy(struct module *m, const char *policy, struct span at)
 {
-	diag_error(m->diag, at, "recompute = %s: use none, full, best or "
-	    "save(x, attention)", policy);
+	diag_report(m->diag, DIAG_SETTING_WORD, at, "recompute = %s: use none, "
+	    "full, best or save(x, attention)", policy);
 	return false;
 }
 
@@ -362,8 +362,9 @@ words_known(struct module *m, const struct words *w, struct span at)
 		blocks |= m->func[i]->twin != NULL;
 	for (int i = 0; i < w->n && blocks; i++)
 		if (!w->used[i] && !is_keyword(w->word[i])) {
-			diag_error(m->diag, at, "recompute: no repeated block "
-			    "makes a value called '%s'", w->word[i]);
+			diag_report(m->diag, DIAG_SETTING_WORD, at,
+			    "recompute: no repeated block makes a value "
+			    "called '%s'", w->word[i]);
 			ok = false;
 		}
 	return ok;
