@@ -88,3 +88,6 @@ nobase_rtinclude_HEADERS = \
 	%D%/dtype.h \
 	%D%/loong_rt.h \
 	support/rng.h
+
+# The trainer's manual: what any trainer prints with --man; a test compares.
+dist_man_MANS += doc/loong-train.1

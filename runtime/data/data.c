@@ -12,6 +12,15 @@
 #include "runtime/loong_rt.h"
 #include "runtime/main/report.h"
 
+int
+lt_data_bad_token(const struct lt_part *p, uint64_t at, int64_t vocab)
+{
+	return lt_fail(LT_EXIT_DATA,
+	    "%s: token %" PRIu64 " is %" PRId64
+	    ", but the model's vocabulary is 0..%" PRId64, p->tokens->path, at,
+	    lt_tokens_value(p->tokens, at), vocab - 1);
+}
+
 static int
 too_short(const struct lt_part *p, const char *what, uint64_t need)
 {
@@ -101,8 +110,10 @@ lt_data_open(struct lt_data *d, const struct lt_program *p)
 		return rc;
 	}
 	count_windows(d, p);
-	lt_data_identify(d);
-	return LT_OK;
+	rc = lt_data_identify(d, p->vocab);
+	if (rc)
+		lt_data_close(d);
+	return rc;
 }
 
 void
@@ -128,15 +139,6 @@ number_documents(const int32_t *tok, int64_t n, int32_t eos, int32_t *doc)
 	}
 }
 
-static int
-bad_token(const struct lt_part *p, uint64_t at, int64_t vocab)
-{
-	return lt_fail(LT_EXIT_DATA,
-	    "%s: token %" PRIu64 " is %" PRId64
-	    ", but the model's vocabulary is 0..%" PRId64, p->tokens->path, at,
-	    lt_tokens_value(p->tokens, at), vocab - 1);
-}
-
 /* The window that starts at token `start` of the part becomes sequence
  * `row` of LT_IO, rows counted over all microbatches. */
 static int
@@ -155,7 +157,7 @@ load_window(const struct lt_part *p, struct lt *rt, uint64_t start,
 		got += lt_tokens_read(p->tokens, first + seq, 1, prog->vocab,
 		    &last);
 	if (got <= seq)
-		return bad_token(p, first + got, prog->vocab);
+		return lt_data_bad_token(p, first + got, prog->vocab);
 	memcpy(lab, tok + 1, (seq - 1) * sizeof *lab);
 	lab[seq - 1] = last;
 	if (prog->io_doc != UINT64_MAX)

@@ -49,4 +49,7 @@ int lt_data_load(const struct lt_data *, struct lt *, uint64_t sample);
 /* The same for batch 0..val_batches-1 of an evaluation, as microbatch 0. */
 int lt_data_load_val(const struct lt_data *, struct lt *, int64_t batch);
 
+/* The message about token `at` of the file; LT_EXIT_DATA. */
+int lt_data_bad_token(const struct lt_part *, uint64_t at, int64_t vocab);
+
 #endif

@@ -113,14 +113,15 @@ lt_options_help(FILE *f, const char *argv0, const struct lt_program *p,
     const struct lt_options *o)
 {
 	const char *slash = strrchr(argv0, '/');
+	const char *name = slash ? slash + 1 : argv0;
 
 	fprintf(f, "usage: %s [OPTION]...\n"
 	    "Train %s, a model of %llu parameters compiled by loongc %s.\n\n"
 	    "Examples:\n"
-	    "  %s --data book.txt --out run --sample 200\n"
-	    "  %s --data book.txt --out run --resume --steps 2000\n",
-	    argv0, p->name, (unsigned long long)p->parameters, p->version,
-	    slash ? argv0 : "train", slash ? argv0 : "train");
+	    "  ./%s --data book.txt --out run --sample 200\n"
+	    "  ./%s --data book.txt --out run --resume --steps 2000\n",
+	    name, p->name, (unsigned long long)p->parameters, p->version,
+	    name, name);
 	put_options(f, o);
 	put_exits(f);
 }
@@ -169,7 +170,7 @@ lt_options_man(FILE *f)
 	    "compiles a model, a recipe and a plan into one executable.  It "
 	    "trains the\nmodel on a text or token file, shows progress on "
 	    "standard error, and prints\nsamples on standard output.  "
-	    "Defaults come from the recipe; "
+	    "Defaults come from the recipe;\n"
 	    ".B \\-\\-help\nshows them.\n", f);
 #define GROUP(title) fprintf(f, ".SH \"OPTIONS: %s\"\n", title);
 #define OPT(field, kind, name, arg, lo, hi, help)                             \
@@ -188,8 +189,7 @@ lt_options_man(FILE *f)
 	fputs(".SH SIGNALS\nAfter SIGTERM or SIGINT the trainer finishes the "
 	    "step, saves a checkpoint and\nleaves with status 75.  A second "
 	    "signal ends it at once.\n"
-	    ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colours\n"
-	    ".TP\n.B TORCHELASTIC_ERROR_FILE\nwhere an error message is also "
+	    ".SH ENVIRONMENT\n.TP\n.B TORCHELASTIC_ERROR_FILE\nwhere an error message is also "
 	    "written, as JSON\n"
 	    ".SH \"SEE ALSO\"\n.BR loongc (1)\n", f);
 }

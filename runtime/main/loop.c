@@ -45,13 +45,14 @@ lt_evaluate(struct lt *rt)
 		return LT_OK;
 	rt->training = false;
 	rt->eval_nll = rt->eval_count = 0;
-	for (int64_t i = 0; !rc && i < run->data.val_batches; i++) {
+	for (int64_t i = 0; !rc && i < run->data.val_batches &&
+	    !lt_signals_stop(); i++) {
 		rc = lt_data_load_val(&run->data, rt, i);
 		if (!rc)
 			rt->prog->eval(rt);
 	}
 	rt->training = true;
-	if (!rc)
+	if (!rc && !lt_signals_stop())
 		lt_metrics_eval(&run->metrics, run->point.step,
 		    rt->eval_nll / rt->eval_count, rt->eval_count);
 	lt_metrics_pause(&run->metrics, since);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "runtime/cpu/pool.h"
 #include "runtime/loong_rt.h"
@@ -44,31 +46,65 @@ lt_memory_plan(const struct lt_program *p, int threads, uint64_t size[])
 
 	for (int i = 0; i < LT_ARENAS; i++) {
 		size[i] = i == LT_WORK ? p->work(threads) : p->arena[i];
-		sum += size[i];
+		if (__builtin_add_overflow(sum, size[i], &sum))
+			sum = UINT64_MAX;
 	}
 	return sum;
+}
+
+/* Linux promises memory it does not have; a run that cannot fit should not
+ * begin.  0: unknown. */
+static uint64_t
+installed(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+}
+
+static int
+no_memory(const char *name, uint64_t bytes)
+{
+	char text[32], have[32];
+
+	return lt_fail(LT_EXIT_CONFIG, "no memory for %s: %s (%" PRIu64
+	    " bytes); this machine has %s", name,
+	    lt_memory_text(bytes, text), bytes,
+	    lt_memory_text(installed(), have));
+}
+
+/* Large arenas in large pages, where the system gives them. */
+static void *
+allocate(uint64_t size)
+{
+	const uint64_t huge = UINT64_C(2) << 20;
+	void *p = NULL;
+
+	if (posix_memalign(&p, size < huge ? 64 : huge, size) != 0)
+		return NULL;
+	if (size >= huge)
+		(void)madvise(p, size / huge * huge, MADV_HUGEPAGE);
+	return p;
 }
 
 int
 lt_memory_alloc(struct lt *rt, int threads, uint64_t *bytes)
 {
 	uint64_t size[LT_ARENAS];
-	char text[32];
+	uint64_t sum = lt_memory_plan(rt->prog, threads, size);
 
-	lt_memory_plan(rt->prog, threads, size);
 	*bytes = 0;
+	if (installed() && sum > installed())
+		return no_memory("the plan", sum);
 	for (int i = 0; i < LT_ARENAS; i++) {
-		void *p = NULL;
+		void *p = size[i] ? allocate(size[i]) : NULL;
 
 		if (!size[i])
 			continue;
-		if (posix_memalign(&p, 64, size[i]) != 0) {
+		if (!p) {
 			lt_memory_free(rt);
-			return lt_fail(LT_EXIT_CONFIG,
-			    "no memory for %s: %s (%" PRIu64 " bytes)",
-			    names[i], lt_memory_text(size[i], text), size[i]);
+			return no_memory(names[i], size[i]);
 		}
-		/* zeroing also finds out now whether the memory exists */
 		memset(p, 0, size[i]);
 		rt->arena[i] = p;
 		*bytes += size[i];

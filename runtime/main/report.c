@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 /* A process has one terminal, so there is one of these. */
 static struct {
 	const char *name;
-	bool quiet, tty, color;
+	bool quiet, tty;
 	int width; /* of the status line on the screen; 0: none */
 } out = {.name = "train"};
 
@@ -22,25 +23,18 @@ void
 lt_report_start(const char *argv0, bool quiet)
 {
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
-	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
 
 	if (argv0 && *argv0)
 		out.name = slash && slash[1] ? slash + 1 : argv0;
 	out.quiet = quiet;
 	out.tty = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-	out.color = out.tty && !(no_color && *no_color);
 }
 
 bool
 lt_report_tty(void)
 {
 	return out.tty;
-}
-
-bool
-lt_report_color(void)
-{
-	return out.color;
 }
 
 bool
@@ -57,15 +51,30 @@ end_status(void)
 	out.width = 0;
 }
 
+/* A line that wraps could not be rewritten. */
+static int
+columns(void)
+{
+	struct winsize w;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ?
+	    w.ws_col - 1 : 79;
+}
+
 void
 lt_status(const char *line)
 {
+	int n = (int)strlen(line), most;
+
 	if (out.quiet || !out.tty)
 		return;
+	most = columns();
+	n = n < most ? n : most;
 	/* Pad rather than clear: works on every terminal. */
-	fprintf(stderr, "\r%-*s", out.width, line);
+	fprintf(stderr, "\r%-*.*s", out.width < most ? out.width : most, n,
+	    line);
 	fflush(stderr);
-	out.width = (int)strlen(line);
+	out.width = n;
 }
 
 static void

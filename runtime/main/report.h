@@ -1,7 +1,8 @@
 /*
  * What a trainer says to people: notes, warnings, errors, and the status
  * line that is rewritten in place on a terminal.  All goes to stderr; stdout
- * is for results (samples, the plan of a dry run).
+ * is for results (samples, the plan of a dry run).  No colours, so NO_COLOR
+ * asks for nothing.
  */
 #ifndef LT_RUNTIME_MAIN_REPORT_H
 #define LT_RUNTIME_MAIN_REPORT_H
@@ -27,12 +28,11 @@ void lt_warn(const char *fmt, ...) LT_PRINTF(1, 2);
 /* A line without a prefix; nothing if quiet. */
 void lt_note(const char *fmt, ...) LT_PRINTF(1, 2);
 
-/* Replaces the status line; only if lt_report_tty().  The next message
- * starts on a line of its own. */
+/* Replaces the status line, cut to the terminal's width; only if
+ * lt_report_tty().  The next message starts on a line of its own. */
 void lt_status(const char *line);
 
-bool lt_report_tty(void);   /* stderr is a terminal that can rewrite a line */
-bool lt_report_color(void); /* ... and shows colour: NO_COLOR is not set */
+bool lt_report_tty(void); /* stderr is a terminal that can rewrite a line */
 bool lt_report_quiet(void);
 
 #endif

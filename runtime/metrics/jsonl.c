@@ -79,7 +79,7 @@ lt_jsonl_step(FILE *f, const struct lt_metrics *m, const struct lt *rt,
 	number(f, "loss", (double)rt->loss);
 	number(f, "grad_norm", (double)rt->gnorm);
 	number(f, "lr", rt->lr);
-	number(f, "seconds", seconds);
+	number(f, "ms", 1e3 * seconds);
 	number(f, "tokens_per_second",
 	    (double)(p->micro * p->batch * p->seq) * per_s);
 	if (m->peak > 0) {

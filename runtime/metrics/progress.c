@@ -59,7 +59,7 @@ format(char *line, size_t size, const struct lt_metrics *m,
 	if (m->peak > 0)
 		n += snprintf(line + n, size - (size_t)n, "  MFU %.1f%%",
 		    100 * rate * p->flops_step / m->peak);
-	n += snprintf(line + n, size - (size_t)n, "  mem %s  left %s",
+	n += snprintf(line + n, size - (size_t)n, "  peak %s  left %s",
 	    lt_memory_text(lt_memory_peak(), mem),
 	    lt_progress_time(left, time));
 	if (m->skipped)

@@ -2,6 +2,7 @@
 # a run must have said, returned and left alone.
 
 set -u
+source=$(cd "${srcdir:-.}" && pwd)
 train=$(pwd)/fake_train
 dir=$(mktemp -d "${TMPDIR:-/tmp}/runtime.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
@@ -19,6 +20,15 @@ run() {
 		cat err
 		failed=1
 	fi
+}
+
+# with "NAME=VALUE ..." COMMAND...: the environment of one command
+with() {
+	settings=$1
+	shift
+	for setting in $settings; do export "${setting?}"; done
+	"$@"
+	for setting in $settings; do unset "${setting%%=*}"; done
 }
 
 # said FILE TEXT: the text is in the file

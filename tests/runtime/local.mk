@@ -3,6 +3,19 @@ check_PROGRAMS += fake_train
 fake_train_SOURCES = %D%/fake.c
 fake_train_LDADD = libloong_rt.a $(RT_LIBS)
 
-runtime_tests = %D%/learns.sh
+runtime_tests = \
+	%D%/data.sh \
+	%D%/formats.sh \
+	%D%/learns.sh \
+	%D%/options.sh \
+	%D%/signals.sh
 TESTS += $(runtime_tests)
 EXTRA_DIST += $(runtime_tests) %D%/lib.sh
+
+if HAVE_CHECK
+check_PROGRAMS += check_runtime
+TESTS += check_runtime
+check_runtime_SOURCES = %D%/check_runtime.c
+check_runtime_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+check_runtime_LDADD = libloong_rt.a $(CHECK_LIBS)
+endif
