@@ -9,6 +9,9 @@
  * by less than (400 + 40) u * largest = 2.6e-5 * largest of their tensor in
  * the worst case; compared to 2e-5 (measured: below 4e-6).
  *
+ * Some gradients cancel: those of key biases are 0, since softmax does not see
+ * them.  There u times the norm of all gradients is allowed.
+ *
  * Tolerance in bf16: emitted code and interpreter round at different places,
  * each with relative errors of 2^-9.  The interpreter run exactly and run with
  * rounding are as far apart as either is from the truth, so the distance of
@@ -31,9 +34,19 @@ enum { DISTANCES = 4 };
 static const double F32_TOL = 2e-5;
 
 static const struct variant variants[] = {
-#define CASE(name) {name, "f32", 0}, {name, "bf16", 0}, {name, "f32", 11},
+#define CASE(name)                                                             \
+	{"codegen/" name, "f32", 0, NULL, NULL},                               \
+	{"codegen/" name, "bf16", 0, NULL, NULL},                              \
+	{"codegen/" name, "f32", 11, NULL, NULL},
+#define MODEL(name)                                                            \
+	{"golden/" name, "f32", 0, "none", NULL},                              \
+	{"golden/" name, "bf16", 0, "none", NULL},                             \
+	{"golden/" name, "f32", 0, "full", "1"},                               \
+	{"golden/" name, "bf16", 0, "save(x, attention)", "1"},                \
+	{"golden/" name, "f32", 0, "save(x, attention)", NULL},
 #include "tests/codegen/cases.def"
 #undef CASE
+#undef MODEL
 };
 
 /* What is compared, for messages. */
@@ -41,6 +54,7 @@ struct place {
 	const struct variant *v;
 	const char *what;
 	int step, field;
+	double floor; /* what is known of a sum that cancels: see above */
 };
 
 static double
@@ -71,7 +85,7 @@ close_f32(const struct place *at, const double *got, const double *want,
 
 	for (uint64_t i = 0; i < n; i++)
 		ck_assert_msg(fabs(got[i] - want[i]) <=
-		    F32_TOL * scale + 1e-9, "%s %s step %d: %s %d [%d] is "
+		    F32_TOL * scale + at->floor, "%s %s step %d: %s %d [%d] is "
 		    "%.9g, not %.9g (largest %g)", at->v->file, at->v->dtype,
 		    at->step, at->what, at->field, (int)i, got[i], want[i],
 		    scale);
@@ -110,7 +124,7 @@ same_step(const struct program *p, const struct variant *v, int step,
 {
 	const struct result *g = &all[0].step[step], *r = &all[1].step[step];
 	const struct result *x = &all[2].step[step];
-	struct place at = {v, "loss", step, 0};
+	struct place at = {v, "loss", step, 0, 0x1p-24 * x->gnorm};
 
 	same(&at, &g->loss, &r->loss, &x->loss, 1);
 	at.what = "norm";
@@ -154,7 +168,7 @@ START_TEST(as_interpreted)
 	struct results r[3]; /* emitted, rounded, exact */
 	static const char *const parts[] = {"", ".c", ".in", ".out", ".out1"};
 	char exe[64], out1[80], out3[80];
-	struct place at = {v, "evaluation", 0, 0};
+	struct place at = {v, "evaluation", 0, 0, 0x1p-24};
 
 	snprintf(exe, sizeof exe, "codegen-%d.tmp", _i);
 	snprintf(out1, sizeof out1, "%s.out1", exe);

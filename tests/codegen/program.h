@@ -9,18 +9,24 @@
 
 enum { STEPS = 3 };
 
+/*
+ * A .lir file holds fn step, as after autodiff, with $T for the dtype; a .lt
+ * file goes through the whole pipeline.
+ */
 struct variant {
-	const char *file;    /* in tests/codegen, .lir with $T for the dtype */
-	const char *dtype;   /* "f32" or "bf16" */
-	uint64_t stretch;    /* seed of other sizes; 0: those of the file */
+	const char *file;      /* below tests/ */
+	const char *dtype;     /* "f32" or "bf16" */
+	uint64_t stretch;      /* seed of other sizes; 0: those of the file */
+	const char *recompute; /* .lt: policy */
+	const char *micro;     /* .lt: sequences of a microbatch, or NULL */
 };
 
 struct program {
 	struct arena mem;
 	struct source src;
 	struct diag diag;
-	struct module *ref;  /* as read */
-	struct module *gen;  /* after fuse and memory */
+	struct module *ref;  /* stage a, with gradients */
+	struct module *gen;  /* after the last pass */
 	uint64_t tokens;     /* of a step */
 	int32_t *tok[STEPS], *lab[STEPS], *doc[STEPS];
 	float **init;        /* by parameter field, in order */
