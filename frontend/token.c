@@ -69,8 +69,12 @@ lex_stray(struct parse *p, struct span at, const char *s, int n)
 {
 	struct report r;
 
-	report_open(&r, p->d, DIAG_STRAY, at, "unexpected character '%.*s'",
-	    n > 40 ? 40 : n, s);
+	if ((s[0] >= 0 && s[0] < 32) || s[0] == 127)
+		report_open(&r, p->d, DIAG_STRAY, at,
+		    "unexpected character U+%04X", (unsigned)s[0]);
+	else
+		report_open(&r, p->d, DIAG_STRAY, at,
+		    "unexpected character '%.*s'", n > 40 ? 40 : n, s);
 	if (s[0] == '#' || s[0] == '%')
 		report_help(&r, "comments start with //");
 	else if (s[0] == '@')

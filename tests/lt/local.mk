@@ -131,5 +131,5 @@ lt_diag = \
 	%D%/diag/unused_block.lt \
 	%D%/diag/unused_param.lt \
 	%D%/diag/xent_dims.lt
-TESTS += $(lt_accepted) $(lt_diag) %D%/listed.sh
-EXTRA_DIST += $(lt_accepted) $(lt_diag) %D%/listed.sh
+TESTS += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh
+EXTRA_DIST += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh

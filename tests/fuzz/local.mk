@@ -1,0 +1,2 @@
+# libFuzzer targets; tests/fuzz/build makes one of them, with clang.
+EXTRA_DIST += %D%/build %D%/fuzz_lir.c %D%/fuzz_lt.c
