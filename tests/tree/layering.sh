@@ -11,7 +11,7 @@ frontend  frontend ir support
 passes    passes ir support
 codegen   codegen ir support
 driver    driver frontend passes codegen ir support
-runtime   runtime support/rng.h
+runtime   runtime support/rng.h support/size.h
 '
 
 # violations DIR ALLOWED...: prints FILE:LINE:#include of what is not allowed
