@@ -5,6 +5,12 @@ driver_filetests = \
 	%D%/set_fraction.lir \
 	%D%/unknown_op.lir
 driver_scripts = \
-	%D%/options.sh
+	%D%/cc.sh \
+	%D%/files.sh \
+	%D%/hardened.sh \
+	%D%/installed.sh \
+	%D%/options.sh \
+	%D%/verify.sh
 TESTS += $(driver_filetests) $(driver_scripts)
-EXTRA_DIST += $(driver_filetests) $(driver_scripts)
+EXTRA_DIST += $(driver_filetests) $(driver_scripts) \
+	%D%/common.sh %D%/tiny.lt

@@ -1,30 +1,7 @@
 #!/bin/sh
 # The command line: every option in --help and in the manual, and mistakes.
 set -u
-loongc=${LOONGC:-./loongc}
-tmp=$(mktemp -d) || exit 99
-trap 'rm -rf "$tmp"' EXIT
-bad=0
-
-fail() {
-	echo "FAIL: $*"
-	bad=1
-}
-
-# says STATUS TEXT ARGS...: loongc ARGS ends with STATUS and prints TEXT to
-# standard error, nothing to standard output.
-says() {
-	want=$1 text=$2
-	shift 2
-	"$loongc" "$@" >"$tmp/out" 2>"$tmp/err"
-	got=$?
-	test $got -eq "$want" || fail "loongc $*: exit $got, not $want"
-	grep -qF -- "$text" "$tmp/err" || {
-		fail "loongc $*: does not say '$text' but:"
-		cat "$tmp/err"
-	}
-	test ! -s "$tmp/out" || fail "loongc $*: prints to standard output"
-}
+. "${srcdir:-.}/tests/driver/common.sh"
 
 page=${srcdir:-.}/doc/loongc.1
 "$loongc" --manual >"$tmp/loongc.1" || fail "--manual"
@@ -60,6 +37,9 @@ says 2 "must end in .lt or .lir" -- --help
 says 2 "--target=cpu only" --target=cuda x.lir -o t
 says 2 "where to put the trainer" x.lir
 says 2 "--after goes with --emit=ir only" --emit=c --after=fuse x.lir
+says 2 "no -o, --emit or --after" --verify x.lir -o t
+says 2 "--run or --verify, one at a time" --verify --run x.lir
+says 2 "no diagnostic has this code" --explain E9999
 says 2 "--emit=ast needs a .lt file" --emit=ast x.lir
 says 1 "no pass is called 'frob'" --after=frob \
 	"${srcdir:-.}/tests/driver/read.lir"

@@ -1,0 +1,43 @@
+#!/bin/sh
+# --verify finds nothing wrong with the models of the tree; --run trains.
+set -u
+. "${srcdir:-.}/tests/driver/common.sh"
+checked=0
+for model in "$src"/examples/*.lt "$src"/tests/golden/*.lt; do
+	"$loongc" --verify "$model" >"$tmp/out" 2>&1 || {
+		fail "$model"
+		cat "$tmp/out"
+	}
+	grep -q '^  autodiff .* values' "$tmp/out" || fail "$model: no stages"
+	grep -q '^  slopes .* gradients agree' "$tmp/out" || fail "$model: slopes"
+	grep -q '^  C .* agree' "$tmp/out" || fail "$model: no C"
+	checked=$((checked + 1))
+done
+test $checked -ge 12 || fail "only $checked models"
+
+"$loongc" --run "$src/tests/driver/tiny.lt" >"$tmp/out" || fail "--run"
+test "$(grep -c '^step . *loss' "$tmp/out")" -eq 5 || fail "$(cat "$tmp/out")"
+awk '/^step/ { if (!first) first = $4; last = $4 }
+	END { exit !(last < first) }' "$tmp/out" || fail "$(cat "$tmp/out")"
+says 1 "too large for the interpreter" --run "$src/examples/llama3-8b.lt"
+
+# A dump of any stage reads back and ends in the same program; the places that
+# comments give are those of the dump.
+cd "$tmp" || exit 99
+program() {
+	"$loongc" --emit=c "$1" | sed 's/ *([^()]*:[0-9]*)//'
+}
+tiny=$src/tests/driver/tiny.lt
+passes=$("$loongc" --time-passes --emit=plan "$tiny" 2>&1 >plan |
+	awk '/checks/ { print $1 }')
+program "$tiny" >want.c
+for pass in read $passes; do
+	"$loongc" --after="$pass" "$tiny" >dump.lir || fail "--after=$pass"
+	program dump.lir | cmp - want.c || fail "from $pass: another program"
+done
+test "$(echo "$passes" | wc -l)" -ge 6 || fail "passes: $passes"
+"$loongc" dump.lir -o train && ./train --help >/dev/null ||
+	fail "a trainer from a dump"
+"$loongc" --print-after=all --after=fuse "$tiny" >out 2>err
+test "$(grep -c '^// after ' err)" -ge 5 || fail "--print-after=all"
+exit $bad
