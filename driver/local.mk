@@ -46,3 +46,5 @@ loongc_libs = libdriver.a libfrontend.a libcodegen.a libpasses.a libir.a \
 loongc_SOURCES = %D%/main.c
 loongc_LDADD = $(loongc_libs)
 dist_man_MANS += doc/loongc.1
+# Flags for trainers are compiled in.
+%D%/libdriver_a-cc.$(OBJEXT) %D%/libdriver_a-runtime.$(OBJEXT): Makefile
