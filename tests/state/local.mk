@@ -1,8 +1,21 @@
 # The state of a run: optimizer, checkpoints, their readers.
 if HAVE_CHECK
-check_PROGRAMS += check_optim
-TESTS += check_optim
+state_tests = check_ckpt check_faults check_optim check_safetensors
+check_PROGRAMS += $(state_tests)
+TESTS += $(state_tests)
+EXTRA_DIST += %D%/fixture.h
+
+state_ldadd = libloong_rt.a $(RT_LIBS) $(sem_ldadd)
 check_optim_SOURCES = %D%/check_optim.c
 check_optim_CPPFLAGS = $(sem_cppflags)
-check_optim_LDADD = libloong_rt.a $(RT_LIBS) $(sem_ldadd)
+check_optim_LDADD = $(state_ldadd)
+check_ckpt_SOURCES = %D%/check_ckpt.c
+check_ckpt_CPPFLAGS = $(sem_cppflags)
+check_ckpt_LDADD = $(state_ldadd)
+check_faults_SOURCES = %D%/check_faults.c
+check_faults_CPPFLAGS = $(sem_cppflags)
+check_faults_LDADD = $(state_ldadd)
+check_safetensors_SOURCES = %D%/check_safetensors.c
+check_safetensors_CPPFLAGS = $(sem_cppflags)
+check_safetensors_LDADD = $(state_ldadd)
 endif
