@@ -1,4 +1,4 @@
-/* The IR as text: what ir/read*.c accept.  doc/ir-text.md shows all of it. */
+/* The IR as text: what ir/read*.c accept.  doc/ir.md is the reference. */
 #include "config.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 /*
  * A module from text: the lines above the functions, then the functions.
- * What module_print writes is read back; doc/ir-text.md shows all of it.
+ * What module_print writes is read back; doc/ir.md is the reference.
  */
 #include "config.h"
 

@@ -38,7 +38,7 @@ struct model {
 /* x, q, c, v: values; E1.*: fields */
 static const char header[] =
     "module t stage a\n"
-    "dim b=2 s=3 e=4 k=2 g=2 d=2 f=3 v=5 p=4 e2=3 L=3\n"
+    "dim b=2 s=3 e=4 k=2 g=2 d=2 f=3 v=5 p=4 e2=3 e3=3 p3=3 L=3\n"
     "bundle E model { x[b,s,e] y[b,s,e] w[e] z[e] q[b,s,k,g,d] c[b,s,k,d] "
     "u[b,s,k,d] emb[v,e] head[e,v] we[e,e2] pos[p,e] } : f32\n"
     "bundle W[L] layer { w[e] up[e,f] down[f,e] emb2[v,e] } : f32\n\n";
@@ -102,6 +102,11 @@ static const struct model models[] = {
 	{"softmax", "", "r = softmax x {over=s} : " X "\n"},
 	{"sum and spread", "", "t = sum x : f32[b,e]\n"
 	    "t1 = mul t, t : f32[b,e]\nr = spread t1 : " X "\n"},
+	{"rename", "", "t = rename x : f32[b,p3,e]\n"
+	    "r1 = mul t, t : f32[b,p3,e]\nr = rename r1 : " X "\n"},
+	{"rename of a parameter", "", "t = rename E1.we : f32[e,e3]\n"
+	    "r1 = dot x, t : f32[b,s,e3]\nr2 = mul r1, r1 : f32[b,s,e3]\n"
+	    "loss = sum r2 : f32[]\nreturn loss\n"},
 	{"dot", "", "r = dot x, E1.we : f32[b,s,e2]\n"
 	    "t = mul r, r : f32[b,s,e2]\nloss = sum t : f32[]\nreturn loss\n"},
 	{"dot of values", "", "t = neg E1.we : f32[e,e2]\n"
@@ -346,7 +351,7 @@ START_TEST(every_row_is_met)
 	    OP_DIV, OP_NEG, OP_SILU, OP_GELU, OP_GELU_TANH, OP_RELU, OP_TANH,
 	    OP_SIGMOID, OP_EXP, OP_LOG, OP_SQRT, OP_RECIP, OP_SWIGLU,
 	    OP_DROPOUT, OP_ROPE, OP_RMSNORM, OP_LAYERNORM, OP_SOFTMAX, OP_SUM,
-	    OP_SPREAD, OP_ATTN, OP_XENT, OP_XENT_DOT, OP_CAST, OP_DOT, OP_FOR,
+	    OP_SPREAD, OP_RENAME, OP_ATTN, OP_XENT, OP_XENT_DOT, OP_CAST, OP_DOT, OP_FOR,
 	    OP_CALL};
 	bool seen[OP_COUNT] = {false};
 
