@@ -38,10 +38,10 @@ comm -23 "$tmp/files" "$tmp/dist" >"$tmp/bad"
 report "files that no local.mk lists"
 
 # check_NAME.c is the program check_NAME; every script is a test, but lib.sh
-# is what tests of a folder share.
+# and common.sh are what the tests of a folder share.
 grep -E '^tests/.*/check_[^/]*\.c$' "$tmp/files" |
     sed 's,.*/,,; s/\.c$//' | sort >"$tmp/programs"
-grep -E '^tests/.*\.sh$' "$tmp/files" | grep -v '/lib\.sh$' |
+grep -E '^tests/.*\.sh$' "$tmp/files" | grep -Ev '/(lib|common)\.sh$' |
     sort >"$tmp/scripts"
 sort "$tmp/programs" "$tmp/scripts" | comm -23 - "$tmp/tests" >"$tmp/bad"
 report "tests that no TESTS names"

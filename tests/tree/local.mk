@@ -1,5 +1,11 @@
 # The tree itself: what it includes, lists and says.
-tree_tests = %D%/add-an-op.sh %D%/docs.sh %D%/ir-doc.sh %D%/layering.sh %D%/listed.sh
+tree_tests = \
+	%D%/add-an-op.sh \
+	%D%/docs.sh \
+	%D%/examples.sh \
+	%D%/ir-doc.sh \
+	%D%/layering.sh \
+	%D%/listed.sh
 TESTS += $(tree_tests)
 EXTRA_DIST += $(tree_tests)
 
