@@ -28,6 +28,8 @@ lt_signals_start(void)
 	sigaction(SIGINT, &sa, NULL);
 	/* a reader of our output that went away is no reason to stop */
 	signal(SIGPIPE, SIG_IGN);
+	/* nor is a limit on the size of files: the write fails, and we say so */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 int

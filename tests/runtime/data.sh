@@ -4,7 +4,7 @@
 . "${srcdir:-.}/tests/runtime/lib.sh"
 
 text 4000 good
-steps='--steps 2 --threads 1 --out run --log log'
+steps='--peak 100 --steps 2 --threads 1 --out run --log log'
 bad() {
 	text=$1
 	shift

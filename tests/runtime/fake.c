@@ -13,6 +13,7 @@
  *	FAKE_HUGE      gigabytes of activations
  *	FAKE_ABI       the version the program claims to be of
  *	FAKE_SPIN      "N": raise SIGTERM in step N; "-N": twice
+ *	FAKE_EARLY     raise SIGINT before the first step
  *	FAKE_EOS       the separator; the program then reads documents
  */
 #include "config.h"
@@ -150,6 +151,8 @@ static void
 refresh(struct lt *rt)
 {
 	(void)rt;
+	if (setting("FAKE_EARLY"))
+		raise(SIGINT);
 }
 
 static struct lt_program program = {

@@ -47,17 +47,21 @@ unsaid() {
 	fi
 }
 
+# every file with its time, but for what a run may touch
+listing() {
+	ls -lR --time-style=full-iso . | grep -v -e ' err$' -e ' out$' \
+	    -e ' lock$' -e ' \.$' -e '^total'
+}
+
 # fails CODE TEXT ARGUMENTS...: the code, the message, one line of it, and
 # nothing new in the folder
 fails() {
 	code=$1 text=$2
 	shift 2
-	ls -lR --time-style=full-iso . | grep -v -e ' err$' -e ' out$' \
-	    -e ' \.$' -e '^total' >"../${dir##*/}.before"
+	listing >"../${dir##*/}.before"
 	run "$code" "$@"
 	said err "$text"
-	ls -lR --time-style=full-iso . | grep -v -e ' err$' -e ' out$' \
-	    -e ' \.$' -e '^total' >"../${dir##*/}.after"
+	listing >"../${dir##*/}.after"
 	if ! cmp -s "../${dir##*/}.before" "../${dir##*/}.after"; then
 		echo "FAIL: $*: files changed"
 		diff "../${dir##*/}.before" "../${dir##*/}.after"

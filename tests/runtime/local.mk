@@ -8,6 +8,7 @@ runtime_tests = \
 	%D%/formats.sh \
 	%D%/learns.sh \
 	%D%/options.sh \
+	%D%/out.sh \
 	%D%/signals.sh
 TESTS += $(runtime_tests)
 EXTRA_DIST += $(runtime_tests) %D%/lib.sh

@@ -3,7 +3,7 @@
 . "${srcdir:-.}/tests/runtime/lib.sh"
 
 text 4000 text
-t='--data text --steps 8 --threads 1'
+t='--data text --steps 8 --threads 1 --peak 100'
 
 # without --out there is nothing to come back to: the shell's code
 rm -f log
