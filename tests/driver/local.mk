@@ -14,3 +14,11 @@ driver_scripts = \
 TESTS += $(driver_filetests) $(driver_scripts)
 EXTRA_DIST += $(driver_filetests) $(driver_scripts) \
 	%D%/common.sh %D%/tiny.lt
+
+if HAVE_CHECK
+check_PROGRAMS += check_verify
+TESTS += check_verify
+check_verify_SOURCES = %D%/check_verify.c
+check_verify_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+check_verify_LDADD = $(loongc_libs) $(CHECK_LIBS)
+endif
