@@ -19,7 +19,8 @@
 #define codegen_cflags                                                         \
 	"-std=c11 -fopenmp-simd -fno-math-errno -fno-trapping-math"
 
-/* Writes the program; returns errors found (reported to m->diag). */
+/* Writes the program, once its memory plan has passed replay_check; returns
+ * errors found (reported to m->diag). */
 int codegen_c(struct module *m, FILE *out);
 
 /* The plan as JSON: dims, arenas, slots, tensors, parameters, FLOPs. */

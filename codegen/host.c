@@ -11,6 +11,7 @@
 #include "codegen/codegen.h"
 #include "codegen/host.h"
 #include "ir/group.h"
+#include "ir/replay.h"
 #include "support/buf.h"
 
 void
@@ -393,6 +394,8 @@ codegen_c(struct module *m, FILE *out)
 	char *host = NULL, *kernels = NULL;
 	size_t nhost, nkernels;
 
+	if (replay_check(m) != 0)
+		return 1;
 	e.out = open_memstream(&host, &nhost);
 	e.kernels = open_memstream(&kernels, &nkernels);
 	if (!e.out || !e.kernels)

@@ -15,6 +15,9 @@ libir_a_SOURCES = \
 	%D%/interp/state.c %D%/interp/state.h \
 	%D%/ir.h \
 	%D%/module.c \
+	%D%/replay_bytes.c \
+	%D%/replay.c %D%/replay.h \
+	%D%/replay_layout.c \
 	%D%/ops.def \
 	%D%/print.c \
 	%D%/read.c \

@@ -6,15 +6,18 @@ EXTRA_DIST += \
 CLEANFILES += codegen-*.tmp*
 
 if HAVE_CHECK
-check_PROGRAMS += check_codegen
-TESTS += check_codegen
-check_codegen_SOURCES = %D%/check_codegen.c %D%/program.c %D%/program.h
-check_codegen_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
+check_PROGRAMS += check_codegen check_replay
+TESTS += check_codegen check_replay
+codegen_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
 	-DTEST_DIR='"$(abs_top_srcdir)/tests"' \
 	-DTOP_SRCDIR='"$(abs_top_srcdir)"' \
 	-DRUNTIME_LIB='"$(abs_top_builddir)/libloong_rt.a"'
-check_codegen_LDADD = libcodegen.a libfrontend.a libpasses.a libir.a \
-	libsupport.a $(CHECK_LIBS)
-check_codegen_DEPENDENCIES = libcodegen.a libfrontend.a libpasses.a libir.a \
-	libsupport.a libloong_rt.a
+codegen_libs = libcodegen.a libfrontend.a libpasses.a libir.a libsupport.a
+check_codegen_SOURCES = %D%/check_codegen.c %D%/program.c %D%/program.h
+check_codegen_CPPFLAGS = $(codegen_cppflags)
+check_codegen_LDADD = $(codegen_libs) $(CHECK_LIBS)
+check_codegen_DEPENDENCIES = $(codegen_libs) libloong_rt.a
+check_replay_SOURCES = %D%/check_replay.c %D%/program.c %D%/program.h
+check_replay_CPPFLAGS = $(codegen_cppflags)
+check_replay_LDADD = $(codegen_libs) $(CHECK_LIBS)
 endif
