@@ -148,7 +148,7 @@ static const struct damage damages[] = {
 	    "after pass 'broken', fn layer.bwd computes another x1 at l=1"},
 	{last_microbatch_left_out, "fuse", false, false,
 	    "after pass 'broken', fn step computes another nlls"},
-	{two_values_in_one_place, "memory", false, true, "verify: "},
+	{two_values_in_one_place, "memory", false, true, "error: "},
 };
 
 /* ---- the pipeline with damage ---- */
