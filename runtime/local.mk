@@ -5,12 +5,16 @@ libloong_rt_a_SOURCES = \
 	%D%/dtype.h \
 	%D%/loong_rt.h \
 	%D%/cpu/attn.c %D%/cpu/attn.h \
+	%D%/cpu/attn_amx.c \
 	%D%/cpu/attn_avx2.c \
 	%D%/cpu/attn_avx512.c \
 	%D%/cpu/attn_base.c \
 	%D%/cpu/attn_body.h \
+	%D%/cpu/attn_emu.c \
 	%D%/cpu/attn_kernel.h \
 	%D%/cpu/attn_mask.c %D%/cpu/attn_mask.h \
+	%D%/cpu/attn_row.h \
+	%D%/cpu/attn_tile_body.h \
 	%D%/cpu/cpu.c %D%/cpu/cpu.h \
 	%D%/cpu/gemm.c %D%/cpu/gemm.h \
 	%D%/cpu/gemm_amx.c \
@@ -28,6 +32,7 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/simd.h \
 	%D%/cpu/simd_end.h \
 	%D%/cpu/tile.h \
+	%D%/cpu/tile_pack.h \
 	%D%/cpu/vec.h \
 	%D%/data/data.c %D%/data/data.h \
 	%D%/data/flat.c \
@@ -84,6 +89,7 @@ nobase_rtinclude_HEADERS = \
 	%D%/cpu/pool.h \
 	%D%/cpu/rows.h \
 	%D%/cpu/tile.h \
+	%D%/cpu/tile_pack.h \
 	%D%/cpu/vec.h \
 	%D%/dtype.h \
 	%D%/loong_rt.h \

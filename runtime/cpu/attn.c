@@ -20,6 +20,7 @@
 #include "runtime/cpu/pool.h"
 
 #define PACK_FLOATS ((size_t)4 << 20)
+#define SPAN_FLOATS ((size_t)160 << 10) /* of q, dout and dq */
 #define LOG2E 1.44269504088896341f
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -40,7 +41,7 @@ struct job {
 };
 
 static const struct attn_kernel *
-kernel_for_cpu(void)
+vectors_for_cpu(void)
 {
 #if defined(__x86_64__)
 	static const struct attn_kernel *const table[LT_CPU_LEVELS] = {
@@ -54,11 +55,40 @@ kernel_for_cpu(void)
 #endif
 }
 
-/* Widest vectors of any level: the workspace must not depend on it. */
-static size_t
-padded_d(const struct lt_attn *p)
+static const struct attn_kernel *
+kernel_for_cpu(const struct lt_attn *p)
 {
-	return ((size_t)p->d + 15) / 16 * 16;
+#if defined(__x86_64__)
+	if (p->type == LT_BF16 && lt_cpu_level() == LT_CPU_AMX)
+		return &lt_attn_amx;
+	if (p->type == LT_BF16 && lt_cpu_level() == LT_CPU_TILE_EMU)
+		return &lt_attn_emu;
+#else
+	(void)p;
+#endif
+	return vectors_for_cpu();
+}
+
+static void
+call(void (*f)(void))
+{
+	if (f != NULL)
+		f();
+}
+
+/* Floats of a packed row; those of tiles, the most of any level, since the
+ * workspace must not depend on it. */
+static size_t
+row_floats(const struct lt_attn *p)
+{
+	return ((size_t)p->d + 31) / 32 * 32;
+}
+
+/* Floats of a packed block. */
+static size_t
+step(const struct lt_attn *p)
+{
+	return AB * row_floats(p);
 }
 
 static size_t
@@ -100,7 +130,7 @@ rows_of(uint32_t rows, uint32_t block)
 static uint32_t
 fwd_group(const struct lt_attn *p)
 {
-	size_t one = padded_rows(p->sk) * (padded_d(p) + p->d);
+	size_t one = padded_rows(p->sk) * 2 * row_floats(p);
 	size_t units = (size_t)p->b * p->k;
 
 	if (one == 0)
@@ -111,7 +141,7 @@ fwd_group(const struct lt_attn *p)
 size_t
 lt_attn_fwd_workspace(const struct lt_attn *p, int threads)
 {
-	size_t one = padded_rows(p->sk) * (padded_d(p) + p->d);
+	size_t one = padded_rows(p->sk) * 2 * row_floats(p);
 
 	(void)threads;
 	return attn_mask_bytes(p) + fwd_group(p) * one * sizeof(float);
@@ -121,13 +151,13 @@ lt_attn_fwd_workspace(const struct lt_attn *p, int threads)
 static float *
 fwd_keys(const struct job *j, uint32_t u)
 {
-	return j->ws + u * padded_rows(j->p->sk) * (padded_d(j->p) + j->p->d);
+	return j->ws + u * padded_rows(j->p->sk) * 2 * row_floats(j->p);
 }
 
 static float *
 fwd_values(const struct job *j, uint32_t u)
 {
-	return fwd_keys(j, u) + padded_rows(j->p->sk) * j->p->d;
+	return fwd_keys(j, u) + padded_rows(j->p->sk) * row_floats(j->p);
 }
 
 static void
@@ -135,18 +165,16 @@ fwd_pack(const struct job *j, uint32_t first, uint32_t units, int me, int parts)
 {
 	const struct lt_attn *p = j->p;
 	uint32_t blocks = j->mask.k.blocks, t;
-	size_t d = p->d, dp = padded_d(p);
 
 	for (t = me; t < units * blocks; t += parts) {
 		uint32_t u = t / blocks, block = t % blocks;
 		uint32_t b = (first + u) / p->k, h = (first + u) % p->k;
 		size_t i = (size_t)block * AB;
-		int rows = rows_of(p->sk, block);
 
-		j->kernel->pack_t(key_head(j, j->k, p->type, b, h, i), rows, d,
-		    fwd_keys(j, u) + i * d);
-		j->kernel->pack(key_head(j, j->v, p->type, b, h, i), rows, d,
-		    dp, fwd_values(j, u) + i * dp);
+		j->kernel->pack_fwd(key_head(j, j->k, p->type, b, h, i),
+		    key_head(j, j->v, p->type, b, h, i), rows_of(p->sk, block),
+		    p->d, fwd_keys(j, u) + block * step(p),
+		    fwd_values(j, u) + block * step(p));
 	}
 }
 
@@ -160,10 +188,10 @@ fwd_block(const struct job *j, uint32_t unit, uint32_t u, uint32_t g,
 	struct fwd_task t = {
 		.mask = &j->mask, .b = b, .block = block,
 		.rows = rows_of(p->sq, block),
-		.d = p->d, .dp = padded_d(p),
+		.d = p->d, .step = step(p),
 		.q = query_head(j, j->q, p->type, b, h, i),
 		.o = query_head(j, j->o, j->merge ? LT_F32 : p->type, b, h, i),
-		.kt = fwd_keys(j, u), .v = fwd_values(j, u),
+		.k = fwd_keys(j, u), .v = fwd_values(j, u),
 		.z = j->z + (b * (size_t)p->sq + i) * heads + h,
 		.z_stride = heads, .merge = j->merge,
 	};
@@ -179,6 +207,7 @@ fwd_part(void *arg, int me, int parts)
 	const struct lt_attn *p = j->p;
 	uint32_t blocks = j->mask.q.blocks, all = p->b * p->k, first, t;
 
+	call(j->kernel->begin);
 	for (first = 0; first < all; first += j->group) {
 		uint32_t units = MIN(all - first, j->group), each = units * p->g;
 
@@ -194,6 +223,7 @@ fwd_part(void *arg, int me, int parts)
 		if (me == 0)
 			atomic_store(&j->next, 0);
 	}
+	call(j->kernel->end);
 }
 
 static void
@@ -201,7 +231,7 @@ fwd(struct lt_pool *pool, const struct lt_attn *p, const void *q,
     const void *k, const void *v, void *o, float *z, void *ws, bool merge)
 {
 	struct job j = {
-		.kernel = kernel_for_cpu(), .pool = pool, .p = p,
+		.kernel = kernel_for_cpu(p), .pool = pool, .p = p,
 		.q = q, .k = k, .v = v, .o = o, .z = z, .merge = merge,
 		.ws = (float *)((char *)ws + attn_mask_bytes(p)),
 		.group = fwd_group(p),
@@ -245,7 +275,7 @@ lt_attn_delta(struct lt_pool *pool, const struct lt_attn *p, const void *dout,
     const void *o, float *delta)
 {
 	struct job j = {
-		.kernel = kernel_for_cpu(), .p = p, .dout = dout,
+		.kernel = vectors_for_cpu(), .p = p, .dout = dout,
 		.o = (void *)o, .z = delta,
 	};
 
@@ -266,7 +296,7 @@ alone_floats(const struct lt_attn *p)
 {
 	size_t sq = padded_rows(p->sq), sk = padded_rows(p->sk);
 
-	return sk * padded_d(p) * 5 + sq * padded_d(p) * 3 + sq * 2;
+	return sk * row_floats(p) * 5 + sq * row_floats(p) * 3 + sq * 2;
 }
 
 static size_t
@@ -274,7 +304,7 @@ together_floats(const struct lt_attn *p)
 {
 	size_t sq = padded_rows(p->sq), sk = padded_rows(p->sk);
 
-	return sk * padded_d(p) * 3 + sq * padded_d(p) * 2 * p->g +
+	return sk * row_floats(p) * 3 + sq * row_floats(p) * 2 * p->g +
 	    sq * 2 * p->g;
 }
 
@@ -301,7 +331,7 @@ static struct unit
 unit_at(const struct lt_attn *p, float *ws, uint32_t heads)
 {
 	size_t sq = padded_rows(p->sq), sk = padded_rows(p->sk);
-	size_t d = padded_d(p);
+	size_t d = row_floats(p);
 	struct unit u;
 
 	u.k = ws;
@@ -323,14 +353,11 @@ pack_keys(const struct job *j, const struct unit *u, uint32_t unit,
 {
 	const struct lt_attn *p = j->p;
 	uint32_t b = unit / p->k, h = unit % p->k;
-	size_t i = (size_t)block * AB, d = p->d, dp = padded_d(p);
-	struct head k = key_head(j, j->k, p->type, b, h, i);
-	struct head v = key_head(j, j->v, p->type, b, h, i);
-	int rows = rows_of(p->sk, block);
+	size_t i = (size_t)block * AB, at = block * step(p);
 
-	j->kernel->pack(k, rows, d, dp, u->k + i * dp);
-	j->kernel->pack_t(k, rows, d, u->kt + i * d);
-	j->kernel->pack_t(v, rows, d, u->vt + i * d);
+	j->kernel->pack_keys(key_head(j, j->k, p->type, b, h, i),
+	    key_head(j, j->v, p->type, b, h, i), rows_of(p->sk, block), p->d,
+	    u->k + at, u->kt + at, u->vt + at);
 }
 
 /* Rows of query head g of the unit, as packed head `to`.  A row that saw
@@ -341,16 +368,15 @@ pack_queries(const struct job *j, const struct unit *u, uint32_t unit,
 {
 	const struct lt_attn *p = j->p;
 	uint32_t b = unit / p->k, h = unit % p->k * p->g + g;
-	size_t heads = (size_t)p->k * p->g, dp = padded_d(p);
+	size_t heads = (size_t)p->k * p->g, row = row_floats(p);
 	size_t i = (size_t)block * AB, at = to * padded_rows(p->sq) + i;
 	const float *z = j->z + (b * (size_t)p->sq + i) * heads + h;
 	const float *delta = j->delta + (b * (size_t)p->sq + i) * heads + h;
 	int rows = rows_of(p->sq, block), r;
 
-	j->kernel->pack(query_head(j, j->q, p->type, b, h, i), rows, p->d, dp,
-	    u->q + at * dp);
-	j->kernel->pack(query_head(j, j->dout, p->type, b, h, i), rows, p->d,
-	    dp, u->dout + at * dp);
+	j->kernel->pack_queries(query_head(j, j->q, p->type, b, h, i),
+	    query_head(j, j->dout, p->type, b, h, i), rows, p->d,
+	    u->q + at * row, u->dout + at * row);
 	for (r = 0; r < AB; r++) {
 		bool none = r >= rows || z[r * heads] == -__builtin_inff();
 
@@ -362,13 +388,13 @@ pack_queries(const struct job *j, const struct unit *u, uint32_t unit,
 static struct bwd_head
 head_of(const struct job *j, const struct unit *u, uint32_t unit, uint32_t to)
 {
-	size_t sq = padded_rows(j->p->sq), dp = padded_d(j->p);
+	size_t sq = padded_rows(j->p->sq), row = row_floats(j->p);
 
 	return (struct bwd_head){
 		.mask = &j->mask, .b = unit / j->p->k,
-		.d = j->p->d, .dp = dp,
+		.d = j->p->d, .step = step(j->p),
 		.k = u->k, .kt = u->kt, .vt = u->vt,
-		.q = u->q + to * sq * dp, .dout = u->dout + to * sq * dp,
+		.q = u->q + to * sq * row, .dout = u->dout + to * sq * row,
 		.z2 = u->z2 + to * sq, .delta = u->delta + to * sq,
 	};
 }
@@ -385,7 +411,7 @@ put_keys(const struct job *j, const float *in, void *out, uint32_t unit,
 {
 	const struct lt_attn *p = j->p;
 
-	j->kernel->unpack(in, rows_of(p->sk, block), p->d, padded_d(p),
+	j->kernel->unpack_keys(in, rows_of(p->sk, block), p->d,
 	    key_head(j, out, grad_type(p), unit / p->k, unit % p->k,
 	    (size_t)block * AB), p->acc);
 }
@@ -396,33 +422,45 @@ put_queries(const struct job *j, const float *in, uint32_t unit, uint32_t g,
 {
 	const struct lt_attn *p = j->p;
 
-	j->kernel->unpack(in, rows_of(p->sq, block), p->d, padded_d(p),
+	j->kernel->unpack_queries(in, rows_of(p->sq, block), p->d,
 	    query_head(j, j->dq, grad_type(p), unit / p->k,
 	    unit % p->k * p->g + g, (size_t)block * AB), p->acc);
 }
 
+/* Blocks of queries [from, to) against all keys. */
+static void
+alone_span(const struct job *j, const struct unit *u, const struct bwd_head *h,
+    uint32_t from, uint32_t to)
+{
+	uint32_t nk = j->mask.k.blocks, i, n;
+
+	for (n = 0; n < nk; n++)
+		for (i = from; i < to; i++) {
+			enum block_kind kind =
+			    lt_attn_block(&j->mask, h->b, i, n);
+
+			if (kind != BLOCK_EMPTY)
+				j->kernel->bwd(h, i, n, kind,
+				    u->dq + i * h->step, u->dk + n * h->step,
+				    u->dv + n * h->step);
+		}
+}
+
+/* As many queries at a time as stay in the second cache. */
 static void
 alone_head(const struct job *j, const struct unit *u, uint32_t unit, uint32_t g)
 {
-	uint32_t nq = j->mask.q.blocks, nk = j->mask.k.blocks, i, n;
+	uint32_t nq = j->mask.q.blocks, i;
 	struct bwd_head h = head_of(j, u, unit, 0);
-	size_t block = (size_t)AB * h.dp;
+	uint32_t span = MAX(SPAN_FLOATS / (3 * h.step), 1);
 
 	for (i = 0; i < nq; i++)
 		pack_queries(j, u, unit, g, 0, i);
-	memset(u->dq, 0, nq * block * sizeof(float));
-	for (n = 0; n < nk; n++)
-		for (i = 0; i < nq; i++) {
-			enum block_kind kind =
-			    lt_attn_block(&j->mask, h.b, i, n);
-
-			if (kind != BLOCK_EMPTY)
-				j->kernel->bwd(&h, i, n, kind,
-				    u->dq + i * block, u->dk + n * block,
-				    u->dv + n * block);
-		}
+	memset(u->dq, 0, nq * h.step * sizeof(float));
+	for (i = 0; i < nq; i += span)
+		alone_span(j, u, &h, i, MIN(i + span, nq));
 	for (i = 0; i < nq; i++)
-		put_queries(j, u->dq + i * block, unit, g, i);
+		put_queries(j, u->dq + i * h.step, unit, g, i);
 }
 
 static void
@@ -431,10 +469,11 @@ alone_part(void *arg, int me, int parts)
 	struct job *j = arg;
 	const struct lt_attn *p = j->p;
 	struct unit u = unit_at(p, j->ws + me * alone_floats(p), 1);
-	size_t block = AB * padded_d(p);
+	size_t block = step(p);
 	uint32_t nk = j->mask.k.blocks, unit, g, n;
 
 	(void)parts;
+	call(j->kernel->begin);
 	while ((unit = atomic_fetch_add(&j->next, 1)) < p->b * p->k) {
 		for (n = 0; n < nk; n++)
 			pack_keys(j, &u, unit, n);
@@ -447,6 +486,7 @@ alone_part(void *arg, int me, int parts)
 			put_keys(j, u.dv + n * block, j->dv, unit, n);
 		}
 	}
+	call(j->kernel->end);
 }
 
 /* dk and dv of one block of keys. */
@@ -456,7 +496,7 @@ together_keys(const struct job *j, const struct unit *u, uint32_t unit,
 {
 	_Alignas(64) float dk[AB * LT_ATTN_D_MAX], dv[AB * LT_ATTN_D_MAX];
 	uint32_t nq = j->mask.q.blocks, g, i;
-	size_t bytes = AB * padded_d(j->p) * sizeof(float);
+	size_t bytes = step(j->p) * sizeof(float);
 
 	memset(dk, 0, bytes);
 	memset(dv, 0, bytes);
@@ -483,7 +523,7 @@ together_queries(const struct job *j, const struct unit *u, uint32_t unit,
 	struct bwd_head h = head_of(j, u, unit, g);
 	uint32_t nk = j->mask.k.blocks, n;
 
-	memset(dq, 0, AB * padded_d(j->p) * sizeof(float));
+	memset(dq, 0, step(j->p) * sizeof(float));
 	for (n = 0; n < nk; n++) {
 		enum block_kind kind = lt_attn_block(&j->mask, h.b, i, n);
 
@@ -502,6 +542,7 @@ together_part(void *arg, int me, int parts)
 	uint32_t nq = j->mask.q.blocks, nk = j->mask.k.blocks;
 	uint32_t unit, t, rows = nq * p->g;
 
+	call(j->kernel->begin);
 	for (unit = 0; unit < p->b * p->k; unit++) {
 		for (t = me; t < nk; t += parts)
 			pack_keys(j, &u, unit, t);
@@ -519,6 +560,7 @@ together_part(void *arg, int me, int parts)
 		if (me == 0)
 			atomic_store(&j->next, 0);
 	}
+	call(j->kernel->end);
 }
 
 void
@@ -527,7 +569,7 @@ lt_attn_bwd(struct lt_pool *pool, const struct lt_attn *p, const void *dout,
     const float *delta, void *dq, void *dk, void *dv, void *ws)
 {
 	struct job j = {
-		.kernel = kernel_for_cpu(), .pool = pool, .p = p,
+		.kernel = kernel_for_cpu(p), .pool = pool, .p = p,
 		.q = q, .k = k, .v = v, .dout = dout,
 		.dq = dq, .dk = dk, .dv = dv,
 		.z = (float *)z, .delta = delta,

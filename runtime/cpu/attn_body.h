@@ -7,11 +7,16 @@
 
 #include "runtime/cpu/attn_kernel.h"
 #include "runtime/cpu/simd.h"
+#include "runtime/cpu/attn_row.h"
 
-#define LOG2E 1.44269504088896341f
-#define LN2 0.693147180559945309f
-#define NEVER (-1e30f) /* running maximum of a row that saw nothing yet */
 #define BV (AB / VL)   /* vectors per row of a block of scores */
+
+/* Widest vectors of any level: packed sizes do not depend on it. */
+static int
+padded(int d)
+{
+	return (d + 15) / 16 * 16;
+}
 
 /* 4 rows by nv vectors of C (+)= A B; A at a[i * si + p * sp]. */
 INLINE void
@@ -153,33 +158,38 @@ pack_t(struct head h, int rows, int d, float *out)
 		pack_t_type(h, LT_F32, rows, d, out);
 }
 
-/* One row of d elements out: y = x * a (+ y). */
-INLINE void
-put_row(const float *x, float a, int d, void *y, size_t at, enum lt_dtype t,
-    bool add)
-{
-	int j;
-
-	for (j = 0; j + VL <= d; j += VL) {
-		vf v = v_load(x + j) * v_set(a);
-
-		if (add)
-			v += v_get(y, at + j, t);
-		v_put(y, at + j, t, v);
-	}
-	for (; j < d; j++)
-		f_put(y, at + j, t,
-		    x[j] * a + (add ? f_get(y, at + j, t) : 0));
-}
-
 static void
-unpack(const float *in, int rows, int d, int dp, struct head h, bool add)
+unpack(const float *in, int rows, int d, struct head h, bool add)
 {
-	int i;
+	int i, dp = padded(d);
 
 	for (i = 0; i < rows; i++)
 		put_row(in + (size_t)i * dp, 1, d, (void *)h.data,
 		    i * h.stride, h.type, add);
+}
+
+static void
+pack_fwd(struct head k, struct head v, int rows, int d, float *pk, float *pv)
+{
+	pack_t(k, rows, d, pk);
+	pack(v, rows, d, padded(d), pv);
+}
+
+static void
+pack_keys(struct head k, struct head v, int rows, int d, float *pk, float *pkt,
+    float *pvt)
+{
+	pack(k, rows, d, padded(d), pk);
+	pack_t(k, rows, d, pkt);
+	pack_t(v, rows, d, pvt);
+}
+
+static void
+pack_queries(struct head q, struct head dout, int rows, int d, float *pq,
+    float *pdout)
+{
+	pack(q, rows, d, padded(d), pq);
+	pack(dout, rows, d, padded(d), pdout);
 }
 
 /* Visible keys of a block for one query. */
@@ -292,45 +302,16 @@ soften_masked(struct soft *x, int rows, int dp)
 		soften_row(x, r, dp, true);
 }
 
-/*
- * o and z of the block, or their merge into what is there:
- *	o <- o - sigmoid(zb - z) (o - ob),  z <- z - logsigmoid(z - zb)
- */
-static void
-finish_row(const struct fwd_task *t, struct soft *x, int r)
-{
-	float *row = x->o + (size_t)r * t->dp, *z = t->z + r * t->z_stride;
-	bool empty = x->max[r] == NEVER && x->sum[r] == 0; /* not NaN */
-	float zb = empty ? -INFINITY : (x->max[r] + log2f(x->sum[r])) * LN2;
-	float share = 1, a = empty ? 0 : 1 / x->sum[r], gap;
-	float *o = (float *)t->o.data + r * t->o.stride;
-	int c;
-
-	if (!t->merge || *z == -INFINITY) {
-		put_row(row, a, t->d, (void *)t->o.data, r * t->o.stride,
-		    t->o.type, false);
-		*z = zb;
-		return;
-	}
-	if (empty)
-		return;
-	gap = zb - *z;
-	share = gap > 0 ? 1 / (1 + expf(-gap)) : expf(gap) / (1 + expf(gap));
-	*z = gap > 0 ? zb + log1pf(expf(-gap)) : *z + log1pf(expf(gap));
-	for (c = 0; c < t->d; c++)
-		o[c] -= share * (o[c] - row[c] * a);
-}
-
 static void
 fwd(const struct fwd_task *t)
 {
 	_Alignas(64) struct soft x;
-	int rows = (t->rows + 3) / 4 * 4, r, i;
+	int rows = (t->rows + 3) / 4 * 4, dp = padded(t->d), r, i;
 	uint32_t j;
 
-	memset(x.o, 0, sizeof(float) * AB * t->dp);
-	pack(t->q, t->rows, t->d, t->dp, x.q);
-	for (i = 0; i < rows * t->dp; i += VL)
+	memset(x.o, 0, sizeof(float) * AB * dp);
+	pack(t->q, t->rows, t->d, dp, x.q);
+	for (i = 0; i < rows * dp; i += VL)
 		v_store(x.q + i,
 		    v_load(x.q + i) * v_set(t->mask->p->scale * LOG2E));
 	for (r = 0; r < AB; r++) {
@@ -342,18 +323,18 @@ fwd(const struct fwd_task *t)
 
 		if (kind == BLOCK_EMPTY)
 			continue;
-		scores(rows, t->d, x.q, t->dp,
-		    t->kt + (size_t)j * t->d * AB, x.s);
+		scores(rows, t->d, x.q, dp,
+		    t->k + j * t->step, x.s);
 		if (kind == BLOCK_PART) {
 			hide(t, j, x.s);
-			soften_masked(&x, t->rows, t->dp);
+			soften_masked(&x, t->rows, dp);
 		} else {
-			soften(&x, t->rows, t->dp);
+			soften(&x, t->rows, dp);
 		}
-		weigh(rows, t->dp, AB, x.s, t->v + (size_t)j * AB * t->dp, x.o);
+		weigh(rows, dp, AB, x.s, t->v + j * t->step, x.o);
 	}
 	for (r = 0; r < t->rows; r++)
-		finish_row(t, &x, r);
+		finish_row(t, r, x.o + (size_t)r * dp, x.max[r], x.sum[r]);
 }
 
 /* p = 2^(c s - z2), s <- p * (dp - delta) * scale, in place of scores. */
@@ -405,20 +386,21 @@ bwd(const struct bwd_head *h, uint32_t i, uint32_t j, enum block_kind kind,
     float *dq, float *dk, float *dv)
 {
 	_Alignas(64) float p[AB * AB], ds[AB * AB];
-	size_t rows = (size_t)i * AB * h->dp, cols = (size_t)j * AB;
+	size_t rows = i * h->step, cols = j * h->step;
+	int dp = padded(h->d);
 
-	scores(AB, h->d, h->q + rows, h->dp, h->kt + cols * h->d, p);
-	scores(AB, h->d, h->dout + rows, h->dp, h->vt + cols * h->d, ds);
+	scores(AB, h->d, h->q + rows, dp, h->kt + cols, p);
+	scores(AB, h->d, h->dout + rows, dp, h->vt + cols, ds);
 	if (kind == BLOCK_PART)
 		grad_rows_masked(h, i, j, p, ds);
 	else
 		grad_rows(h, i, j, p, ds);
 	if (dv != NULL)
-		weigh_t(h->dp, AB, p, h->dout + rows, dv);
+		weigh_t(dp, AB, p, h->dout + rows, dv);
 	if (dk != NULL)
-		weigh_t(h->dp, AB, ds, h->q + rows, dk);
+		weigh_t(dp, AB, ds, h->q + rows, dk);
 	if (dq != NULL)
-		weigh(AB, h->dp, AB, ds, h->k + cols * h->dp, dq);
+		weigh(AB, dp, AB, ds, h->k + cols, dq);
 }
 
 INLINE float
@@ -443,9 +425,11 @@ dot(const void *a, const void *b, size_t at, int n, enum lt_dtype t)
 }
 
 const struct attn_kernel ATTN_NAME = {
-	.pack = pack,
-	.pack_t = pack_t,
-	.unpack = unpack,
+	.pack_fwd = pack_fwd,
+	.pack_keys = pack_keys,
+	.pack_queries = pack_queries,
+	.unpack_keys = unpack,
+	.unpack_queries = unpack,
 	.fwd = fwd,
 	.bwd = bwd,
 	.dot = dot,

@@ -21,12 +21,12 @@
 
 #define LT_SIMD 16
 #include "runtime/cpu/simd.h"
+#include "runtime/cpu/tile_pack.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define KC 768  /* depth of a block */
 #define MC 1024 /* rows of a chunk */
 #define NC 2048 /* columns of a strip */
-#define PANEL TILE_PANEL
 
 struct job {
 	const struct gemm_tile *tile;
@@ -64,128 +64,6 @@ equal_part(uint32_t n, uint32_t most, uint32_t unit)
 
 /* ---- packing ---- */
 
-typedef __m512i half32; /* 32 bf16 */
-
-/* n <= 32 elements, zeros after them */
-INLINE half32
-load_half(const uint16_t *p, int n)
-{
-	return n >= 32 ? _mm512_loadu_si512(p) :
-	    _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
-}
-
-/* 16 rows of 16 pairs, transposed as pairs. */
-INLINE void
-transpose_pairs(half32 r[16])
-{
-	vf t[16];
-	int i;
-
-	UNROLL
-	for (i = 0; i < 16; i++)
-		t[i] = (vf)r[i];
-	v_transpose(t);
-	UNROLL
-	for (i = 0; i < 16; i++)
-		r[i] = (half32)t[i];
-}
-
-/* k is contiguous: rows as they are, to a tile of A. */
-static void
-pack_rows(const uint16_t *x, uint64_t ld, int rows, int depth, uint16_t *out)
-{
-	int i;
-
-	for (i = 0; i < PANEL; i++, out += 32) {
-		half32 v = i < rows ? load_half(x + i * ld, depth) :
-		    _mm512_setzero_si512();
-
-		_mm512_store_si512(out, v);
-	}
-}
-
-/* k is contiguous: rows become columns of pairs, to a tile of B. */
-static void
-pack_rows_paired(const uint16_t *x, uint64_t ld, int rows, int depth,
-    uint16_t *out)
-{
-	int i, h;
-
-	for (h = 0; h < PANEL; h += 16, out += TILE_STEP / 2) {
-		half32 r[16];
-
-		UNROLL
-		for (i = 0; i < 16; i++)
-			r[i] = h + i < rows ?
-			    load_half(x + (h + i) * ld, depth) :
-			    _mm512_setzero_si512();
-		transpose_pairs(r);
-		UNROLL
-		for (i = 0; i < 16; i++)
-			_mm512_store_si512(out + i * 32, r[i]);
-	}
-}
-
-/* Pairs of rows p and p + 1 of x: elements 0..15 and 16..31. */
-INLINE void
-pair_up(const uint16_t *x, uint64_t ld, int p, int cols, int depth,
-    half32 *low, half32 *high)
-{
-	static const _Alignas(64) uint16_t index[2][32] = {
-		{ 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8,
-		    40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15,
-		    47 },
-		{ 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23,
-		    55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30,
-		    62, 31, 63 },
-	};
-	half32 a = _mm512_setzero_si512(), b = a;
-
-	if (p < depth)
-		a = load_half(x + p * ld, cols);
-	if (p + 1 < depth)
-		b = load_half(x + (p + 1) * ld, cols);
-	*low = _mm512_permutex2var_epi16(a,
-	    _mm512_load_si512(index[0]), b);
-	*high = _mm512_permutex2var_epi16(a,
-	    _mm512_load_si512(index[1]), b);
-}
-
-/* k goes down: rows two by two, to a tile of B. */
-static void
-pack_cols_paired(const uint16_t *x, uint64_t ld, int cols, int depth,
-    uint16_t *out)
-{
-	int p;
-
-	for (p = 0; p < 16; p++, out += 32) {
-		half32 low, high;
-
-		pair_up(x, ld, 2 * p, cols, depth, &low, &high);
-		_mm512_store_si512(out, low);
-		_mm512_store_si512(out + TILE_STEP / 2, high);
-	}
-}
-
-/* k goes down: columns become rows, to a tile of A. */
-static void
-pack_cols(const uint16_t *x, uint64_t ld, int cols, int depth, uint16_t *out)
-{
-	half32 low[16], high[16];
-	int p;
-
-	UNROLL
-	for (p = 0; p < 16; p++)
-		pair_up(x, ld, 2 * p, cols, depth, &low[p], &high[p]);
-	transpose_pairs(low);
-	transpose_pairs(high);
-	UNROLL
-	for (p = 0; p < 16; p++) {
-		_mm512_store_si512(out + p * 32, low[p]);
-		_mm512_store_si512(out + TILE_STEP / 2 + p * 32, high[p]);
-	}
-}
-
 typedef void pack_fn(const uint16_t *x, uint64_t ld, int n, int depth,
     uint16_t *out);
 
@@ -211,7 +89,7 @@ pack_block(const struct job *j, const struct block *b, int me, int parts)
 
 	for (i = me; i < b->pm + b->pn; i += parts) {
 		bool is_a = i < b->pm;
-		uint32_t at = (is_a ? i : i - b->pm) * PANEL;
+		uint32_t at = (is_a ? i : i - b->pm) * TILE_PANEL;
 		bool down = is_a ? g->ta : !g->tb;
 		uint64_t x = (is_a ? b->m0 : b->n0) + at, k = b->k0;
 		uint64_t ld = is_a ? g->lda : g->ldb;
@@ -219,8 +97,8 @@ pack_block(const struct job *j, const struct block *b, int me, int parts)
 
 		pack_panel(is_a ? pack_a : pack_b,
 		    (is_a ? j->a : j->b) + (down ? k * ld + x : x * ld + k),
-		    ld, down, MIN(left, (uint32_t)PANEL), b->kc,
-		    (is_a ? b->a : b->b) + at / PANEL * panel);
+		    ld, down, MIN(left, (uint32_t)TILE_PANEL), b->kc,
+		    (is_a ? b->a : b->b) + at / TILE_PANEL * panel);
 	}
 }
 
@@ -273,7 +151,7 @@ finish_type(const struct job *j, const struct block *b, const float *sum,
 
 		for (c = 0; c < cols; c += 16) {
 			int n = MIN(cols - c, 16);
-			vf v = v_load(sum + i * PANEL + c);
+			vf v = v_load(sum + i * TILE_PANEL + c);
 
 			if (add)
 				v += get_some(j->c, at + c, t, n);
@@ -305,7 +183,7 @@ round_square(const float *sum, uint16_t *c, uint64_t ldc)
 {
 	int i;
 
-	for (i = 0; i < PANEL; i++, sum += PANEL, c += ldc) {
+	for (i = 0; i < TILE_PANEL; i++, sum += TILE_PANEL, c += ldc) {
 		v_to_bf16(c, v_load(sum));
 		v_to_bf16(c + 16, v_load(sum + 16));
 	}
@@ -315,18 +193,18 @@ round_square(const float *sum, uint16_t *c, uint64_t ldc)
 static void
 square(const struct job *j, const struct block *b, uint32_t pi, uint32_t pn)
 {
-	_Alignas(64) float sum[PANEL * PANEL];
+	_Alignas(64) float sum[TILE_PANEL * TILE_PANEL];
 	const struct lt_gemm *g = j->g;
 	size_t panel = (size_t)b->steps * TILE_STEP;
 	const uint16_t *pa = b->a + pi * panel, *pb = b->b + pn * panel;
-	uint32_t i0 = b->m0 + pi * PANEL, n0 = b->n0 + pn * PANEL;
-	int rows = MIN(b->mc - pi * PANEL, (uint32_t)PANEL);
-	int cols = MIN(b->nc - pn * PANEL, (uint32_t)PANEL);
-	bool whole = rows == PANEL && cols == PANEL;
+	uint32_t i0 = b->m0 + pi * TILE_PANEL, n0 = b->n0 + pn * TILE_PANEL;
+	int rows = MIN(b->mc - pi * TILE_PANEL, (uint32_t)TILE_PANEL);
+	int cols = MIN(b->nc - pn * TILE_PANEL, (uint32_t)TILE_PANEL);
+	bool whole = rows == TILE_PANEL && cols == TILE_PANEL;
 	bool plain = j->epi == NULL || !b->last;
 	bool add = g->acc || !b->first;
 	float *part = j->strip == NULL ? NULL :
-	    j->strip + ((size_t)pi * (j->nc_max / PANEL) + pn) * PANEL * PANEL;
+	    j->strip + ((size_t)pi * (j->nc_max / TILE_PANEL) + pn) * TILE_PANEL * TILE_PANEL;
 
 	if (g->c == LT_F32 && whole && plain) {
 		j->tile->product(b->steps, pa, pb,
@@ -334,12 +212,12 @@ square(const struct job *j, const struct block *b, uint32_t pi, uint32_t pn)
 		return;
 	}
 	if (part != NULL && !b->last) {
-		j->tile->product(b->steps, pa, pb, part, PANEL, !b->first);
+		j->tile->product(b->steps, pa, pb, part, TILE_PANEL, !b->first);
 		return;
 	}
 	if (part == NULL)
 		part = sum;
-	j->tile->product(b->steps, pa, pb, part, PANEL,
+	j->tile->product(b->steps, pa, pb, part, TILE_PANEL,
 	    part != sum && !b->first);
 	if (g->c == LT_BF16 && whole && plain)
 		round_square(part, (uint16_t *)j->c + i0 * g->ldc + n0, g->ldc);
@@ -417,8 +295,8 @@ part(void *arg, int me, int parts)
 		for (b.n0 = 0; b.n0 < g->n; b.n0 += j->nc_max) {
 			b.mc = MIN(g->m - b.m0, j->mc_max);
 			b.nc = MIN(g->n - b.n0, j->nc_max);
-			b.pm = ceil_div(b.mc, PANEL);
-			b.pn = ceil_div(b.nc, PANEL);
+			b.pm = ceil_div(b.mc, TILE_PANEL);
+			b.pn = ceil_div(b.nc, TILE_PANEL);
 			choose_rects(&b, parts);
 			run_depth(j, &b, &turn, me, parts);
 		}
@@ -434,7 +312,7 @@ needs_strip(const struct lt_gemm *g)
 size_t
 lt_gemm_tile_workspace(const struct lt_gemm *g)
 {
-	size_t mc = equal_part(g->m, MC, PANEL), nc = equal_part(g->n, NC, PANEL);
+	size_t mc = equal_part(g->m, MC, TILE_PANEL), nc = equal_part(g->n, NC, TILE_PANEL);
 	size_t bytes = 2 * (mc + nc) * equal_part(g->k, KC, 32) * 2;
 
 	return needs_strip(g) ? bytes + mc * nc * sizeof(float) : bytes;
@@ -449,8 +327,8 @@ lt_gemm_tile(const struct gemm_tile *tile, struct lt_pool *pool,
 		.tile = tile, .pool = pool, .g = g, .epi = epi,
 		.a = a, .b = b, .c = c,
 		.kc = equal_part(g->k, KC, 32),
-		.mc_max = equal_part(g->m, MC, PANEL),
-		.nc_max = equal_part(g->n, NC, PANEL),
+		.mc_max = equal_part(g->m, MC, TILE_PANEL),
+		.nc_max = equal_part(g->n, NC, TILE_PANEL),
 	};
 	size_t half = (size_t)(j.mc_max + j.nc_max) * j.kc;
 

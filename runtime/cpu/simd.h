@@ -3,6 +3,7 @@
  * written once with these and included by one file per level:
  *
  *	#define LT_SIMD 16                  lanes: 16, 8 or 4 floats
+ *	#define LT_SIMD_BF16                optional, with 16: AVX512-BF16 too
  *	#include "runtime/cpu/simd.h"
  *	... body ...
  *	#include "runtime/cpu/simd_end.h"
@@ -26,7 +27,9 @@
 #include <immintrin.h>
 #endif
 
-#if LT_SIMD == 16
+#if LT_SIMD == 16 && defined(LT_SIMD_BF16)
+#define SIMD_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"
+#elif LT_SIMD == 16
 #define SIMD_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
 #elif LT_SIMD == 8
 #define SIMD_TARGET "avx2,fma"
