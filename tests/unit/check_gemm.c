@@ -82,8 +82,9 @@ compare(const struct lt_gemm *g, const struct lt_gemm_epilogue *e,
 			if (fabs(got - want) <= tol)
 				continue;
 			ck_abort_msg("%ux%ux%u t%d%d acc%d in%d "
-			    "out%d [%u,%u]: got %.9g want %.9g tol %.3g", g->m, g->n, g->k, g->ta,
-			    g->tb, g->acc, g->a, g->c, i, j, got, want, tol);
+			    "out%d [%u,%u]: got %.9g want %.9g tol %.3g",
+			    g->m, g->n, g->k, g->ta, g->tb, g->acc, g->a, g->c,
+			    i, j, got, want, tol);
 		}
 }
 
