@@ -64,23 +64,34 @@ open_val(struct lt_data *d, const struct lt_recipe *r, uint64_t window)
 	    too_short(&d->val, " of held-out data", window) : LT_OK;
 }
 
+/* Evaluation is counted in batches of a step, so that it reads the same
+ * windows however the plan cuts a step into microbatches. */
+static int64_t
+count_val(struct lt_data *d, const struct lt_program *p)
+{
+	uint64_t micro = (uint64_t)p->micro, batch = (uint64_t)p->batch, all;
+	int64_t want = p->recipe.eval_batches;
+
+	d->val_windows = (d->val.count - 1) / (uint64_t)p->seq;
+	all = d->val_windows / (micro * batch) * micro;
+	if (all == 0)
+		all = d->val_windows > batch ? d->val_windows / batch : 1;
+	if (want < 1)
+		return 0;
+	return (uint64_t)want < all / micro ? want * p->micro : (int64_t)all;
+}
+
 static void
 count_windows(struct lt_data *d, const struct lt_program *p)
 {
-	uint64_t seq = (uint64_t)p->seq, batch = (uint64_t)p->batch, all;
+	uint64_t seq = (uint64_t)p->seq;
 
 	/* one less than fit, so that the shift can take every phase */
 	d->windows = (d->train.count - seq) / seq;
 	if (d->windows == 0)
 		d->windows = 1;
 	d->slack = d->train.count - 1 - d->windows * seq;
-	if (!d->val.count)
-		return;
-	d->val_windows = (d->val.count - 1) / seq;
-	all = d->val_windows > batch ? d->val_windows / batch : 1;
-	d->val_batches = p->recipe.eval_batches;
-	if ((uint64_t)d->val_batches > all)
-		d->val_batches = (int64_t)all;
+	d->val_batches = d->val.count ? count_val(d, p) : 0;
 }
 
 int

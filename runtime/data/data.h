@@ -32,7 +32,7 @@ struct lt_data {
 	struct lt_part train, val; /* val.count 0: nothing held out */
 	uint64_t windows, slack;   /* of train: per epoch, and for the shift */
 	uint64_t val_windows;
-	int64_t val_batches;       /* of an evaluation */
+	int64_t val_batches;       /* microbatches of an evaluation */
 	uint64_t seed;
 	char id[96];               /* contents: count of tokens and a hash */
 };

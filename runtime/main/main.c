@@ -220,6 +220,7 @@ run_all(struct lt *rt)
 		return fflush(stdout) == 0 ? LT_OK :
 		    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
 	}
+	rc = rc ? rc : lt_sample_check(rt);
 	rc = rc ? rc : open_out(run);
 	rc = rc ? rc : open_machine(rt);
 	rc = rc ? rc : open_state(rt);

@@ -24,22 +24,27 @@ flops_text(double x, char buf[32])
 }
 
 static void
-put_data(FILE *f, const struct lt_data *d)
+put_data(FILE *f, const struct lt_run *run)
 {
+	const struct lt_data *d = &run->data;
+	double samples = (double)(run->opt.steps * run->prog.micro *
+	    run->prog.batch);
+
 	if (!d->file.path) {
 		fputs("data       none given (--data PATH)\n", f);
 		return;
 	}
 	fprintf(f, "data       %s: %s; %" PRIu64 " tokens, %" PRIu64
-	    " sequences per epoch\n", d->file.path,
-	    lt_format_name(d->file.format), d->train.count, d->windows);
+	    " sequences, read %.3g times\n", d->file.path,
+	    lt_format_name(d->file.format), d->train.count, d->windows,
+	    samples / (double)d->windows);
 	if (!d->val.count)
 		fputs("held out   nothing\n", f);
 	else
 		fprintf(f, "held out   %s%s; %" PRIu64 " tokens, %" PRId64
-		    " batches per evaluation\n", d->val.tokens == &d->file ?
+		    " sequences per evaluation\n", d->val.tokens == &d->file ?
 		    "the end of " : "", d->val.tokens->path, d->val.count,
-		    d->val_batches);
+		    d->val_batches * run->prog.batch);
 }
 
 static void
@@ -76,7 +81,7 @@ put_plan(FILE *f, const struct lt_run *run)
 	    ", learning rate %g to %g\n", run->opt.steps,
 	    lt_schedule_name(r), r->warmup, r->lr,
 	    lt_schedule_lr(r, run->opt.steps, run->opt.steps));
-	put_data(f, &run->data);
+	put_data(f, run);
 	put_memory(f, run);
 	fprintf(f, "machine    %d threads; %s\n", run->threads,
 	    lt_cpu_describe());

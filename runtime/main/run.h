@@ -43,6 +43,10 @@ void lt_header(const struct lt *rt);
 /* What --dry-run prints on stdout; needs prog, data, threads, opt. */
 void lt_plan_print(const struct lt *rt);
 
+/* Whether --sample and --prompt can be met; before anything is trained or
+ * written.  LT_OK, or an exit code after a message. */
+int lt_sample_check(const struct lt *rt);
+
 /* Generates opt.sample tokens after opt.prompt and prints them on stdout.
  * LT_OK, or an exit code after a message. */
 int lt_sample(struct lt *rt);

@@ -217,19 +217,47 @@ generate(struct lt *rt, int32_t *tok, size_t n, struct choice *choice)
 	    strerror(errno));
 }
 
+/* Room for the prompt, or for one token instead, and for the sample. */
+static int32_t *
+allocate(const struct lt_options *o)
+{
+	size_t n = (o->prompt ? strlen(o->prompt) : 0) + 1;
+
+	return calloc(n + (size_t)o->sample, sizeof(int32_t));
+}
+
+int
+lt_sample_check(const struct lt *rt)
+{
+	const struct lt_options *o = &rt->run->opt;
+	int32_t *tok;
+	size_t n;
+	int rc;
+
+	if (!o->sample)
+		return LT_OK;
+	if (!rt->prog->logits)
+		return lt_fail(LT_EXIT_CONFIG,
+		    "--sample: this program computes no logits");
+	tok = allocate(o);
+	rc = tok ? read_prompt(rt, tok, &n) :
+	    lt_fail(LT_EXIT_FAIL, "no memory for a sample");
+	free(tok);
+	return rc;
+}
+
 int
 lt_sample(struct lt *rt)
 {
-	const struct lt_run *run = rt->run;
-	size_t room = (run->opt.prompt ? strlen(run->opt.prompt) : 0) + 1;
-	size_t n;
-	int32_t *tok;
+	const struct lt_options *o = &rt->run->opt;
 	struct choice *choice;
+	int32_t *tok;
+	size_t n;
 	int rc;
 
-	if (!run->opt.sample || lt_signals_stop())
+	if (!o->sample || lt_signals_stop())
 		return LT_OK;
-	tok = calloc(room + (size_t)run->opt.sample, sizeof *tok);
+	tok = allocate(o);
 	choice = calloc((size_t)rt->prog->vocab, sizeof *choice);
 	if (!tok || !choice)
 		rc = lt_fail(LT_EXIT_FAIL, "no memory for a sample");

@@ -209,8 +209,8 @@ START_TEST(held_out_is_held_out)
 		for (int r = 0; r < ROWS; r++)
 			ck_assert_int_lt(f.io[1][r][SEQ - 1], 400);
 	}
-	ck_assert_int_eq((int)f.data.val_batches, 3);
-	for (int b = 0; b < 3; b++) {
+	ck_assert_int_eq((int)f.data.val_batches, 2 * MICRO);
+	for (int b = 0; b < 2 * MICRO; b++) {
 		ck_assert_int_eq(lt_data_load_val(&f.data, &f.rt, b), LT_OK);
 		for (int r = 0; r < BATCH; r++) {
 			ck_assert_int_ge(f.io[0][r][0], 400);
@@ -218,7 +218,8 @@ START_TEST(held_out_is_held_out)
 		}
 	}
 	memcpy(first, f.io[0], sizeof first);
-	ck_assert_int_eq(lt_data_load_val(&f.data, &f.rt, 2), LT_OK);
+	ck_assert_int_eq(lt_data_load_val(&f.data, &f.rt,
+	    2 * MICRO - 1), LT_OK);
 	ck_assert_mem_eq(first, f.io[0], sizeof first);
 	close_fixture(&f);
 }

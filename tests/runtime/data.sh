@@ -126,7 +126,7 @@ fails 2 "unknown data format 'parquet'" --data good --format parquet
 cp good shrinks
 FAKE_SLEEP=50 "$train" --data shrinks --steps 200 --threads 1 >out 2>err &
 pid=$!
-while ! grep -q '^step 1/' err; do sleep 0.1; done
+await '^step 1/' err $pid
 : >shrinks
 wait $pid
 got=$?

@@ -14,6 +14,7 @@
  *	FAKE_ABI       the version the program claims to be of
  *	FAKE_SPIN      "N": raise SIGTERM in step N; "-N": twice
  *	FAKE_EARLY     raise SIGINT before the first step
+ *	FAKE_LOGITS    set: the program has no such function
  *	FAKE_EOS       the separator; the program then reads documents
  */
 #include "config.h"
@@ -178,6 +179,8 @@ main(int argc, char **argv)
 	program.vocab = number("FAKE_VOCAB", V);
 	program.abi = (uint32_t)number("FAKE_ABI", LT_ABI);
 	program.arena[LT_ACT] += (uint64_t)number("FAKE_HUGE", 0) << 30;
+	if (setting("FAKE_LOGITS"))
+		program.logits = NULL;
 	if (setting("FAKE_SKIP"))
 		program.recipe.nan_policy = LT_NAN_SKIP;
 	if (setting("FAKE_EOS")) {

@@ -73,8 +73,17 @@ said err 'bytes, each a token; 5400 tokens'
 # a prompt of token numbers, and its errors
 run 0 --data nano.bin --steps 1 --threads 1 --sample 3 --prompt '116, 104 101'
 grep -qE '^116 104 101( [0-9]+){3}$' out || { cat out; failed=1; }
-run 2 --data nano.bin --steps 1 --threads 1 --sample 3 --prompt '116 256'
-said err "'256' does not begin with a token number from 0 to 255"
-run 2 --data nano.bin --steps 1 --threads 1 --sample 3 --prompt 'the'
-said err "'the' does not begin with a token number"
+fails 2 "'256' does not begin with a token number from 0 to 255" \
+    --data nano.bin --out run --sample 3 --prompt '116 256'
+fails 2 "'the' does not begin with a token number" \
+    --data nano.bin --out run --sample 3 --prompt the
+with FAKE_LOGITS=none fails 78 'this program computes no logits' \
+    --data nano.bin --out run --sample 3
+
+# bytes as text, with nothing that commands a terminal
+run 0 --data text --steps 1 --threads 1 --sample 1 \
+    --prompt "$(printf 'a\033[2Jb\tc\303\251\302\233d\377e\\')"
+printf 'a\\x1b[2Jb\tc\303\251\\xc2\\x9bd\\xffe\\' >wanted
+head -c "$(wc -c <wanted)" out >got
+same wanted got
 end

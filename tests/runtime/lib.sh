@@ -88,6 +88,14 @@ text() {
 	}' >"$2"
 }
 
+# await TEXT FILE PID: until the text is there, or the process is not
+await() {
+	while kill -0 "$3" 2>/dev/null && ! grep -q -e "$1" "$2" 2>/dev/null
+	do
+		sleep 0.02
+	done
+}
+
 same() {
 	if ! cmp -s "$1" "$2"; then
 		echo "FAIL: $1 and $2 differ"

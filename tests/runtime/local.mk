@@ -9,7 +9,8 @@ runtime_tests = \
 	%D%/learns.sh \
 	%D%/options.sh \
 	%D%/out.sh \
-	%D%/signals.sh
+	%D%/signals.sh \
+	%D%/terminal.sh
 TESTS += $(runtime_tests)
 EXTRA_DIST += $(runtime_tests) %D%/lib.sh
 
@@ -20,3 +21,8 @@ check_runtime_SOURCES = %D%/check_runtime.c
 check_runtime_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_runtime_LDADD = libloong_rt.a $(CHECK_LIBS)
 endif
+
+# Trainers as loongc makes them.
+TESTS += tests/train/tiny.sh
+EXTRA_DIST += tests/train/tiny.sh tests/train/tiny.lt
+tests/train/tiny.log: loongc$(EXEEXT) libloong_rt.a

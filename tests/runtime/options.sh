@@ -81,7 +81,7 @@ cp text dry
 [ "$(ls dry)" = text ] || { echo "FAIL: a dry run wrote"; failed=1; }
 said out '65536 parameters in 1 tensors'
 said out '30 steps, cosine, warmup 2, learning rate 0.05 to 0.005'
-said out 'text: bytes, each a token; 3600 tokens, 111 sequences per epoch'
+said out 'text: bytes, each a token; 3600 tokens, 111 sequences, read 2.16 times'
 said out 'held out   the end of text; 400 tokens'
 grep -qE '^memory +[0-9]+ bytes planned' out || failed=1
 [ -s err ] && { cat err; failed=1; }

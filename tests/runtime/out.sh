@@ -86,7 +86,7 @@ same whole.bin again.bin
 # two trainers
 FAKE_SLEEP=100 "$train" $t --steps 100 --out shared >out1 2>err1 &
 pid=$!
-while ! grep -q '^step 1/' err1; do sleep 0.1; done
+await '^step 1/' err1 $pid
 fails 74 "shared: another trainer, process $pid is using it" \
     $t --steps 20 --out shared
 kill -TERM $pid

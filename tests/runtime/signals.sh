@@ -21,7 +21,7 @@ unsaid log2 '"event":"end"'
 FAKE_SLEEP=50 sh -c 'trap - INT; exec "$0" "$@"' "$train" --data text \
     --steps 1000 --threads 1 >out 2>err &
 pid=$!
-while ! grep -q '^step 1/' err; do sleep 0.1; done
+await '^step 1/' err $pid
 kill -TERM $pid
 wait $pid
 got=$?
