@@ -158,6 +158,9 @@ lt_train(struct lt *rt)
 
 	lt_metrics_start(&run->metrics, run->point.step);
 	rt->training = true;
+	if (run->point.step >= run->opt.steps)
+		lt_note("nothing to train: step %" PRId64 " of %" PRId64
+		    " is done", run->point.step, run->opt.steps);
 	if (!lt_signals_stop())
 		rc = lt_evaluate(rt);
 	while (!rc && !lt_signals_stop() && run->point.step < run->opt.steps)

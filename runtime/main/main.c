@@ -8,6 +8,7 @@
 
 #include "runtime/cpu/cpu.h"
 #include "runtime/cpu/pool.h"
+#include "runtime/main/launch.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
@@ -30,14 +31,37 @@ check_program(const struct lt_program *p)
 	return LT_OK;
 }
 
-/* The recipe after the options, and the rest that follows from them. */
+/* The plan decides on the ranks; launchers and options only confirm. */
 static int
+check_ranks(const struct lt_program *p, int64_t nproc)
+{
+	struct lt_launch launch;
+	int64_t ranks = 1;
+
+	for (int i = 0; i < p->naxis; i++)
+		ranks *= p->axis_size[i];
+	lt_launch_find(&launch);
+	if (nproc != ranks)
+		return lt_fail(LT_EXIT_CONFIG,
+		    "--nproc %" PRId64 ": this trainer was compiled for %"
+		    PRId64 " rank%s; the plan decides", nproc, ranks,
+		    ranks == 1 ? "" : "s");
+	if (launch.ranks != ranks && launch.ranks > 1)
+		return lt_fail(LT_EXIT_CONFIG,
+		    "%s started this as rank %" PRId64 " of %" PRId64
+		    ", but it was compiled for %" PRId64 " rank%s",
+		    launch.by, launch.rank, launch.ranks, ranks,
+		    ranks == 1 ? "" : "s");
+	return LT_OK;
+}
+
+/* The recipe after the options, and the rest that follows from them. */
+static void
 configure(struct lt *rt, const struct lt_program *prog)
 {
 	struct lt_run *run = rt->run;
 	const struct lt_options *o = &run->opt;
 	struct lt_recipe *r = &run->prog.recipe;
-	int64_t ranks = 1;
 
 	run->prog = *prog;
 	r->train = o->data;
@@ -50,17 +74,9 @@ configure(struct lt *rt, const struct lt_program *prog)
 	r->keep_last = o->keep_last;
 	rt->prog = &run->prog;
 	rt->ranks = 1;
-	for (int i = 0; i < prog->naxis; i++)
-		ranks *= prog->axis_size[i];
-	if (o->nproc != ranks)
-		return lt_fail(LT_EXIT_CONFIG,
-		    "--nproc %" PRId64 ": this trainer was compiled for %"
-		    PRId64 " rank%s; the plan decides", o->nproc, ranks,
-		    ranks == 1 ? "" : "s");
 	run->threads = o->threads > 0 ? (int)o->threads : lt_cpu_cores();
 	for (int i = 0; i < prog->ntensor; i++)
 		run->bf16 |= prog->tensor[i].cast != UINT64_MAX;
-	return LT_OK;
 }
 
 static int
@@ -249,8 +265,11 @@ lt_main(int argc, char **argv, const struct lt_program *prog)
 	run.data.file.data.fd = run.data.file.index.fd = -1;
 	run.data.val_file.data.fd = run.data.val_file.index.fd = -1;
 	rc = check_program(prog);
-	rc = rc ? rc : configure(&rt, prog);
-	rc = rc ? rc : run_all(&rt);
+	rc = rc ? rc : check_ranks(prog, run.opt.nproc);
+	if (!rc) {
+		configure(&rt, prog);
+		rc = run_all(&rt);
+	}
 	close_run(&rt);
 	return rc;
 }

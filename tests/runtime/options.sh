@@ -32,6 +32,19 @@ fails 2 "--resume needs --out DIR" --data text --resume
 # the machine and the program
 fails 78 '--nproc 2: this trainer was compiled for 1 rank' --data text \
     --nproc 2 --out run
+started() {
+	with "$1" fails 78 "$2" --data text --out run
+}
+started 'RANK=3 WORLD_SIZE=4' \
+    'torchrun started this as rank 3 of 4, but it was compiled for 1 rank'
+started 'OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2' 'mpirun started this'
+started 'SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=2 SLURM_STEP_ID=0' 'srun started'
+alone() {
+	with "$1" run 0 --data text --steps 1 --quiet
+}
+alone 'SLURM_PROCID=0 SLURM_NTASKS=2 SLURM_STEP_NUM_TASKS=2'
+alone 'RANK=0 WORLD_SIZE=1'
+alone 'RANK=0 WORLD_SIZE=many'
 with "FAKE_ABI=99" fails 70 'generated for runtime version 99' --data text --out run
 with "FAKE_HUGE=1000000" fails 78 'no memory for' --data text
 

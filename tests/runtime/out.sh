@@ -37,6 +37,7 @@ same whole.steps parts.steps
 # nothing left to do: the sample of a finished run
 run 0 $t --steps 20 --out parts --resume --sample 20
 [ -s out ] || { echo "FAIL: no sample"; failed=1; }
+said err 'nothing to train: step 20 of 20 is done'
 unsaid err 'step 21'
 weights parts/step-000020 parts.bin
 same whole.bin parts.bin

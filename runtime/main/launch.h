@@ -1,0 +1,19 @@
+/*
+ * Who started this process, and as one of how many: torchrun, srun and
+ * mpirun say so in the environment.
+ */
+#ifndef LT_RUNTIME_MAIN_LAUNCH_H
+#define LT_RUNTIME_MAIN_LAUNCH_H
+
+#include <stdint.h>
+
+struct lt_launch {
+	const char *by; /* NULL: nobody, this process is alone */
+	int64_t rank, ranks;
+};
+
+/* The first launcher of launch.def that has set its variables to numbers;
+ * else alone: rank 0 of 1. */
+void lt_launch_find(struct lt_launch *);
+
+#endif
