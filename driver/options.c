@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/diag.h"
+
 #define AT(field) offsetof(struct options, field)
 const struct option_row option_rows[] = {
 #define GROUP(title) {OPTION_GROUP, 0, title, NULL, NULL, 0},
@@ -119,6 +121,25 @@ complain(const char *why, const char *what)
 	return false;
 }
 
+static bool
+complain_unknown(const char *text, size_t len)
+{
+	const char *names[64] = {0}, *near;
+	char name[64];
+	int n = 0;
+
+	for (int i = 0; i < option_count && n < 63; i++)
+		if (option_rows[i].kind != OPTION_GROUP)
+			names[n++] = option_rows[i].name;
+	snprintf(name, sizeof name, "%.*s", (int)(len < 63 ? len : 63), text);
+	near = diag_nearest(name, names);
+	if (!near)
+		return complain("unknown option", text - 2);
+	fprintf(stderr, "loongc: unknown option '--%s'; did you mean '--%s'?\n",
+	    text, near);
+	return false;
+}
+
 /* value: text behind '=' or the letter, or NULL. */
 static bool
 take(struct options *o, const struct option_row *row, struct words *w,
@@ -144,7 +165,7 @@ take_long(struct options *o, struct words *w, const char *text)
 	const struct option_row *row = find_long(text, len);
 
 	if (!row)
-		return complain("unknown option", text - 2);
+		return complain_unknown(text, len);
 	return take(o, row, w, text[len] ? text + len + 1 : NULL);
 }
 

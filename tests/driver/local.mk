@@ -8,6 +8,7 @@ driver_scripts = \
 	%D%/cc.sh \
 	%D%/files.sh \
 	%D%/hardened.sh \
+	%D%/injection.sh \
 	%D%/installed.sh \
 	%D%/options.sh \
 	%D%/verify.sh

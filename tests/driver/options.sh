@@ -26,6 +26,8 @@ done <"$tmp/names"
 
 says 2 "no file to compile"
 says 2 "unknown option '--frob'" --frob x.lir
+says 2 "did you mean '--verify'?" --verfy x.lir
+says 2 "did you mean '--after'?" --aftr=fuse x.lir
 says 2 "unknown option '-q'" -q x.lir
 says 2 "a value is missing for option '-o'" x.lir -o
 says 2 "a value is missing for option '--set'" x.lir --set
