@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "codegen/host.h"
+#include "ir/group.h"
 #include "ir/rules.h"
 
 enum { MASK_CAUSAL, MASK_FULL, MASK_WINDOW, MASK_SAME };
@@ -118,6 +119,8 @@ emit_head(struct emit *e, const struct op *op)
 	    emit_ltype((enum dtype)th->dtype));
 	const struct slot *s = op->scratch ?
 	    module_slot(e->m, op->scratch) : NULL;
+	const struct op *store = bwd && !e->place[op->out[2]->id] ?
+	    group_head_store(e->f, e->region, e->at) : NULL;
 
 	if (!s) {
 		emit_broken(e, op, "no scratch for the logits");
@@ -133,8 +136,10 @@ emit_head(struct emit *e, const struct op *op)
 	    emit_arg_ptr(e, w), emit_arg_ptr(e, &op->in[bwd + 2]));
 	emit_line(e, "    %s,", emit_result_ptr(e, op, 0));
 	if (bwd)
-		emit_line(e, "    %s, %s,", emit_value_ptr(e, op->out[1]),
-		    emit_value_ptr(e, op->out[2]));
+		emit_line(e, "    %s, %s, %s,", emit_value_ptr(e, op->out[1]),
+		    store ? emit_arg_ptr(e, &store->target) :
+		    emit_value_ptr(e, op->out[2]),
+		    store && store->target_add ? "true" : "false");
 	emit_line(e, "    %s, rt->arena[LT_WORK]);",
 	    emit_slot_ptr(e, s, NULL, DT_F32));
 }

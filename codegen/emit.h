@@ -16,6 +16,8 @@ struct emit {
 	FILE *out;
 	FILE *kernels;      /* text of the kernels, printed before the host */
 	struct func *f;     /* function being written */
+	const struct region *region; /* and where in it: region->op[at] */
+	int at;
 	int indent;
 	int nkernel;
 	int errors;

@@ -240,6 +240,8 @@ emit_statement(struct emit *e, struct region *r, int i)
 		if (g.op[0] != op)
 			return;
 	}
+	e->region = r;
+	e->at = i;
 	indent[e->indent < 8 ? e->indent : 8] = 0;
 	if (!silent(op))
 		emit_comment(e, e->out, indent, g.op, g.n);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "codegen/host.h"
+#include "ir/group.h"
 
 static uint64_t
 bytes_of(struct emit *e, const struct value *v)
@@ -251,6 +252,9 @@ emit_accum(struct emit *e, const struct op *op)
 {
 	const struct type *t = op->out[0]->type;
 
+	if (e->at > 0 && group_head_store(e->f, e->region, e->at - 1) == op &&
+	    !e->place[op->in[0].v->id])
+		return; /* the head has written there */
 	emit_line(e, "lt_accum(rt->pool, %" PRIu64 ", %s, %s, %s, %s);",
 	    type_local_count(e->m, t),
 	    emit_ltype((enum dtype)

@@ -293,6 +293,25 @@ group_collect(const struct region *r, int at, struct op_list *out)
 	return out->n;
 }
 
+/* ---- loss head ---- */
+
+const struct op *
+group_head_store(struct func *f, const struct region *r, int at)
+{
+	const struct op *head = r->op[at];
+	struct op *next;
+
+	if (head->code != OP_XENT_DOT_BWD || at + 1 >= r->n)
+		return NULL;
+	next = r->op[at + 1];
+	if (next->code != OP_ACCUM || next->in[0].kind != ARG_VALUE ||
+	    next->in[0].v != head->out[2] ||
+	    next->out[0]->type->dtype != DT_F32 ||
+	    group_used_outside(f, head->out[2], &next, 1))
+		return NULL;
+	return next;
+}
+
 /* ---- rope ---- */
 
 int

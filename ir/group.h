@@ -52,6 +52,14 @@ uint64_t group_blocks(uint64_t rows);
 uint64_t group_scratch(const struct module *m, struct op *const *op, int n);
 
 /*
+ * The store of the weight gradient that the loss head r->op[at] gives, if that
+ * follows at once and is its only use: the head then writes into the field,
+ * and the gradient has no place of its own.  NULL otherwise.
+ */
+const struct op *group_head_store(struct func *f, const struct region *r,
+    int at);
+
+/*
  * Rope reads cosines and sines by position from a table, one for all ropes of
  * the same dims and base: the name of its slot; which dim counts positions.
  */

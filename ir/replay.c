@@ -500,6 +500,11 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 	case OP_SAVE: save(p, f, op); break;
 	case OP_LOAD: load(p, f, op); break;
 	case OP_TAKE: take(p, f, op); break;
+	case OP_ACCUM:
+		if (i == 0 || group_head_store(f->f, r, i - 1) != op ||
+		    f->held[op->in[0].v->id].at.arena != NO_PLACE)
+			compute(p, f, g.op, 1);
+		break;
 	case OP_CONST:
 	case OP_YIELD:
 	case OP_RETURN: break; /* the loop or function collects these */

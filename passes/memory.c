@@ -451,14 +451,17 @@ in_group_only(struct plan *p, struct region *r, const struct value *v)
 static void place_region(struct plan *p, struct region *r);
 
 static void
-place_result(struct plan *p, struct region *r, struct op *op, int i)
+place_result(struct plan *p, struct region *r, int at, int i)
 {
+	struct op *op = r->op[at];
 	struct value *v = op->out[i];
 
 	if (v->bundle || v->slot || p->of[v->id] >= 0 || op->code == OP_TAKE)
 		return; /* take is an address inside its operand */
 	if (op->has_target && i == 0)
 		return;
+	if (i == 2 && group_head_store(p->f, r, at))
+		return; /* straight into its field */
 	if (in_group_only(p, r, v) && group_result(op, i) == RESULT_SPACE)
 		return;
 	if (called(p->f) && returned(p->f, v) && !v->slot)
@@ -550,7 +553,7 @@ place_region(struct plan *p, struct region *r)
 		struct op *op = r->op[i];
 
 		for (int j = 0; j < op->nout; j++)
-			place_result(p, r, op, j);
+			place_result(p, r, i, j);
 		if (op->code == OP_FOR)
 			place_region(p, &op->body);
 		place_scratch(p, r, i);

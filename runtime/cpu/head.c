@@ -176,7 +176,7 @@ lt_head(struct lt_pool *pool, const struct lt_head *p, const void *h,
 void
 lt_head_bwd(struct lt_pool *pool, const struct lt_head *p, float dn,
     const void *h, const void *w, const int32_t *labels, float *nll, void *dh,
-    float *dw, float *scratch, void *workspace)
+    float *dw, bool add_dw, float *scratch, void *workspace)
 {
 	struct rows a = layout(p, scratch);
 	double sum = 0;
@@ -197,7 +197,7 @@ lt_head_bwd(struct lt_pool *pool, const struct lt_head *p, float dn,
 		d = a.half ? (const void *)a.half : a.logits;
 		g = gemm_dh(p, a.n);
 		lt_gemm(pool, &g, d, w, (char *)dh + off, NULL, workspace);
-		g = gemm_dw(p, a.n, at > 0);
+		g = gemm_dw(p, a.n, add_dw || at > 0);
 		if (p->rows_are_width)
 			lt_gemm(pool, &g, (const char *)h + off, d, dw, NULL,
 			    workspace);

@@ -38,6 +38,6 @@ void lt_head(struct lt_pool *, const struct lt_head *, const void *h,
 /* dw is written, or added to if `add_dw`. */
 void lt_head_bwd(struct lt_pool *, const struct lt_head *, float dn,
     const void *h, const void *w, const int32_t *labels, float *nll, void *dh,
-    float *dw, float *scratch, void *workspace);
+    float *dw, bool add_dw, float *scratch, void *workspace);
 
 #endif
