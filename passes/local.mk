@@ -9,7 +9,10 @@ libpasses_a_SOURCES = \
 	%D%/grad.c %D%/grad.h \
 	%D%/grad_flow.c \
 	%D%/losshead.c \
-	%D%/memory.c \
+	%D%/memory.c %D%/memory.h \
+	%D%/memory_clock.c \
+	%D%/memory_offset.c \
+	%D%/memory_share.c \
 	%D%/pass.h \
 	%D%/passes.def \
 	%D%/pipeline.c \

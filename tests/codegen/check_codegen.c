@@ -173,7 +173,7 @@ START_TEST(as_interpreted)
 	snprintf(exe, sizeof exe, "codegen-%d.tmp", _i);
 	snprintf(out1, sizeof out1, "%s.out1", exe);
 	snprintf(out3, sizeof out3, "%s.out", exe);
-	program_compile(p, exe);
+	program_compile(p, exe, v->recompute && !v->micro);
 	program_run(p, exe, 1, &r[0]);
 	rename(out3, out1);
 	program_run(p, exe, 3, &r[0]);

@@ -357,15 +357,15 @@ run(const char *command)
 }
 
 void
-program_compile(struct program *p, const char *exe)
+program_compile(struct program *p, const char *exe, bool clones)
 {
 	const char *c = arena_printf(&p->mem, "%s.c", exe);
 	const char *cc = getenv("CC") ? getenv("CC") : "cc";
 
 	emit(p, c);
-	run(arena_printf(&p->mem, "%s -O1 %s -Wall -Wextra -Werror -I%s -I. "
+	run(arena_printf(&p->mem, "%s -O1 %s%s -Wall -Wextra -Werror -I%s -I. "
 	    "-DGENERATED='\"%s\"' -o %s %s/codegen/harness.c %s -lm -lpthread", cc,
-	    codegen_cflags, TOP_SRCDIR, c, exe, TEST_DIR, RUNTIME_LIB));
+	    codegen_cflags, clones ? "" : " -DLT_CLONES=", TOP_SRCDIR, c, exe, TEST_DIR, RUNTIME_LIB));
 }
 
 static void

@@ -51,8 +51,8 @@ struct program *program_load(const struct variant *v);
 void program_free(struct program *p);
 /* By the interpreter; round: every value as the trainer stores it. */
 void program_interpret(struct program *p, bool round, struct results *r);
-/* Emits, compiles and runs with so many threads. */
-void program_compile(struct program *p, const char *exe);
+/* Emits and compiles, for one level of instructions or all. */
+void program_compile(struct program *p, const char *exe, bool clones);
 void program_run(struct program *p, const char *exe, int threads,
     struct results *r);
 

@@ -1,0 +1,58 @@
+/*
+ * Inside of the pass memory: places, the clock, who shares a place, offsets.
+ * Nothing outside passes/memory*.c includes this.
+ */
+#ifndef LOONG_PASSES_MEMORY_H
+#define LOONG_PASSES_MEMORY_H
+
+#include "ir/ir.h"
+
+enum { MEMORY_ALIGN = 64 };
+
+struct place { /* of an arena that values share in turn */
+	const char *name; /* slot */
+	uint64_t size;    /* bytes of one element */
+	uint32_t count;
+	int from, to;     /* clock, inclusive */
+	uint64_t offset;
+};
+
+struct frame_use { /* a call: the frame of the callee is in the way */
+	int at;
+	uint64_t size;
+};
+
+struct plan { /* of one function */
+	struct module *m;
+	struct func *f;
+	struct place *place;
+	int nplace;
+	int *of;     /* by value id: index of its place, or -1 */
+	int *depth;  /* by value id: number of loops around it */
+	int clock;
+	int loop_to[MAX_LOOPS + 1]; /* when each loop around the clock ends */
+	int nloop;
+	struct frame_use *call;
+	int ncall;
+	uint64_t frame;
+};
+
+/* Bytes, up to whole lines of the cache. */
+uint64_t memory_round(uint64_t n);
+/* Takes n elements of `stride` bytes from the end of an arena; offset. */
+uint64_t memory_take(struct module *m, enum arena_id arena, uint64_t n,
+    uint64_t stride);
+int memory_new_place(struct plan *p, const char *name, uint64_t size,
+    uint32_t count);
+/* Is f called by others?  Then its values live in a frame. */
+bool memory_called(const struct func *f);
+
+/* memory_share.c: slots for everything, before anything has an offset. */
+void memory_share(struct plan *p);
+/* memory_clock.c: when each place is in use. */
+int memory_length(const struct region *r);
+void memory_clock(struct plan *p);
+/* memory_offset.c: offsets in act, and the size of the frame. */
+void memory_offsets(struct plan *p);
+
+#endif

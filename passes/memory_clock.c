@@ -1,0 +1,153 @@
+/*
+ * The clock of a function: when each place is first written and last read.
+ *
+ * Every op takes one tick, a loop two more than its body.  What a loop reads
+ * from outside lives to the end of the loop; what it makes, to its last read
+ * in the same trip, for nothing but carries crosses from trip to trip.
+ */
+#include "config.h"
+
+#include "ir/group.h"
+#include "passes/memory.h"
+
+static void
+touch(struct plan *p, const struct value *v, int at)
+{
+	int i = p->of[v->id];
+
+	if (i < 0)
+		return;
+	if (p->place[i].from < 0 || at < p->place[i].from)
+		p->place[i].from = at;
+	if (at > p->place[i].to)
+		p->place[i].to = at;
+}
+
+/* A value from outside a loop that the loop reads lives to the loop's end. */
+static void
+use(struct plan *p, const struct value *v)
+{
+	int d = p->depth[v->id];
+
+	touch(p, v, d < p->nloop ? p->loop_to[d] : p->clock);
+}
+
+int
+memory_length(const struct region *r)
+{
+	int n = 0;
+
+	for (int i = 0; i < r->n; i++)
+		n += r->op[i]->code == OP_FOR ?
+		    memory_length(&r->op[i]->body) + 2 : 1;
+	return n;
+}
+
+static void
+mark_depth(struct plan *p, const struct region *r, int depth)
+{
+	for (int i = 0; i < r->n; i++) {
+		const struct op *op = r->op[i];
+
+		for (int j = 0; j < op->nout; j++)
+			p->depth[op->out[j]->id] = depth;
+		if (op->code != OP_FOR)
+			continue;
+		for (int j = 0; j < op->nin; j++)
+			p->depth[op->carry[j]->id] = depth + 1;
+		mark_depth(p, &op->body, depth + 1);
+	}
+}
+
+static void scan_region(struct plan *p, struct region *r);
+
+static void
+scan_loop(struct plan *p, struct op *op)
+{
+	p->loop_to[p->nloop] = p->clock + memory_length(&op->body) + 1;
+	for (int i = 0; i < op->nin; i++)
+		touch(p, op->carry[i], p->clock);
+	p->nloop++;
+	p->clock++;
+	scan_region(p, &op->body);
+	p->nloop--;
+	for (int i = 0; i < op->nin; i++)
+		touch(p, op->carry[i], p->clock);
+}
+
+/* Everything a group reads and writes is live from its first op to its last,
+ * since the whole group runs where its first op stands. */
+static void
+scan_group(struct plan *p, const struct region *r, int at)
+{
+	struct op_list g;
+
+	if (r->op[at]->group < 0)
+		return;
+	group_collect(r, at, &g);
+	for (int i = 0; i < g.n; i++) {
+		for (int j = 0; j < g.op[i]->nin; j++)
+			if (g.op[i]->in[j].v && !g.op[i]->in[j].v->bundle)
+				use(p, g.op[i]->in[j].v);
+		for (int j = 0; j < g.op[i]->nout; j++)
+			touch(p, g.op[i]->out[j], p->clock);
+	}
+}
+
+static void
+scan_op(struct plan *p, struct region *r, int at)
+{
+	struct op *op = r->op[at];
+
+	for (int i = 0; i < op->nin; i++)
+		if (op->in[i].v && !op->in[i].v->bundle)
+			use(p, op->in[i].v);
+	scan_group(p, r, at);
+	if (op->code == OP_FOR)
+		scan_loop(p, op);
+	if (op->code == OP_CALL) {
+		struct slot *s = module_slot(p->m, module_namez(p->m,
+		    arena_printf(p->m->mem, "%s.frame", op->callee->name)));
+
+		p->call[p->ncall].at = p->clock;
+		p->call[p->ncall++].size = s ? s->size : 0;
+	}
+	for (int i = 0; i < op->nout; i++)
+		touch(p, op->out[i], p->clock);
+	p->clock++;
+}
+
+static void
+scan_region(struct plan *p, struct region *r)
+{
+	for (int i = 0; i < r->n; i++)
+		scan_op(p, r, i);
+}
+
+/* Scratch lives while its op runs: its clock is the op's. */
+static void
+scratch_clock(struct plan *p, const struct region *r, int *clock)
+{
+	for (int i = 0; i < r->n; i++) {
+		const struct op *op = r->op[i];
+
+		if (op->code == OP_FOR) {
+			++*clock;
+			scratch_clock(p, &op->body, clock);
+		}
+		for (int j = 0; op->scratch && j < p->nplace; j++)
+			if (p->place[j].name == op->scratch)
+				p->place[j].from = p->place[j].to = *clock;
+		++*clock;
+	}
+}
+
+void
+memory_clock(struct plan *p)
+{
+	int clock = 0;
+
+	mark_depth(p, &p->f->body, 0);
+	scan_region(p, &p->f->body);
+	scratch_clock(p, &p->f->body, &clock);
+}

@@ -1,0 +1,381 @@
+/*
+ * Who shares a place with whom.
+ *
+ * What forward saves lives in keep, an element a layer, and backward loads it
+ * from there.  A carry of a loop has two elements that take turns, or, when
+ * the callee saves it anyway, one element of keep per layer: then nothing is
+ * ever copied.  A sum into a value takes that value's place.  What only its
+ * fusion group reads has none.
+ */
+#include "config.h"
+
+#include "ir/group.h"
+#include "passes/memory.h"
+
+static void
+set_slot(struct value *v, const char *slot)
+{
+	v->slot = slot;
+}
+
+static void
+set_indexed(struct value *v, const char *slot, struct affine index)
+{
+	v->slot = slot;
+	v->slot_indexed = true;
+	v->slot_index = index;
+}
+
+static const char *
+slot_name(struct plan *p, const char *value)
+{
+	return module_namez(p->m, arena_printf(p->m->mem, "%s.%s", p->f->name,
+	    value));
+}
+
+struct readers {
+	const struct value *v;
+	int n;
+};
+
+static void
+count_read(struct op *op, void *arg)
+{
+	struct readers *r = arg;
+
+	for (int i = 0; i < op->nin; i++)
+		r->n += op->in[i].v == r->v;
+}
+
+static int
+readers(struct func *f, const struct value *v)
+{
+	struct readers r = {.v = v};
+
+	region_walk(&f->body, count_read, &r);
+	return r.n;
+}
+
+static bool
+saves(const struct func *f, const struct value *v)
+{
+	for (int i = 0; i < f->body.n; i++)
+		if (f->body.op[i]->code == OP_SAVE)
+			for (int j = 0; j < f->body.op[i]->nin; j++)
+				if (f->body.op[i]->in[j].v == v)
+					return true;
+	return false;
+}
+
+/* The call in the body of a loop whose argument is the loop's carry i. */
+static const struct op *
+carry_call(const struct op *loop, int i, int *param)
+{
+	for (int k = 0; k < loop->body.n; k++) {
+		const struct op *op = loop->body.op[k];
+
+		if (op->code != OP_CALL)
+			continue;
+		for (int j = 0; j < op->nin; j++)
+			if (op->in[j].v == loop->carry[i]) {
+				*param = j;
+				return op;
+			}
+	}
+	return NULL;
+}
+
+static struct affine
+times(const char *var, int64_t k, int64_t mod)
+{
+	struct affine a = affine_var(var);
+
+	a.k = k;
+	a.mod = mod;
+	return a;
+}
+
+static bool
+made_here(const struct region *r, const struct value *v)
+{
+	if (!v->def || v->def->code == OP_FOR || v->def->code == OP_LOAD)
+		return false;
+	for (int i = 0; i < r->n; i++)
+		if (r->op[i] == v->def)
+			return true;
+	return false;
+}
+
+struct carry_place {
+	const char *slot;
+	struct affine now, next, first, last;
+	bool keep;
+	int place;
+};
+
+static struct carry_place
+carry_in_keep(struct plan *p, const struct op *loop, const struct func *callee,
+    int param)
+{
+	struct carry_place c = {.keep = true, .place = -1};
+	uint64_t lo = bound_eval(p->m, &loop->lo);
+	uint64_t hi = bound_eval(p->m, &loop->hi);
+
+	c.slot = callee->param[param]->slot;
+	c.now = times(loop->var, 0, 0);
+	c.next = times(loop->var, 1, 0);
+	c.first = affine_const((int64_t)lo);
+	c.last = affine_const((int64_t)hi);
+	return c;
+}
+
+static struct carry_place
+carry_by_turns(struct plan *p, const struct op *loop, int i)
+{
+	struct carry_place c = {.keep = false};
+	int64_t lo = (int64_t)bound_eval(p->m, &loop->lo);
+	int64_t hi = (int64_t)bound_eval(p->m, &loop->hi);
+	const struct value *v = loop->carry[i];
+
+	c.slot = slot_name(p, v->name);
+	c.place = memory_new_place(p, c.slot,
+	    type_local_bytes(p->m, v->type), 2);
+	c.now = times(loop->var, loop->rev, 2);
+	c.next = times(loop->var, !loop->rev, 2);
+	c.first = affine_const((loop->rev ? hi : lo) % 2);
+	c.last = affine_const((loop->rev ? lo : hi) % 2);
+	return c;
+}
+
+static void
+join(struct plan *p, struct value *v, const struct carry_place *c,
+    struct affine index)
+{
+	p->of[v->id] = c->place;
+	set_indexed(v, c->slot, index);
+}
+
+static void
+place_carry(struct plan *p, struct region *outer, struct op *loop, int i)
+{
+	struct value *init = loop->in[i].v;
+	struct op *yield = region_last(&loop->body);
+	struct value *next = yield->in[i].v;
+	struct carry_place c;
+	int param;
+	const struct op *call = carry_call(loop, i, &param);
+
+	if (call && !loop->rev && call->callee->param[param]->slot)
+		c = carry_in_keep(p, loop, call->callee, param);
+	else
+		c = carry_by_turns(p, loop, i);
+	join(p, loop->carry[i], &c, c.now);
+	join(p, loop->out[i], &c, c.last);
+	if (made_here(outer, init) && !init->slot &&
+	    (c.keep || readers(p->f, init) == 1))
+		join(p, init, &c, c.first);
+	if (made_here(&loop->body, next) && !next->slot &&
+	    readers(p->f, next) == 1)
+		join(p, next, &c, c.next);
+}
+
+static void
+place_carries(struct plan *p, struct region *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		if (op->code != OP_FOR)
+			continue;
+		for (int j = 0; j < op->nin; j++)
+			place_carry(p, r, op, j);
+		place_carries(p, &op->body);
+	}
+}
+
+/* Saved values live in keep; the twin loads them from there. */
+static void
+place_saved(struct plan *p)
+{
+	struct func *f = p->f;
+	uint32_t layers = memory_called(f) ?
+	    (uint32_t)module_dim(p->m, f->index_dim)->size : 1;
+
+	for (int i = 0; i < f->nvalue; i++) {
+		struct value *v = f->value[i];
+		struct slot *s;
+
+		if (!v || v->bundle || !saves(f, v))
+			continue;
+		s = module_add_slot(p->m, slot_name(p, v->name));
+		s->arena = ARENA_KEEP;
+		s->size = memory_round(type_local_bytes(p->m, v->type));
+		s->stride = s->size;
+		s->count = layers + !v->def; /* a parameter: and the last result */
+		s->offset = memory_take(p->m, ARENA_KEEP, s->count,
+		    s->stride);
+		set_indexed(v, s->name, affine_var(f->index));
+	}
+}
+
+static void
+place_loaded(struct plan *p)
+{
+	struct func *f = p->f;
+
+	for (int i = 0; i < f->body.n; i++) {
+		struct op *op = f->body.op[i];
+
+		if (op->code != OP_LOAD)
+			continue;
+		for (int j = 0; j < op->nout; j++)
+			set_indexed(op->out[j], func_find(f->twin,
+			    op->out[j]->name)->slot, affine_var(f->index));
+	}
+}
+
+static bool
+returned(const struct func *f, const struct value *v)
+{
+	const struct op *ret = region_last(&f->body);
+
+	for (int i = 0; i < ret->nin; i++)
+		if (ret->in[i].v == v)
+			return true;
+	return false;
+}
+
+static bool
+in_group_only(struct plan *p, struct region *r, const struct value *v)
+{
+	struct op_list g;
+
+	if (!v->def || v->def->group < 0)
+		return v->def && v->def->code == OP_CONST;
+	for (int i = 0; i < r->n; i++)
+		if (r->op[i] == v->def) {
+			group_collect(r, i, &g);
+			return !group_used_outside(p->f, v, g.op, g.n);
+		}
+	return false;
+}
+
+static void place_region(struct plan *p, struct region *r);
+
+static void
+place_result(struct plan *p, struct region *r, int at, int i)
+{
+	struct op *op = r->op[at];
+	struct value *v = op->out[i];
+
+	if (v->bundle || v->slot || p->of[v->id] >= 0 || op->code == OP_TAKE)
+		return; /* take is an address inside its operand */
+	if (op->has_target && i == 0)
+		return;
+	if (i == 2 && group_head_store(p->f, r, at))
+		return; /* straight into its field */
+	if (in_group_only(p, r, v) && group_result(op, i) == RESULT_SPACE)
+		return;
+	if (memory_called(p->f) && returned(p->f, v) && !v->slot)
+		return; /* the caller says where */
+	if (op->into && op->in[op->nin - 1].consume &&
+	    op->in[op->nin - 1].v->slot &&
+	    p->of[op->in[op->nin - 1].v->id] >= 0) {
+		struct value *acc = op->in[op->nin - 1].v;
+
+		p->of[v->id] = p->of[acc->id];
+		v->slot = acc->slot;
+		v->slot_indexed = acc->slot_indexed;
+		v->slot_index = acc->slot_index;
+		return;
+	}
+	p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
+	    type_local_bytes(p->m, v->type), 1);
+	set_slot(v, p->place[p->of[v->id]].name);
+}
+
+/* ---- scratch ---- */
+
+static uint64_t
+head_scratch(const struct module *m, const struct op *op)
+{
+	int x = op->code == OP_XENT_DOT_BWD;
+	const struct type *h = arg_type(m, &op->in[x]);
+	const struct type *w = arg_type(m, &op->in[x + 1]);
+	uint64_t tokens = type_local_count(m, arg_type(m, &op->in[x + 2]));
+	uint64_t chunk = (uint64_t)op_int(op, ATTR_CHUNK);
+	uint64_t v = type_local_count(m, w) /
+	    (type_local_count(m, h) / tokens);
+
+	if (chunk == 0 || chunk > tokens)
+		chunk = tokens;
+
+	/* logits in f32; in bf16 programs their gradient beside them */
+	return chunk * v * (h->dtype == DT_BF16 ? 6 : 4) + chunk * 4;
+}
+
+/* Cosines and sines by position, shared by all ropes alike: state. */
+static const char *
+rope_table(struct module *m, const struct op *op)
+{
+	const struct type *t = group_space(op);
+	const struct dim *d = &t->d[type_find(t, op_dim(op, ATTR_OVER))];
+	int is = group_position(op);
+	uint64_t half = dim_local_size(m, d) / 2;
+	const char *name = group_rope_slot(m, op);
+	struct slot *s = module_slot(m, name);
+
+	if (s)
+		return name;
+	s = module_add_slot(m, name);
+	s->arena = ARENA_STATE;
+	s->count = 1;
+	s->size = s->stride = memory_round(dim_local_size(m, &t->d[is]) *
+	    half * 2 * sizeof(float));
+	s->offset = memory_take(m, ARENA_STATE, 1, s->size);
+	return name;
+}
+
+static void
+place_scratch(struct plan *p, struct region *r, int at)
+{
+	struct op *op = r->op[at];
+	struct op_list g;
+	uint64_t size = 0;
+	int i;
+
+	if (op->code == OP_ROPE || op->code == OP_ROPE_BWD)
+		rope_table(p->m, op);
+	if (op->code == OP_XENT_DOT || op->code == OP_XENT_DOT_BWD)
+		size = head_scratch(p->m, op);
+	if (op->group >= 0 && group_collect(r, at, &g) && g.op[0] == op)
+		size = group_scratch(p->m, g.op, g.n);
+	if (!size)
+		return;
+	i = memory_new_place(p, module_namez(p->m, arena_printf(p->m->mem,
+	    "%s.scratch%d", p->f->name, p->nplace)), size, 1);
+	op->scratch = p->place[i].name;
+}
+
+static void
+place_region(struct plan *p, struct region *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		for (int j = 0; j < op->nout; j++)
+			place_result(p, r, i, j);
+		if (op->code == OP_FOR)
+			place_region(p, &op->body);
+		place_scratch(p, r, i);
+	}
+}
+
+void
+memory_share(struct plan *p)
+{
+	place_saved(p);
+	place_loaded(p);
+	place_carries(p, &p->f->body);
+	place_region(p, &p->f->body);
+}
