@@ -87,6 +87,12 @@ open_data(struct lt_run *run)
 	return lt_data_open(&run->data, &run->prog);
 }
 
+static bool
+resumes(const struct lt_run *run)
+{
+	return run->opt.resume || run->opt.resume_valid;
+}
+
 /* --out: ours alone, and never over what is there already. */
 static int
 open_out(struct lt_run *run)
@@ -95,13 +101,13 @@ open_out(struct lt_run *run)
 
 	run->saved = -1;
 	if (!run->opt.out)
-		return run->opt.resume ? lt_fail(LT_EXIT_USAGE,
+		return resumes(run) ? lt_fail(LT_EXIT_USAGE,
 		    "--resume needs --out DIR, where the checkpoints are") :
 		    LT_OK;
 	run->out = lt_out_open(run->opt.out, &error);
 	if (!run->out)
 		return lt_fail(error.code, "%s", error.text);
-	if (!run->opt.resume && lt_out_newest(run->out) >= 0)
+	if (!resumes(run) && lt_out_newest(run->out) >= 0)
 		return lt_fail(LT_EXIT_FAIL,
 		    "%s holds checkpoints already, the newest of step %"
 		    PRId64 ": give --resume to go on from it, or another "
@@ -130,7 +136,8 @@ restore(struct lt *rt, bool *found)
 	struct lt_run *run = rt->run;
 	struct lt_error error = {.code = LT_OK};
 	enum lt_restored got = lt_restore(rt, run->out, &run->id,
-	    LT_RESUME_NEWEST, &run->point, &error);
+	    run->opt.resume_valid ? LT_RESUME_VALID : LT_RESUME_NEWEST,
+	    &run->point, &error);
 
 	if (got == LT_RESTORE_FAILED)
 		return lt_fail(error.code, "%s", error.text);
@@ -150,7 +157,7 @@ open_state(struct lt *rt)
 	run->id = (struct lt_run_id){.seed = run->prog.recipe.seed,
 	    .recipe = &run->prog.recipe, .data = run->data.id,
 	    .data_path = run->opt.data};
-	if (run->opt.resume)
+	if (resumes(run))
 		rc = restore(rt, &run->restored);
 	if (rc)
 		return rc;

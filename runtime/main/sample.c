@@ -168,38 +168,47 @@ utf8_length(const int32_t *s, size_t n)
 	return want;
 }
 
-static void
-print_text(const int32_t *s, size_t n)
+/* Prints what is certain of s[0..n-1]: all if it is the end, else what the
+ * next three bytes cannot change.  Returns how many bytes that were. */
+static size_t
+print_text(const int32_t *s, size_t n, bool end)
 {
-	while (n > 0) {
-		size_t len = utf8_length(s, n);
+	size_t at = 0;
 
-		if (len > 1 || s[0] == '\n' || s[0] == '\t' ||
-		    (s[0] >= 32 && s[0] < 127))
+	while (at < n && (end || n - at >= 4)) {
+		size_t len = utf8_length(s + at, n - at);
+		int32_t c = s[at];
+
+		if (len > 1 || c == '\n' || c == '\t' || (c >= 32 && c < 127))
 			for (size_t i = 0; i < len; i++)
-				putchar(s[i]);
+				putchar(s[at + i]);
 		else
-			printf("\\x%02x", (unsigned)s[0]);
-		s += len;
-		n -= len;
+			printf("\\x%02x", (unsigned)c);
+		at += len;
 	}
-	putchar('\n');
+	return at;
 }
 
-static void
-print_numbers(const int32_t *s, size_t n)
+static size_t
+print_numbers(const int32_t *s, size_t n, bool end)
 {
+	(void)end;
 	for (size_t i = 0; i < n; i++)
-		printf("%d%c", s[i], i + 1 < n ? ' ' : '\n');
+		printf("%d ", s[i]);
+	return n;
 }
 
+/* Prints while it goes: a token may take a while. */
 static int
 generate(struct lt *rt, int32_t *tok, size_t n, struct choice *choice)
 {
 	const struct lt_program *p = rt->prog;
 	const struct lt_options *o = &rt->run->opt;
 	const float *logits = (const float *)(rt->arena[LT_IO] + p->io_logits);
+	size_t (*print)(const int32_t *, size_t, bool) = is_bytes(rt->run) ?
+	    print_text : print_numbers;
 	uint64_t stream = lt_fnv1a64("sample");
+	size_t shown = print(tok, n, false);
 
 	rt->training = false;
 	for (int64_t i = 0; i < o->sample && !lt_signals_stop(); i++) {
@@ -207,12 +216,12 @@ generate(struct lt *rt, int32_t *tok, size_t n, struct choice *choice)
 		p->logits(rt);
 		tok[n++] = draw(logits, choice, p->vocab, o,
 		    lt_rng_uniform(p->recipe.seed, stream, (uint64_t)i));
+		shown += print(tok + shown, n - shown, false);
+		fflush(stdout);
 	}
-	if (is_bytes(rt->run))
-		print_text(tok, n);
-	else
-		print_numbers(tok, n);
-	return fflush(stdout) == 0 ? LT_OK :
+	print(tok + shown, n - shown, true);
+	putchar('\n');
+	return fflush(stdout) == 0 && !ferror(stdout) ? LT_OK :
 	    lt_fail(LT_EXIT_IO, "cannot write the sample: %s",
 	    strerror(errno));
 }

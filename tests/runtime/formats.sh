@@ -72,7 +72,7 @@ run 0 --data nano.bin --format bytes --steps 1 --threads 1
 said err 'bytes, each a token; 5400 tokens'
 # a prompt of token numbers, and its errors
 run 0 --data nano.bin --steps 1 --threads 1 --sample 3 --prompt '116, 104 101'
-grep -qE '^116 104 101( [0-9]+){3}$' out || { cat out; failed=1; }
+grep -qE '^116 104 101( [0-9]+){3} $' out || { cat out; failed=1; }
 fails 2 "'256' does not begin with a token number from 0 to 255" \
     --data nano.bin --out run --sample 3 --prompt '116 256'
 fails 2 "'the' does not begin with a token number" \
@@ -86,4 +86,9 @@ run 0 --data text --steps 1 --threads 1 --sample 1 \
 printf 'a\\x1b[2Jb\tc\303\251\\xc2\\x9bd\\xffe\\' >wanted
 head -c "$(wc -c <wanted)" out >got
 same wanted got
+if [ -w /dev/full ]; then
+	"$train" --data text --steps 1 --quiet --sample 3 >/dev/full 2>err
+	[ $? -eq 74 ] || { echo "FAIL: sample to a full disk"; failed=1; }
+	said err 'cannot write the sample: No space left'
+fi
 end

@@ -84,6 +84,19 @@ fails 65 'data' --data other --threads 1 --steps 20 --out whole --resume
 weights whole/step-000020 again.bin
 same whole.bin again.bin
 
+# a damaged checkpoint: said, and only set aside when asked to
+run 0 $t --steps 20 --out torn --save-every 10
+printf X | dd of=torn/step-000020/model.safetensors bs=1 seek=5000 \
+    conv=notrunc 2>/dev/null
+fails 65 'model.safetensors: damaged' $t --steps 20 --out torn --resume
+said err 'step-000010 is intact: --resume-valid goes on from it'
+run 0 $t --steps 20 --out torn --resume-valid
+said err 'resume     from step 10 in torn'
+weights torn/step-000020 torn.bin
+same whole.bin torn.bin
+[ -d torn/step-000020.bad ] || { ls torn; failed=1; }
+fails 2 '--resume needs --out DIR' --data text --resume-valid
+
 # two trainers
 FAKE_SLEEP=100 "$train" $t --steps 100 --out shared >out1 2>err1 &
 pid=$!
