@@ -190,7 +190,7 @@ use_scratch(struct replay *p, const struct frame *f, const struct op *op,
 		    new_content(p, s->name));
 }
 
-/* Logits of one chunk in f32, in bf16 their gradient too, and a row each. */
+/* Logits of one chunk in f32, which become their gradient, and a row each. */
 static uint64_t
 head_bytes(const struct module *m, const struct op *op)
 {
@@ -206,7 +206,7 @@ head_bytes(const struct module *m, const struct op *op)
 	vocab = type_local_count(m, w) / (type_local_count(m, t) / tokens);
 	chunk = (uint64_t)op_int(op, ATTR_CHUNK);
 	chunk = chunk && chunk < tokens ? chunk : tokens;
-	return chunk * (vocab * (t->dtype == DT_BF16 ? 6 : 4) + 4);
+	return chunk * (vocab * 4 + 4);
 }
 
 static void

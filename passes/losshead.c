@@ -4,7 +4,7 @@
  *   before                               after
  *   lg = dot h, E.head : f32[b,s,v]
  *   nll = xent lg, lab : f32[]           nll = xent.dot h, E.head, lab
- *                                            {chunk=128} : f32[]
+ *                                            {chunk=512} : f32[]
  *
  * The fused op works on a chunk of tokens at a time.  A chunk's logits are
  * f32[chunk, v].  Each chunk reads the weights and adds to their gradient, so
@@ -20,7 +20,7 @@
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
-enum { CHUNK_BYTES = 16 << 20, CHUNK_TOKENS = 64 };
+enum { CHUNK_BYTES = 64 << 20, CHUNK_TOKENS = 256 };
 
 static uint64_t
 larger(uint64_t a, uint64_t b)

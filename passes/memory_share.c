@@ -310,8 +310,8 @@ head_scratch(const struct module *m, const struct op *op)
 	if (chunk == 0 || chunk > tokens)
 		chunk = tokens;
 
-	/* logits in f32; in bf16 programs their gradient beside them */
-	return chunk * v * (h->dtype == DT_BF16 ? 6 : 4) + chunk * 4;
+	/* logits in f32, a row's gradient in their place */
+	return chunk * v * 4 + chunk * 4;
 }
 
 /* Cosines and sines by position, shared by all ropes alike: state. */

@@ -25,12 +25,19 @@ gemm_logits(const struct lt_head *p, uint64_t n)
 	    .c = LT_F32};
 }
 
+/* Elements between rows of dlogits: a row in bf16 takes half of its place. */
+static uint64_t
+dlogits_ld(const struct lt_head *p)
+{
+	return p->type == LT_BF16 ? 2 * p->vocab : p->vocab;
+}
+
 /* dh = dlogits W' */
 static struct lt_gemm
 gemm_dh(const struct lt_head *p, uint64_t n)
 {
 	return (struct lt_gemm){.m = (uint32_t)n, .n = (uint32_t)p->width,
-	    .k = (uint32_t)p->vocab, .lda = p->vocab,
+	    .k = (uint32_t)p->vocab, .lda = dlogits_ld(p),
 	    .ldb = p->rows_are_width ? p->vocab : p->width, .ldc = p->width,
 	    .tb = p->rows_are_width, .a = p->type, .b = p->type,
 	    .c = p->type};
@@ -45,7 +52,8 @@ gemm_dw(const struct lt_head *p, uint64_t n, bool acc)
 	return (struct lt_gemm){
 	    .m = (uint32_t)(w ? p->width : p->vocab),
 	    .n = (uint32_t)(w ? p->vocab : p->width), .k = (uint32_t)n,
-	    .lda = w ? p->width : p->vocab, .ldb = w ? p->vocab : p->width,
+	    .lda = w ? p->width : dlogits_ld(p),
+	    .ldb = w ? dlogits_ld(p) : p->width,
 	    .ldc = w ? p->vocab : p->width, .ta = true, .acc = acc,
 	    .a = p->type, .b = p->type, .c = LT_F32};
 }
@@ -84,13 +92,52 @@ lt_head_workspace(const struct lt_head *p, int threads)
 struct rows {
 	const struct lt_head *p;
 	uint64_t n;
-	float *logits;      /* becomes dlogits when f32 */
-	uint16_t *half;     /* dlogits in bf16 programs */
+	float *logits;      /* becomes dlogits, row by row */
 	float *nll;         /* one a row */
 	const int32_t *labels;
 	float dn;
 	bool bwd;
 };
+
+/* The first half of row x becomes x * scale in bf16. */
+static inline __attribute__((always_inline)) void
+scale_to_half(float *x, uint64_t n, float scale)
+{
+	enum { AT_ONCE = 256 };
+	uint16_t half[AT_ONCE];
+
+	for (uint64_t c = 0; c < n; c += AT_ONCE) {
+		uint64_t m = n - c < AT_ONCE ? n - c : AT_ONCE;
+
+		#pragma omp simd
+		for (uint64_t i = 0; i < m; i++)
+			half[i] = lt_to_bf16(x[c + i] * scale);
+		memcpy((char *)x + c * 2, half, m * 2);
+	}
+}
+
+/* dlogits of the row of weights x, which sum to sum. */
+static inline __attribute__((always_inline)) void
+slope_row(const struct rows *a, float *x, float sum, bool counts, int32_t label)
+{
+	const uint64_t v = a->p->vocab;
+	float scale = counts ? a->dn / sum : 0;
+	float target = counts ? x[label] * scale - a->dn : 0;
+
+	if (a->p->type == LT_BF16) {
+		uint16_t half = lt_to_bf16(target);
+
+		scale_to_half(x, v, scale);
+		if (counts)
+			memcpy((char *)x + (size_t)label * 2, &half, 2);
+		return;
+	}
+	#pragma omp simd
+	for (uint64_t c = 0; c < v; c++)
+		x[c] *= scale;
+	if (counts)
+		x[label] = target;
+}
 
 LT_CLONES static void
 softmax_rows(void *arg, int part, int parts)
@@ -101,7 +148,7 @@ softmax_rows(void *arg, int part, int parts)
 	for (uint64_t r = a->n * (uint64_t)part / (uint64_t)parts;
 	    r < a->n * (uint64_t)(part + 1) / (uint64_t)parts; r++) {
 		float *x = a->logits + r * v;
-		float max = -INFINITY, sum = 0, scale, target;
+		float max = -INFINITY, sum = 0, target;
 		bool counts = a->labels[r] != a->p->ignore;
 
 		#pragma omp simd reduction(max:max)
@@ -114,17 +161,8 @@ softmax_rows(void *arg, int part, int parts)
 			sum += x[c];
 		}
 		a->nll[r] = counts ? max + logf(sum) - target : 0;
-		if (!a->bwd)
-			continue;
-		scale = counts ? a->dn / sum : 0;
-		#pragma omp simd
-		for (uint64_t c = 0; c < v; c++)
-			x[c] *= scale;
-		if (counts)
-			x[a->labels[r]] -= a->dn;
-		if (a->half)
-			for (uint64_t c = 0; c < v; c++)
-				a->half[r * v + c] = lt_to_bf16(x[c]);
+		if (a->bwd)
+			slope_row(a, x, sum, counts, a->labels[r]);
 	}
 }
 
@@ -149,8 +187,6 @@ layout(const struct lt_head *p, float *scratch)
 	struct rows a = {.p = p, .logits = scratch};
 
 	a.nll = scratch + n * p->vocab;
-	if (p->type == LT_BF16)
-		a.half = (uint16_t *)(a.nll + n);
 	return a;
 }
 
@@ -186,7 +222,6 @@ lt_head_bwd(struct lt_pool *pool, const struct lt_head *p, float dn,
 	for (uint64_t at = 0; at < p->tokens; at += a.n) {
 		size_t off = at * p->width * element(p->type);
 		struct lt_gemm g;
-		const void *d;
 
 		a.n = chunk_of(p);
 		if (a.n > p->tokens - at)
@@ -194,16 +229,16 @@ lt_head_bwd(struct lt_pool *pool, const struct lt_head *p, float dn,
 		a.labels = labels + at;
 		sum += one_chunk(pool, p, &a, (const char *)h + off, w,
 		    workspace);
-		d = a.half ? (const void *)a.half : a.logits;
 		g = gemm_dh(p, a.n);
-		lt_gemm(pool, &g, d, w, (char *)dh + off, NULL, workspace);
+		lt_gemm(pool, &g, a.logits, w, (char *)dh + off, NULL,
+		    workspace);
 		g = gemm_dw(p, a.n, add_dw || at > 0);
 		if (p->rows_are_width)
-			lt_gemm(pool, &g, (const char *)h + off, d, dw, NULL,
-			    workspace);
+			lt_gemm(pool, &g, (const char *)h + off, a.logits, dw,
+			    NULL, workspace);
 		else
-			lt_gemm(pool, &g, d, (const char *)h + off, dw, NULL,
-			    workspace);
+			lt_gemm(pool, &g, a.logits, (const char *)h + off, dw,
+			    NULL, workspace);
 	}
 	*nll = (float)sum;
 }

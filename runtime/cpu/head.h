@@ -8,8 +8,7 @@
  *	nll      one f32: sum over counted tokens of -log softmax(logits)[label]
  *	dh       like h: gradient of dn * nll;  dW like W, f32
  *
- * scratch: chunk * vocab f32 logits (bf16: and their gradient as bf16), then
- * chunk f32.  Sums are in a fixed order for any number of threads.
+ * scratch: chunk * vocab f32 logits, then chunk f32.  Sums are in a fixed order for any number of threads.
  */
 #ifndef LT_RUNTIME_CPU_HEAD_H
 #define LT_RUNTIME_CPU_HEAD_H
