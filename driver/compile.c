@@ -120,16 +120,32 @@ finish_stdout(bool ok)
 	return output_commit(&w) && ok ? 0 : EXIT_ERRORS;
 }
 
+/*
+ * Every pass at a few tokens; then the C alone with sequences of several
+ * blocks of attention.
+ */
+static int
+verify(struct job *j)
+{
+	struct verify_options few = {.out = stdout, .verbose = j->o->verbose,
+	    .tokens = 7, .stages = true, .c = true};
+	struct verify_options more = {.out = stdout, .tokens = 131, .c = true};
+	struct module *again = module_clone(j->mem, j->m);
+
+	bool planned = j->m->stage == 'e'; /* its sizes are settled */
+
+	return finish_stdout(verify_module(j->m, pipeline, &few) &&
+	    (planned || verify_module(again, pipeline, &more)));
+}
+
 /* What is asked for, of a module that was read. */
 static int
 finish(struct job *j)
 {
-	struct verify_options vo = {.out = stdout, .c = true,
-	    .verbose = j->o->verbose};
 	int status;
 
 	if (j->o->verify)
-		return finish_stdout(verify_module(j->m, pipeline, &vo));
+		return verify(j);
 	status = lower(j);
 	times_skip(&j->times);
 	if (status)

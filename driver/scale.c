@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKENS = 7, LAYERS = 3, WINDOW = 3 };
+enum { LAYERS = 3 };
 enum { SMALL = 64, LARGE = 9 }; /* larger than SMALL: scaled to LARGE or up */
 
 struct scale {
 	struct module *m;
+	uint64_t tokens;
 	struct dimdef **dim; /* in order of their first size */
 	uint64_t *floor;     /* by index in m->dim: least size that will do */
 	bool *even, *done;
@@ -73,6 +74,13 @@ dim_name(const struct module *m, const struct arg *a, int i)
 }
 
 static void
+shorten(struct scale *s, struct op *op, enum attr_key key, uint64_t most)
+{
+	if (op_attr(op, key) && op_int(op, key) > (int64_t)most)
+		op_set_int(s->m, op, key, (int64_t)most);
+}
+
+static void
 visit(struct op *op, void *arg)
 {
 	struct scale *s = arg;
@@ -81,17 +89,15 @@ visit(struct op *op, void *arg)
 
 	if (op->code == OP_ROPE || op->code == OP_ROPE_BWD)
 		s->even[number_of(s, op_dim(op, ATTR_OVER))] = true;
-	if (op_attr(op, ATTR_WINDOW) && op_int(op, ATTR_WINDOW) > WINDOW)
-		op_set_int(s->m, op, ATTR_WINDOW, WINDOW);
-	if (op_attr(op, ATTR_CHUNK) && op_int(op, ATTR_CHUNK) > TOKENS)
-		op_set_int(s->m, op, ATTR_CHUNK, TOKENS);
+	shorten(s, op, ATTR_WINDOW, s->tokens / 2);
+	shorten(s, op, ATTR_CHUNK, s->tokens);
 	if (op->code != OP_EMBED || op->in[1].kind != ARG_VALUE)
 		return;
 	index = op->in[1].v->def;
 	table = dim_name(s->m, &op->in[0], 0);
 	if (table && index && index->code == OP_IOTA &&
 	    index->out[0]->type->rank)
-		s->floor[number_of(s, table)] = TOKENS;
+		s->floor[number_of(s, table)] = s->tokens;
 }
 
 static int
@@ -174,17 +180,17 @@ walk(struct scale *s, void (*fn)(struct op *op, void *arg))
 }
 
 void
-scale_module(struct module *m)
+scale_module(struct module *m, uint64_t tokens)
 {
 	size_t n = (size_t)m->ndim + 1;
-	struct scale s = {.m = m, .dim = NEW_N(m->mem, struct dimdef *, n),
-	    .floor = NEW_N(m->mem, uint64_t, n), .even = NEW_N(m->mem, bool, n),
+	struct scale s = {.m = m, .tokens = tokens,
+	    .dim = NEW_N(m->mem, struct dimdef *, n), .floor = NEW_N(m->mem, uint64_t, n), .even = NEW_N(m->mem, bool, n),
 	    .done = NEW_N(m->mem, bool, n)};
 
 	if (m->stage == 'e')
 		return;
 	walk(&s, visit);
-	fix(&s, "s", TOKENS);
+	fix(&s, "s", tokens);
 	fix_several(&s, "b");
 	fix_several(&s, "mb");
 	for (int i = 0; i < m->nbundle; i++)

@@ -8,6 +8,7 @@
 #include "codegen/codegen.h"
 #include "driver/scale.h"
 #include "driver/verify_state.h"
+#include "ir/replay.h"
 
 static void
 print_sizes(const struct module *m, FILE *out)
@@ -28,18 +29,31 @@ on_stage(struct module *m, const char *after, void *arg)
 		verify_stage(v, after);
 }
 
+static void
+verify_plan(struct verify *v)
+{
+	if (replay_check(v->m) != 0)
+		v->failed = true;
+	else
+		fprintf(v->o->out, "  %-12s %6d slots hold what is read from "
+		    "them, replayed byte by byte\n", "plan", v->m->nslot);
+}
+
 static bool
 run(struct verify *v, const struct pass *const *list)
 {
-	struct pipeline_options po = {.watch = on_stage, .arg = v};
+	struct pipeline_options po = {.arg = v,
+	    .watch = v->o->stages ? on_stage : NULL};
 
 	if (pipeline_run(list, v->m, &po) != PIPELINE_OK)
 		return false;
-	if (!v->failed && !v->have_step) {
+	if (!module_func(v->m, "step")) {
 		diag_error(v->m->diag, (struct span){0},
 		    "there is no fn step: nothing was verified");
 		return false;
 	}
+	if (!v->failed && v->m->stage == 'e')
+		verify_plan(v);
 	if (!v->failed && v->o->c)
 		verify_c(v);
 	return !v->failed;
@@ -58,7 +72,7 @@ verify_module(struct module *m, const struct pass *const *list,
 	struct verify v = {.m = m, .o = o};
 	bool ok;
 
-	scale_module(m);
+	scale_module(m, o->tokens);
 	if (!batch_make(&v.batch, m, 11))
 		return false;
 	print_sizes(m, o->out);

@@ -16,7 +16,11 @@
 struct verify_options {
 	FILE *out;        /* what was proved */
 	bool verbose;     /* show the C compiler's command */
+	uint64_t tokens;  /* of a sequence, at most */
+	bool stages;      /* compare all values of all passes */
 	bool c;           /* compile and run the emitted C, too */
+	/* Tests: called before C is emitted and again after. */
+	void (*around_c)(struct module *m);
 };
 
 /*

@@ -10,6 +10,7 @@ for model in "$src"/examples/*.lt "$src"/tests/golden/*.lt; do
 	}
 	grep -q '^  autodiff .* values' "$tmp/out" || fail "$model: no stages"
 	grep -q '^  slopes .* gradients agree' "$tmp/out" || fail "$model: slopes"
+	grep -q '^  plan .* slots' "$tmp/out" || fail "$model: no plan"
 	grep -q '^  C .* agree' "$tmp/out" || fail "$model: no C"
 	checked=$((checked + 1))
 done
