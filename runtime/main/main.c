@@ -87,12 +87,6 @@ open_data(struct lt_run *run)
 	return lt_data_open(&run->data, &run->prog);
 }
 
-static bool
-resumes(const struct lt_run *run)
-{
-	return run->opt.resume || run->opt.resume_valid;
-}
-
 /* --out: ours alone, and never over what is there already. */
 static int
 open_out(struct lt_run *run)
@@ -101,13 +95,13 @@ open_out(struct lt_run *run)
 
 	run->saved = -1;
 	if (!run->opt.out)
-		return resumes(run) ? lt_fail(LT_EXIT_USAGE,
+		return run->opt.resume ? lt_fail(LT_EXIT_USAGE,
 		    "--resume needs --out DIR, where the checkpoints are") :
 		    LT_OK;
 	run->out = lt_out_open(run->opt.out, &error);
 	if (!run->out)
 		return lt_fail(error.code, "%s", error.text);
-	if (!resumes(run) && lt_out_newest(run->out) >= 0)
+	if (!run->opt.resume && lt_out_newest(run->out) >= 0)
 		return lt_fail(LT_EXIT_FAIL,
 		    "%s holds checkpoints already, the newest of step %"
 		    PRId64 ": give --resume to go on from it, or another "
@@ -157,7 +151,7 @@ open_state(struct lt *rt)
 	run->id = (struct lt_run_id){.seed = run->prog.recipe.seed,
 	    .recipe = &run->prog.recipe, .data = run->data.id,
 	    .data_path = run->opt.data};
-	if (resumes(run))
+	if (run->opt.resume)
 		rc = restore(rt, &run->restored);
 	if (rc)
 		return rc;

@@ -210,5 +210,6 @@ lt_options_parse(struct lt_options *o, int argc, char **argv)
 		if (rc)
 			return rc;
 	}
+	o->resume |= o->resume_valid;
 	return LT_OK;
 }
