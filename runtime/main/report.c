@@ -52,8 +52,8 @@ end_status(void)
 }
 
 /* A line that wraps could not be rewritten. */
-static int
-columns(void)
+int
+lt_report_columns(void)
 {
 	struct winsize w;
 
@@ -68,7 +68,7 @@ lt_status(const char *line)
 
 	if (out.quiet || !out.tty)
 		return;
-	most = columns();
+	most = lt_report_columns();
 	n = n < most ? n : most;
 	/* Pad rather than clear: works on every terminal. */
 	fprintf(stderr, "\r%-*.*s", out.width < most ? out.width : most, n,

@@ -33,6 +33,7 @@ void lt_note(const char *fmt, ...) LT_PRINTF(1, 2);
 void lt_status(const char *line);
 
 bool lt_report_tty(void); /* stderr is a terminal that can rewrite a line */
+int lt_report_columns(void); /* that a status line may have */
 bool lt_report_quiet(void);
 
 #endif

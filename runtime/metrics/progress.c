@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/loong_rt.h"
 #include "runtime/main/memory.h"
@@ -40,31 +41,56 @@ lt_progress_short(double x, char buf[16])
 	return buf;
 }
 
+/* The parts of a line as text. */
+struct parts {
+	char speed[16], mfu[16], mem[32], left[24], skipped[32];
+};
+
 static void
-format(char *line, size_t size, const struct lt_metrics *m,
-    const struct lt *rt)
+fill(struct parts *t, const struct lt_metrics *m, const struct lt *rt)
 {
 	const struct lt_program *p = m->prog;
 	double tokens = (double)(p->micro * p->batch * p->seq);
 	double rate = m->pace > 0 ? 1 / m->pace : 0;
-	double left = m->pace > 0 ? (double)(m->steps - rt->step) * m->pace :
-	    -1;
-	char speed[16], time[24], mem[32];
-	int n;
 
-	n = snprintf(line, size, "step %" PRId64 "/%" PRId64
-	    "  loss %.4f  grad %.3g  lr %.2e  %s tok/s", rt->step, m->steps,
-	    (double)rt->loss, (double)rt->gnorm, rt->lr,
-	    lt_progress_short(rate * tokens, speed));
+	*t = (struct parts){.mfu = ""};
+	lt_progress_short(rate * tokens, t->speed);
 	if (m->peak > 0)
-		n += snprintf(line + n, size - (size_t)n, "  MFU %.1f%%",
+		snprintf(t->mfu, sizeof t->mfu, "  MFU %.1f%%",
 		    100 * rate * p->flops_step / m->peak);
-	n += snprintf(line + n, size - (size_t)n, "  peak %s  left %s",
-	    lt_memory_text(lt_memory_peak(), mem),
-	    lt_progress_time(left, time));
+	lt_memory_text(lt_memory_peak(), t->mem);
+	lt_progress_time(m->pace > 0 ? (double)(m->steps - rt->step) *
+	    m->pace : -1, t->left);
 	if (m->skipped)
-		snprintf(line + n, size - (size_t)n, "  skipped %" PRId64,
-		    m->skipped);
+		snprintf(t->skipped, sizeof t->skipped,
+		    "  skipped %" PRId64, m->skipped);
+}
+
+static void
+format(char *line, size_t size, const struct lt_metrics *m,
+    const struct lt *rt)
+{
+	struct parts t;
+
+	fill(&t, m, rt);
+	snprintf(line, size, "step %" PRId64 "/%" PRId64
+	    "  loss %.4f  grad %.3g  lr %.2e  %s tok/s%s  peak %s  left %s%s",
+	    rt->step, m->steps, (double)rt->loss, (double)rt->gnorm, rt->lr,
+	    t.speed, t.mfu, t.mem, t.left, t.skipped);
+}
+
+/* What a narrow terminal cuts off matters least. */
+static void
+format_narrow(char *line, size_t size, const struct lt_metrics *m,
+    const struct lt *rt)
+{
+	struct parts t;
+
+	fill(&t, m, rt);
+	snprintf(line, size, "%" PRId64 "/%" PRId64 " %s left loss %.4f grad "
+	    "%.2g lr %.1e %s tok/s%s %s%s", rt->step, m->steps, t.left,
+	    (double)rt->loss, (double)rt->gnorm, rt->lr, t.speed,
+	    *t.mfu ? t.mfu + 1 : "", t.mem, t.skipped);
 }
 
 void
@@ -86,8 +112,11 @@ lt_progress(struct lt_metrics *m, const struct lt *rt)
 	}
 	m->shown = now;
 	format(line, sizeof line, m, rt);
-	if (lt_report_tty())
-		lt_status(line);
-	else
+	if (!lt_report_tty()) {
 		lt_note("%s", line);
+		return;
+	}
+	if ((int)strlen(line) > lt_report_columns())
+		format_narrow(line, sizeof line, m, rt);
+	lt_status(line);
 }

@@ -90,6 +90,9 @@ printf X | dd of=torn/step-000020/model.safetensors bs=1 seek=5000 \
     conv=notrunc 2>/dev/null
 fails 65 'model.safetensors: damaged' $t --steps 20 --out torn --resume
 said err 'step-000010 is intact: --resume-valid goes on from it'
+mv torn/step-000020/manifest.json .
+fails 65 'manifest.json: No such file' $t --steps 20 --out torn --resume
+mv manifest.json torn/step-000020
 run 0 $t --steps 20 --out torn --resume-valid
 said err 'resume     from step 10 in torn'
 weights torn/step-000020 torn.bin
