@@ -363,26 +363,33 @@ load(struct replay *p, struct frame *f, const struct op *op)
 
 static void run_region(struct replay *p, struct frame *f, struct region *r);
 
-/* Carries move to where trip `at` reads them. */
+/* Carries move to where trip `at` reads them, and only then are others: one
+ * may be the next value of another. */
 static void
 carry(struct replay *p, struct frame *f, const struct op *op,
     const struct op *from, int64_t at)
 {
+	struct held *next = calloc((size_t)op->nin + 1, sizeof *next);
+
+	if (!next)
+		abort();
 	for (int i = 0; i < op->nin && !p->failed; i++) {
 		const struct value *v = op->carry[i];
-		struct spot to = {NO_PLACE, 0, 0};
+		int64_t now = f->val[f->nvar - 1];
 
 		f->val[f->nvar - 1] = at;
+		next[i].at.arena = NO_PLACE;
 		if (v->slot)
-			to = spot_in(p, f, op, v, v->slot_indexed ?
+			next[i].at = spot_in(p, f, op, v, v->slot_indexed ?
 			    affine_eval(&v->slot_index, f->var, f->val,
 			    f->nvar) : 0);
-		copy(p, f, from, from->in[i].v, to);
-		f->held[v->id].at = to;
+		f->val[f->nvar - 1] = now;
+		next[i].content = f->held[from->in[i].v->id].content;
+		copy(p, f, from, from->in[i].v, next[i].at);
 	}
 	for (int i = 0; i < op->nin && !p->failed; i++)
-		f->held[op->carry[i]->id].content =
-		    f->held[from->in[i].v->id].content;
+		f->held[op->carry[i]->id] = next[i];
+	free(next);
 }
 
 /* Microbatches are alike: two or three, so that turns end as they would. */

@@ -177,6 +177,7 @@ evaluate(struct lt *rt, FILE *out)
 	const struct lt_program *p = rt->prog;
 
 	forget(rt);
+	rt->micro = 0;
 	if (p->eval)
 		p->eval(rt);
 	fwrite(&rt->eval_nll, sizeof(double), 1, out);
