@@ -124,6 +124,7 @@ fails 2 "unknown data format 'parquet'" --data good --format parquet
 
 # a file that shrinks while it is read
 cp good shrinks
+: >err
 FAKE_SLEEP=50 "$train" --data shrinks --steps 200 --threads 1 >out 2>err &
 pid=$!
 await '^step 1/' err $pid

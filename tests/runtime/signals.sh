@@ -18,6 +18,7 @@ unsaid err 'stopped by'
 unsaid log2 '"event":"end"'
 
 # interrupted from outside
+: >err
 FAKE_SLEEP=50 sh -c 'trap - INT; exec "$0" "$@"' "$train" --data text \
     --steps 1000 --threads 1 >out 2>err &
 pid=$!
