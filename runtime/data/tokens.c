@@ -100,9 +100,8 @@ lt_format_find(const char *name)
 	return -1;
 }
 
-/* The first format that recognises the file; -1 if it cannot be opened. */
-static int
-recognise(const char *path)
+int
+lt_format_guess(const char *path)
 {
 	struct lt_map m;
 	int f = 0;
@@ -162,7 +161,7 @@ lt_tokens_open(struct lt_tokens *t, const char *path, const char *format)
 		    "unknown data format '%s'; there are auto, bytes, "
 		    "nanogpt, llmc and megatron", format);
 	if (f < 0)
-		f = recognise(path);
+		f = lt_format_guess(path);
 	if (f < 0)
 		return LT_EXIT_DATA;
 	t->format = (enum lt_format)f;

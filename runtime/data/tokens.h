@@ -59,4 +59,7 @@ const char *lt_format_name(enum lt_format);
 /* The format of that name, or -1. */
 int lt_format_find(const char *name);
 
+/* What auto would take the file for; -1 after a message if there is none. */
+int lt_format_guess(const char *path);
+
 #endif

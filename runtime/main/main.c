@@ -79,12 +79,36 @@ configure(struct lt *rt, const struct lt_program *prog)
 		run->bf16 |= prog->tensor[i].cast != UINT64_MAX;
 }
 
-static int
-open_data(struct lt_run *run)
+/* The recipe's format was written for the recipe's file; --data may name one
+ * of another kind. */
+static void
+doubt_format(const struct lt_run *run, const struct lt_recipe *written)
 {
+	const struct lt_tokens *t = &run->data.file;
+	int guess;
+
+	if (run->opt.format != written->format || run->opt.data ==
+	    written->train || lt_format_find(written->format) < 0)
+		return;
+	guess = lt_format_guess(t->path);
+	if (guess >= 0 && guess != LT_FORMAT_BYTES &&
+	    guess != (int)t->format)
+		lt_warn("%s looks like %s, but the recipe says %s; --format "
+		    "overrules it", t->path,
+		    lt_format_name((enum lt_format)guess), written->format);
+}
+
+static int
+open_data(struct lt_run *run, const struct lt_recipe *written)
+{
+	int rc;
+
 	if (run->opt.dry_run && !run->opt.data)
 		return LT_OK;
-	return lt_data_open(&run->data, &run->prog);
+	rc = lt_data_open(&run->data, &run->prog);
+	if (!rc)
+		doubt_format(run, written);
+	return rc;
 }
 
 /* --out: ours alone, and never over what is there already. */
@@ -169,7 +193,7 @@ open_metrics(struct lt_run *run)
 {
 	run->metrics = (struct lt_metrics){.prog = &run->prog,
 	    .steps = run->opt.steps, .planned = run->allocated,
-	    .peak = run->peak, .skipped = (int64_t)run->point.skipped};
+	    .data = run->data.id, .peak = run->peak, .skipped = (int64_t)run->point.skipped};
 	return lt_metrics_open(&run->metrics, run->opt.log,
 	    run->opt.tensorboard);
 }
@@ -228,10 +252,10 @@ print_and_leave(const struct lt_options *o, const struct lt_program *prog,
 }
 
 static int
-run_all(struct lt *rt)
+run_all(struct lt *rt, const struct lt_recipe *written)
 {
 	struct lt_run *run = rt->run;
-	int rc = open_data(run);
+	int rc = open_data(run, written);
 
 	if (!rc && run->opt.dry_run) {
 		lt_plan_print(rt);
@@ -270,7 +294,7 @@ lt_main(int argc, char **argv, const struct lt_program *prog)
 	rc = rc ? rc : check_ranks(prog, run.opt.nproc);
 	if (!rc) {
 		configure(&rt, prog);
-		rc = run_all(&rt);
+		rc = run_all(&rt, &prog->recipe);
 	}
 	close_run(&rt);
 	return rc;

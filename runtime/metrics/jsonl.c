@@ -58,6 +58,8 @@ lt_jsonl_start(FILE *f, const struct lt_metrics *m)
 	lt_jsonl_text(f, p->name);
 	fputs(",\"loongc\":", f);
 	lt_jsonl_text(f, p->version);
+	fputs(",\"data\":", f);
+	lt_jsonl_text(f, m->data);
 	fprintf(f, ",\"program\":\"%016" PRIx64 "\",\"steps\":%" PRId64
 	    ",\"tokens_per_step\":%" PRId64 ",\"parameters\":%" PRIu64
 	    ",\"seed\":%" PRIu64 ",\"planned_bytes\":%" PRIu64, p->hash,

@@ -16,6 +16,7 @@ struct lt_program;
 
 struct lt_metrics {
 	const struct lt_program *prog;
+	const char *data;      /* identity of the training data */
 	int64_t steps;         /* of the whole run */
 	uint64_t planned;      /* bytes */
 	double peak;           /* FLOP/s that MFU refers to */

@@ -6,6 +6,7 @@
  *
  * The environment changes what tests need changed:
  *	FAKE_TRAIN     the recipe's training data
+ *	FAKE_FORMAT    and their format
  *	FAKE_NAN       "4" or "4-": steps whose loss is not a number
  *	FAKE_SKIP      skip such steps instead of stopping
  *	FAKE_SLEEP     milliseconds per step
@@ -176,6 +177,8 @@ int
 main(int argc, char **argv)
 {
 	program.recipe.train = setting("FAKE_TRAIN");
+	if (setting("FAKE_FORMAT"))
+		program.recipe.format = setting("FAKE_FORMAT");
 	program.vocab = number("FAKE_VOCAB", V);
 	program.abi = (uint32_t)number("FAKE_ABI", LT_ABI);
 	program.arena[LT_ACT] += (uint64_t)number("FAKE_HUGE", 0) << 30;

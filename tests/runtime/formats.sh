@@ -70,6 +70,17 @@ same text.losses apart
 # the name of a format overrules the look of the file
 run 0 --data nano.bin --format bytes --steps 1 --threads 1
 said err 'bytes, each a token; 5400 tokens'
+# ... and the recipe's may be of another file
+doubt='nano.bin looks like nanoGPT tokens (16 bits each), but the recipe says bytes; --format overrules it'
+with FAKE_FORMAT=bytes run 0 --data nano.bin --dry-run
+said err "$doubt"
+with FAKE_FORMAT=bytes run 0 --data text --dry-run
+unsaid err 'looks like'
+with FAKE_FORMAT=bytes run 0 --data nano.bin --format nanogpt --dry-run
+unsaid err 'looks like'
+with 'FAKE_FORMAT=bytes FAKE_TRAIN=nano.bin' run 0 --dry-run
+unsaid err 'looks like'
+
 # a prompt of token numbers, and its errors
 run 0 --data nano.bin --steps 1 --threads 1 --sample 3 --prompt '116, 104 101'
 grep -qE '^116 104 101( [0-9]+){3} $' out || { cat out; failed=1; }
