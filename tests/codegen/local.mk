@@ -3,11 +3,11 @@ EXTRA_DIST += \
 	%D%/cases.def \
 	%D%/harness.c \
 	%D%/attn.lir %D%/dots.lir %D%/flow.lir %D%/head.lir %D%/maps.lir %D%/rows.lir
-CLEANFILES += codegen-*.tmp*
+CLEANFILES += codegen-*.tmp* plan-*.tmp.c
 
 if HAVE_CHECK
-check_PROGRAMS += check_codegen check_replay
-TESTS += check_codegen check_replay
+check_PROGRAMS += check_codegen check_plan check_replay
+TESTS += check_codegen check_plan check_replay
 codegen_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
 	-DTEST_DIR='"$(abs_top_srcdir)/tests"' \
 	-DTOP_SRCDIR='"$(abs_top_srcdir)"' \
@@ -17,6 +17,9 @@ check_codegen_SOURCES = %D%/check_codegen.c %D%/program.c %D%/program.h
 check_codegen_CPPFLAGS = $(codegen_cppflags)
 check_codegen_LDADD = $(codegen_libs) $(CHECK_LIBS)
 check_codegen_DEPENDENCIES = $(codegen_libs) libloong_rt.a
+check_plan_SOURCES = %D%/check_plan.c
+check_plan_CPPFLAGS = $(codegen_cppflags)
+check_plan_LDADD = $(codegen_libs) $(CHECK_LIBS)
 check_replay_SOURCES = %D%/check_replay.c %D%/program.c %D%/program.h
 check_replay_CPPFLAGS = $(codegen_cppflags)
 check_replay_LDADD = $(codegen_libs) $(CHECK_LIBS)
