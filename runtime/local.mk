@@ -45,6 +45,7 @@ libloong_rt_a_SOURCES = \
 	%D%/main/exits.def \
 	%D%/main/help.c \
 	%D%/main/launch.c %D%/main/launch.def %D%/main/launch.h \
+	%D%/main/limits.c %D%/main/limits.h \
 	%D%/main/loop.c \
 	%D%/main/main.c \
 	%D%/main/memory.c %D%/main/memory.h \

@@ -9,6 +9,7 @@
 #include "runtime/cpu/cpu.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/main/launch.h"
+#include "runtime/main/limits.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
@@ -55,6 +56,15 @@ check_ranks(const struct lt_program *p, int64_t nproc)
 	return LT_OK;
 }
 
+/* As many threads as there are cores that we may use. */
+static int
+default_threads(void)
+{
+	int cores = lt_cpu_cores(), limit = lt_limit_cores(LT_CGROUP);
+
+	return limit > 0 && limit < cores ? limit : cores;
+}
+
 /* The recipe after the options, and the rest that follows from them. */
 static void
 configure(struct lt *rt, const struct lt_program *prog)
@@ -74,7 +84,7 @@ configure(struct lt *rt, const struct lt_program *prog)
 	r->keep_last = o->keep_last;
 	rt->prog = &run->prog;
 	rt->ranks = 1;
-	run->threads = o->threads > 0 ? (int)o->threads : lt_cpu_cores();
+	run->threads = o->threads > 0 ? (int)o->threads : default_threads();
 	for (int i = 0; i < prog->ntensor; i++)
 		run->bf16 |= prog->tensor[i].cast != UINT64_MAX;
 }
@@ -263,6 +273,7 @@ run_all(struct lt *rt, const struct lt_recipe *written)
 		    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
 	}
 	rc = rc ? rc : lt_sample_check(rt);
+	rc = rc ? rc : lt_memory_check(&run->prog, run->threads);
 	rc = rc ? rc : open_out(run);
 	rc = rc ? rc : open_machine(rt);
 	rc = rc ? rc : open_state(rt);

@@ -13,6 +13,7 @@
 
 #include "runtime/cpu/pool.h"
 #include "runtime/loong_rt.h"
+#include "runtime/main/limits.h"
 #include "runtime/main/report.h"
 
 static const char *const names[LT_ARENAS] = {
@@ -58,8 +59,11 @@ static uint64_t
 installed(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	uint64_t n = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size :
+	    0;
+	uint64_t limit = lt_limit_memory(LT_CGROUP);
 
-	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+	return limit > 0 && (!n || limit < n) ? limit : n;
 }
 
 static int
@@ -68,7 +72,7 @@ no_memory(const char *name, uint64_t bytes)
 	char text[32], have[32];
 
 	return lt_fail(LT_EXIT_CONFIG, "no memory for %s: %s (%" PRIu64
-	    " bytes); this machine has %s", name,
+	    " bytes); %s are there", name,
 	    lt_memory_text(bytes, text), bytes,
 	    lt_memory_text(installed(), have));
 }
@@ -88,14 +92,21 @@ allocate(uint64_t size)
 }
 
 int
+lt_memory_check(const struct lt_program *p, int threads)
+{
+	uint64_t size[LT_ARENAS];
+	uint64_t sum = lt_memory_plan(p, threads, size), have = installed();
+
+	return have && sum > have ? no_memory("the plan", sum) : LT_OK;
+}
+
+int
 lt_memory_alloc(struct lt *rt, int threads, uint64_t *bytes)
 {
 	uint64_t size[LT_ARENAS];
-	uint64_t sum = lt_memory_plan(rt->prog, threads, size);
 
+	lt_memory_plan(rt->prog, threads, size);
 	*bytes = 0;
-	if (installed() && sum > installed())
-		return no_memory("the plan", sum);
 	for (int i = 0; i < LT_ARENAS; i++) {
 		void *p = size[i] ? allocate(size[i]) : NULL;
 

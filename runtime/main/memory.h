@@ -15,6 +15,10 @@ struct lt_program;
 uint64_t lt_memory_plan(const struct lt_program *, int threads,
     uint64_t size[]);
 
+/* LT_OK if the machine, or our part of it, is large enough; else
+ * LT_EXIT_CONFIG after a message. */
+int lt_memory_check(const struct lt_program *, int threads);
+
 /* Allocates the arenas, zeroed; *bytes is what was allocated.  LT_OK, or
  * LT_EXIT_CONFIG after a message. */
 int lt_memory_alloc(struct lt *rt, int threads, uint64_t *bytes);

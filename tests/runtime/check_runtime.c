@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "runtime/data/data.h"
 #include "runtime/data/order.h"
 #include "runtime/loong_rt.h"
+#include "runtime/main/limits.h"
 #include "runtime/main/schedule.h"
 #include "runtime/metrics/progress.h"
 #include "runtime/metrics/tensorboard.h"
@@ -327,12 +329,70 @@ START_TEST(times_and_numbers)
 }
 END_TEST
 
+/* ---- limits ---- */
+
+static void
+put(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(limits_of_version_2)
+{
+	ck_assert_int_eq(mkdir("check_runtime.cg", 0777), 0);
+	ck_assert_int_eq(lt_limit_cores("check_runtime.cg"), 0);
+	ck_assert_uint_eq(lt_limit_memory("check_runtime.cg"), 0);
+	put("check_runtime.cg/cpu.max", "max 100000\n");
+	put("check_runtime.cg/memory.max", "max\n");
+	ck_assert_int_eq(lt_limit_cores("check_runtime.cg"), 0);
+	ck_assert_uint_eq(lt_limit_memory("check_runtime.cg"), 0);
+	put("check_runtime.cg/cpu.max", "150000 100000\n");
+	put("check_runtime.cg/memory.max", "1073741824\n");
+	ck_assert_int_eq(lt_limit_cores("check_runtime.cg"), 2);
+	ck_assert_uint_eq(lt_limit_memory("check_runtime.cg"), 1 << 30);
+	put("check_runtime.cg/cpu.max", "1 0\n");
+	ck_assert_int_eq(lt_limit_cores("check_runtime.cg"), 0);
+	remove("check_runtime.cg/cpu.max");
+	remove("check_runtime.cg/memory.max");
+	remove("check_runtime.cg");
+}
+END_TEST
+
+START_TEST(limits_of_version_1)
+{
+	ck_assert_int_eq(mkdir("check_runtime.v1", 0777), 0);
+	ck_assert_int_eq(mkdir("check_runtime.v1/cpu", 0777), 0);
+	ck_assert_int_eq(mkdir("check_runtime.v1/memory", 0777), 0);
+	put("check_runtime.v1/cpu/cpu.cfs_quota_us", "-1\n");
+	put("check_runtime.v1/cpu/cpu.cfs_period_us", "100000\n");
+	put("check_runtime.v1/memory/memory.limit_in_bytes",
+	    "9223372036854771712\n");
+	ck_assert_int_eq(lt_limit_cores("check_runtime.v1"), 0);
+	ck_assert_uint_eq(lt_limit_memory("check_runtime.v1"), 0);
+	put("check_runtime.v1/cpu/cpu.cfs_quota_us", "400000\n");
+	put("check_runtime.v1/memory/memory.limit_in_bytes", "4096\n");
+	ck_assert_int_eq(lt_limit_cores("check_runtime.v1"), 4);
+	ck_assert_uint_eq(lt_limit_memory("check_runtime.v1"), 4096);
+	remove("check_runtime.v1/cpu/cpu.cfs_quota_us");
+	remove("check_runtime.v1/cpu/cpu.cfs_period_us");
+	remove("check_runtime.v1/memory/memory.limit_in_bytes");
+	remove("check_runtime.v1/cpu");
+	remove("check_runtime.v1/memory");
+	remove("check_runtime.v1");
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *s = suite_create("runtime");
 	TCase *order = tcase_create("order"), *data = tcase_create("data");
 	TCase *metrics = tcase_create("metrics");
+	TCase *limits = tcase_create("limits");
 	SRunner *r = srunner_create(s);
 	int failed;
 
@@ -351,6 +411,9 @@ main(void)
 	tcase_add_test(metrics, event_file);
 	tcase_add_test(metrics, times_and_numbers);
 	suite_add_tcase(s, metrics);
+	tcase_add_test(limits, limits_of_version_2);
+	tcase_add_test(limits, limits_of_version_1);
+	suite_add_tcase(s, limits);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

@@ -46,7 +46,7 @@ alone 'SLURM_PROCID=0 SLURM_NTASKS=2 SLURM_STEP_NUM_TASKS=2'
 alone 'RANK=0 WORLD_SIZE=1'
 alone 'RANK=0 WORLD_SIZE=many'
 with "FAKE_ABI=99" fails 70 'generated for runtime version 99' --data text --out run
-with "FAKE_HUGE=1000000" fails 78 'no memory for' --data text
+with "FAKE_HUGE=1000000" fails 78 'no memory for the plan' --data text --out run
 
 # output that cannot be written
 fails 74 '--log nowhere/log: No such file' --data text --log nowhere/log
