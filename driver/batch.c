@@ -31,9 +31,9 @@ count_elements(struct batch *x, const struct module *m)
 	uint64_t all;
 
 	return size_mul(size_or_one(m, "b"), size_or_one(m, "s"), &x->micro) &&
-	    size_mul(x->micro, size_or_one(m, "mb"), &x->count) &&
-	    size_mul(x->count, 3 * sizeof(double), &all) &&
-	    all < UINT64_C(1) << 32;
+	       size_mul(x->micro, size_or_one(m, "mb"), &x->count) &&
+	       size_mul(x->count, 3 * sizeof(double), &all) &&
+	       all < UINT64_C(1) << 32;
 }
 
 /* Mostly a fixed permutation of tokens, now and then a jump. */
@@ -46,8 +46,8 @@ next_token(const struct batch *x, uint64_t seed, uint64_t token, uint64_t i)
 }
 
 static void
-fill_sequence(struct batch *x, uint64_t seed, uint64_t start, uint64_t s,
-    double ignore)
+fill_sequence(
+    struct batch *x, uint64_t seed, uint64_t start, uint64_t s, double ignore)
 {
 	uint64_t token = lt_rng_u64(seed, 2, start) % x->vocab;
 	uint64_t cut = start + s / 2 + lt_rng_u64(seed, 3, start) % 2;
@@ -82,7 +82,7 @@ batch_make(struct batch *x, struct module *m, uint64_t seed)
 	*x = (struct batch){.vocab = scale_vocab(m)};
 	if (!module_dim(m, "b") || !module_dim(m, "s"))
 		return fail(m, "no dimensions b and s: there is no batch to "
-		    "make up");
+			       "make up");
 	if (!x->vocab)
 		return fail(m, "nothing says how many tokens there are");
 	if (!count_elements(x, m))
@@ -101,17 +101,18 @@ batch_make(struct batch *x, struct module *m, uint64_t seed)
 const double *const *
 batch_args(const struct batch *x, struct module *m, const struct func *f)
 {
-	const double **arg = NEW_N(m->mem, const double *,
-	    (size_t)f->nparam + 1);
+	const double **arg =
+	    NEW_N(m->mem, const double *, (size_t)f->nparam + 1);
 	double *at = NEW(m->mem, double);
 
 	*at = (double)x->at;
 	for (int i = 0; i < f->nparam; i++) {
 		const char *name = f->param[i]->name;
 
-		arg[i] = strcmp(name, "lab") == 0 ? x->lab :
-		    strcmp(name, "doc") == 0 ? x->doc :
-		    strcmp(name, "at") == 0 ? at : x->tok;
+		arg[i] = strcmp(name, "lab") == 0   ? x->lab
+			 : strcmp(name, "doc") == 0 ? x->doc
+			 : strcmp(name, "at") == 0  ? at
+						    : x->tok;
 	}
 	return arg;
 }
@@ -124,8 +125,8 @@ batch_parameter(const struct bundle *b, int i, uint64_t n, double *out)
 	double mean = f->init.kind == INIT_ONES ? 1 : 0;
 
 	for (uint64_t j = 0; j < n; j++)
-		out[j] = (float)(mean +
-		    0.6 * (lt_rng_uniform(7, stream, j) - 0.5));
+		out[j] =
+		    (float)(mean + 0.6 * (lt_rng_uniform(7, stream, j) - 0.5));
 }
 
 void

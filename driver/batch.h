@@ -8,10 +8,10 @@
 #include "ir/interp/interp.h"
 
 struct batch {
-	uint64_t count;         /* elements of each of these, row-major */
+	uint64_t count;		 /* elements of each of these, row-major */
 	double *tok, *lab, *doc; /* of step: [mb,b,s] */
-	uint64_t micro;         /* elements of one microbatch */
-	uint64_t at;            /* position whose logits are asked for */
+	uint64_t micro;		 /* elements of one microbatch */
+	uint64_t at;		 /* position whose logits are asked for */
 	uint64_t vocab;
 };
 
@@ -26,8 +26,8 @@ bool batch_make(struct batch *x, struct module *m, uint64_t seed);
  * The arguments of step, eval, logits or model, by the parameters' names;
  * eval, logits and model get the first microbatch.
  */
-const double *const *batch_args(const struct batch *x, struct module *m,
-    const struct func *f);
+const double *const *batch_args(
+    const struct batch *x, struct module *m, const struct func *f);
 
 /*
  * Field i of bundle b, all layers: values that f32 holds exactly, large enough

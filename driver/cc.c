@@ -78,9 +78,12 @@ show(const struct command *c)
 {
 	for (int i = 0; i < c->n; i++) {
 		const char *w = c->argv[i];
-		bool plain = *w && strspn(w, "abcdefghijklmnopqrstuvwxyz"
-		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./,:@%") ==
-		    strlen(w);
+		bool plain =
+		    *w &&
+		    strspn(w,
+			"abcdefghijklmnopqrstuvwxyz"
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./,:@%") ==
+			strlen(w);
 
 		fprintf(stderr, "%s%s", i ? " " : "  ", plain ? "" : "'");
 		for (; *w; w++)
@@ -111,8 +114,8 @@ spawn(const struct command *c, int source, pid_t *pid)
 	if (!why)
 		why = posix_spawn_file_actions_adddup2(&actions, 2, 1);
 	if (!why)
-		why = posix_spawnp(pid, c->argv[0], &actions, NULL, c->argv,
-		    environ);
+		why = posix_spawnp(
+		    pid, c->argv[0], &actions, NULL, c->argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	return why;
 }
@@ -125,8 +128,10 @@ run(const struct command *c, int source)
 	int status, err = spawn(c, source, &pid);
 
 	if (err) {
-		snprintf(why, sizeof why, "cannot run the C compiler '%s': %s "
-		    "(CC names another one)", c->argv[0], strerror(err));
+		snprintf(why, sizeof why,
+		    "cannot run the C compiler '%s': %s "
+		    "(CC names another one)",
+		    c->argv[0], strerror(err));
 		return fail(c, why);
 	}
 	while (waitpid(pid, &status, 0) < 0)
@@ -135,11 +140,15 @@ run(const struct command *c, int source)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
 	if (WIFEXITED(status))
-		snprintf(why, sizeof why, "the C compiler failed with exit "
-		    "code %d:", WEXITSTATUS(status));
+		snprintf(why, sizeof why,
+		    "the C compiler failed with exit "
+		    "code %d:",
+		    WEXITSTATUS(status));
 	else
-		snprintf(why, sizeof why, "the C compiler was stopped by "
-		    "signal %d:", WTERMSIG(status));
+		snprintf(why, sizeof why,
+		    "the C compiler was stopped by "
+		    "signal %d:",
+		    WTERMSIG(status));
 	return fail(c, why);
 }
 
@@ -155,7 +164,7 @@ cc_link(FILE *source, const char *exe, bool verbose)
 		if (verbose)
 			show(&c);
 		ok = fflush(source) == 0 &&
-		    lseek(fileno(source), 0, SEEK_SET) == 0;
+		     lseek(fileno(source), 0, SEEK_SET) == 0;
 		ok = ok ? run(&c, fileno(source)) : fail(&c, strerror(errno));
 	}
 	if (ok && access(exe, X_OK) != 0)

@@ -25,20 +25,24 @@ struct job {
 };
 
 static int
+status_of(enum pipeline_result result)
+{
+	static const int status[] = {[PIPELINE_OK] = 0,
+	    [PIPELINE_ERRORS] = EXIT_ERRORS,
+	    [PIPELINE_BROKEN] = EXIT_INTERNAL};
+
+	return status[result];
+}
+
+static int
 lower(struct job *j)
 {
 	struct pipeline_options po = {.stop = j->o->after,
-	    .print = j->o->print_after, .out = stderr,
+	    .print = j->o->print_after,
+	    .out = stderr,
 	    .times = j->o->times ? stderr : NULL};
 
-	switch (pipeline_run(pipeline, j->m, &po)) {
-	case PIPELINE_OK:
-		return 0;
-	case PIPELINE_ERRORS:
-		return EXIT_ERRORS;
-	default:
-		return EXIT_INTERNAL;
-	}
+	return status_of(pipeline_run(pipeline, j->m, &po));
 }
 
 /* The C goes through a nameless file: nothing of it can be left behind. */
@@ -49,8 +53,8 @@ write_exe(struct job *j, struct output *w)
 	bool ok;
 
 	if (!c) {
-		fprintf(stderr, "loongc: temporary file: %s\n",
-		    strerror(errno));
+		fprintf(
+		    stderr, "loongc: temporary file: %s\n", strerror(errno));
 		return false;
 	}
 	ok = codegen_c(j->m, c) == 0;
@@ -127,15 +131,23 @@ finish_stdout(bool ok)
 static int
 verify(struct job *j)
 {
-	struct verify_options few = {.out = stdout, .verbose = j->o->verbose,
-	    .tokens = 7, .stages = true, .c = true};
+	struct verify_options few = {.out = stdout,
+	    .verbose = j->o->verbose,
+	    .tokens = 7,
+	    .stages = true,
+	    .c = true};
 	struct verify_options more = {.out = stdout, .tokens = 131, .c = true};
 	struct module *again = module_clone(j->mem, j->m);
+	const struct dimdef *s = module_dim(again, "s");
+	bool longer = s && s->size > few.tokens && again->stage != 'e';
+	enum pipeline_result result;
 
-	bool planned = j->m->stage == 'e'; /* its sizes are settled */
-
-	return finish_stdout(verify_module(j->m, pipeline, &few) &&
-	    (planned || verify_module(again, pipeline, &more)));
+	result = verify_module(j->m, pipeline, &few);
+	if (result == PIPELINE_OK && longer)
+		result = verify_module(again, pipeline, &more);
+	if (finish_stdout(true) != 0)
+		return EXIT_ERRORS;
+	return status_of(result);
 }
 
 /* What is asked for, of a module that was read. */

@@ -48,15 +48,18 @@ print_name(FILE *out, const struct option_row *r)
 	if (r->letter)
 		snprintf(letter, sizeof letter, "-%c, ", r->letter);
 	return fprintf(out, "  %s--%s%s%s", letter, r->name, r->arg ? "=" : "",
-	    !r->arg ? "" : words ? "WORD" : r->arg);
+	    !r->arg ? ""
+	    : words ? "WORD"
+		    : r->arg);
 }
 
 void
 options_help(FILE *out)
 {
 	fputs("loongc FILE.lt -o train     compile a model into its trainer\n"
-	    "loongc FILE.lt --verify     check the compiler on this model\n"
-	    "loongc FILE.lt --emit=c     look at what it makes\n", out);
+	      "loongc FILE.lt --verify     check the compiler on this model\n"
+	      "loongc FILE.lt --emit=c     look at what it makes\n",
+	    out);
 	for (int i = 0; i < option_count; i++) {
 		const struct option_row *r = &option_rows[i];
 		int n;
@@ -74,6 +77,7 @@ options_help(FILE *out)
 		print_wrapped(out, r->summary);
 	}
 	fputs("\nFILE ends in .lt (the language) or .lir (a dump of --emit=ir,"
-	    " which goes on\nfrom its stage).  Exit: 0 ok, 1 errors in the "
-	    "input, 2 usage, 70 a bug.\n", out);
+	      " which goes on\nfrom its stage).  Exit: 0 ok, 1 errors in the "
+	      "input, 2 usage, 70 a bug.\n",
+	    out);
 }

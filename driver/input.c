@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool PRINTF_LIKE(2, 3)
-fail(const char *path, const char *fmt, ...)
+static bool PRINTF_LIKE(2, 3) fail(const char *path, const char *fmt, ...)
 {
 	va_list args;
 

@@ -35,10 +35,10 @@ set_dim(struct module *m, struct dimdef *d, const char *text, double v)
 {
 	if (!(v >= 1) || v > 0x1p40 || v != floor(v))
 		return fail(text, "a dimension is a whole number from 1 to "
-		    "2^40");
+				  "2^40");
 	if (m->stage == 'e')
 		return fail(text, "the dump's memory is planned already; set "
-		    "dimensions before that");
+				  "dimensions before that");
 	d->size = (uint64_t)v;
 	return true;
 }
@@ -51,7 +51,7 @@ set_setting(struct module *m, const char *key, const char *text,
 
 	if (strncmp(key, "recipe.", 7) != 0 && strncmp(key, "plan.", 5) != 0)
 		return fail(text, "no such dimension; settings start with "
-		    "'recipe.' or 'plan.'");
+				  "'recipe.' or 'plan.'");
 	for (const char *p = key; *p; p++)
 		if (!isalnum((unsigned char)*p) && *p != '_' && *p != '.')
 			return fail(text, "not the name of a setting");
@@ -99,8 +99,11 @@ load_lir(struct arena *mem, struct diag *d, const struct options *o)
 static struct module *
 load_lt(struct arena *mem, struct diag *d, const struct options *o)
 {
-	struct frontend_options f = {.model = o->model, .recipe = o->recipe,
-	    .plan = o->plan, .set = o->set.item, .nset = o->set.n};
+	struct frontend_options f = {.model = o->model,
+	    .recipe = o->recipe,
+	    .plan = o->plan,
+	    .set = o->set.item,
+	    .nset = o->set.n};
 
 	return frontend_compile(mem, d, &f);
 }
@@ -108,6 +111,6 @@ load_lt(struct arena *mem, struct diag *d, const struct options *o)
 struct module *
 load_module(struct arena *mem, struct diag *d, const struct options *o)
 {
-	return file_kind(o->file) == FILE_LIR ? load_lir(mem, d, o) :
-	    load_lt(mem, d, o);
+	return file_kind(o->file) == FILE_LIR ? load_lir(mem, d, o)
+					      : load_lt(mem, d, o);
 }

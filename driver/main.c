@@ -31,7 +31,7 @@ explain(const char *code)
 		diag_list(stdout);
 	else if (!diag_explain(code, stdout))
 		return usage("no diagnostic has this code; "
-		    "--explain all lists them");
+			     "--explain all lists them");
 	return finish_print();
 }
 
@@ -60,11 +60,15 @@ find_clash(struct options *o)
 		return "the file's name must end in .lt or .lir";
 	if (o->target != TARGET_CPU)
 		return "this version compiles for --target=cpu only";
+	if (file_kind(o->file) == FILE_LIR &&
+	    (o->model || o->recipe || o->plan))
+		return "a dump has one model, recipe and plan: no --model, "
+		       "--recipe or --plan";
 	if (o->run && o->verify)
 		return "--run or --verify, one at a time";
 	if ((o->run || o->verify) && (o->emit || o->output || o->after))
 		return "--run and --verify make nothing: no -o, --emit or "
-		    "--after";
+		       "--after";
 	if (o->run || o->verify)
 		return NULL;
 	if (o->after && o->emit == EMIT_EXE)

@@ -12,30 +12,30 @@ struct row {
 };
 
 static const struct row statuses[] = {
-	{"0", "What was asked for is done."},
-	{"1", "Errors in the input, a file that cannot be read or written, or a "
-	    "C compiler that fails.  No output was written or replaced."},
-	{"2", "Errors in the command line."},
-	{"70", "A bug in loongc: a pass left a wrong program.  Please report "
-	    "it."},
+    {"0", "What was asked for is done."},
+    {"1", "Errors in the input, a file that cannot be read or written, or a "
+	  "C compiler that fails.  No output was written or replaced."},
+    {"2", "Errors in the command line."},
+    {"70", "A bug in loongc: a pass left a wrong program, or --verify found "
+	   "a difference.  Please report it."},
 };
 
 static const struct row variables[] = {
-	{"CC", "The C compiler and its first arguments, separated by blanks; "
-	    "default: cc."},
-	{"CFLAGS", "More arguments for it, after those of loongc."},
-	{"LDFLAGS", "More arguments for linking."},
-	{"LOONGC_RUNTIME", "The folder with libloong_rt.a and include/, if "
-	    "loongc does not find them itself."},
+    {"CC", "The C compiler and its first arguments, separated by blanks; "
+	   "default: cc."},
+    {"CFLAGS", "More arguments for it, after those of loongc."},
+    {"LDFLAGS", "More arguments for linking."},
+    {"LOONGC_RUNTIME", "The folder with libloong_rt.a and include/, if "
+		       "loongc does not find them itself."},
 };
 
 static const struct row examples[] = {
-	{"loongc quickstart.lt -o train", "Compile a model into its trainer."},
-	{"loongc llama3-8b.lt --set s=2048 --emit=plan",
-	    "See what memory it would need with shorter sequences."},
-	{"loongc gpt2.lt --after=autodiff > step.lir",
-	    "Look at the training step."},
-	{"loongc step.lir -o train", "Go on from there."},
+    {"loongc quickstart.lt -o train", "Compile a model into its trainer."},
+    {"loongc llama3-8b.lt --set s=2048 --emit=plan",
+	"See what memory it would need with shorter sequences."},
+    {"loongc gpt2.lt --after=autodiff > step.lir",
+	"Look at the training step."},
+    {"loongc step.lir -o train", "Go on from there."},
 };
 
 /* Text as roff: nothing in it is a request, a dash is a dash. */
@@ -106,17 +106,20 @@ void
 options_manual(FILE *out)
 {
 	fputs(".\\\" Generated from driver/options.def by loongc --manual.\n"
-	    ".TH LOONGC 1\n.SH NAME\n"
-	    "loongc \\- compile a transformer into its trainer\n"
-	    ".SH SYNOPSIS\n\\fBloongc\\fR [\\fIOPTION\\fR]... \\fIFILE\\fR\n"
-	    ".SH DESCRIPTION\n", out);
-	put_paragraph(out, "loongc reads a model, how to train it and where it "
+	      ".TH LOONGC 1\n.SH NAME\n"
+	      "loongc \\- compile a transformer into its trainer\n"
+	      ".SH SYNOPSIS\n\\fBloongc\\fR [\\fIOPTION\\fR]... \\fIFILE\\fR\n"
+	      ".SH DESCRIPTION\n",
+	    out);
+	put_paragraph(out,
+	    "loongc reads a model, how to train it and where it "
 	    "runs from FILE and makes one executable that trains it: "
 	    "differentiation, kernels and the place of every byte are settled "
 	    "at compile time.  The executable needs neither loongc nor a "
 	    "compiler.");
 	fputs(".PP\n", out);
-	put_paragraph(out, "FILE ends in .lt, the language, or in .lir, the "
+	put_paragraph(out,
+	    "FILE ends in .lt, the language, or in .lir, the "
 	    "program between two passes as --emit=ir prints it; loongc goes on "
 	    "with the pass after that.  Output goes to standard output or "
 	    "where -o says, diagnostics go to standard error.");

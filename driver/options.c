@@ -116,8 +116,10 @@ put(struct options *o, const struct option_row *row, int argc,
 static bool
 complain(const char *why, const char *what)
 {
-	fprintf(stderr, "loongc: %s '%s'\n"
-	    "try: loongc --help\n", why, what);
+	fprintf(stderr,
+	    "loongc: %s '%s'\n"
+	    "try: loongc --help\n",
+	    why, what);
 	return false;
 }
 
@@ -147,8 +149,8 @@ take(struct options *o, const struct option_row *row, struct words *w,
 {
 	if (row->kind == OPTION_FLAG) {
 		if (value)
-			return complain("no value is taken by option",
-			    w->argv[w->at - 1]);
+			return complain(
+			    "no value is taken by option", w->argv[w->at - 1]);
 	} else if (!value) {
 		if (w->at == w->argc)
 			return complain("a value is missing for option",
@@ -222,8 +224,8 @@ options_free(struct options *o)
 {
 	for (int i = 0; i < option_count; i++)
 		if (option_rows[i].kind == OPTION_LIST) {
-			struct text_list *list = (void *)((char *)o +
-			    option_rows[i].offset);
+			struct text_list *list =
+			    (void *)((char *)o + option_rows[i].offset);
 
 			free(list->item);
 			*list = (struct text_list){0};

@@ -112,8 +112,8 @@ open_device(struct output *w, bool exe)
 }
 
 bool
-output_open(struct output *w, const char *path, const struct input *in,
-    bool exe)
+output_open(
+    struct output *w, const char *path, const struct input *in, bool exe)
 {
 	struct stat st;
 
@@ -124,8 +124,8 @@ output_open(struct output *w, const char *path, const struct input *in,
 	}
 	w->path = path;
 	if (stat(path, &st) != 0)
-		return errno == ENOENT ? open_beside(w, exe) :
-		    fail(path, strerror(errno));
+		return errno == ENOENT ? open_beside(w, exe)
+				       : fail(path, strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		return fail(path, "is a directory");
 	if (in && st.st_dev == in->dev && st.st_ino == in->ino)

@@ -14,7 +14,7 @@
 
 struct output {
 	const char *path; /* NULL: standard output */
-	FILE *file;       /* to write to */
+	FILE *file;	  /* to write to */
 	char *dir, *temp; /* folder and file in it; NULL: written in place */
 };
 
@@ -23,8 +23,8 @@ struct output {
  * program will be linked at w->temp, so there is no file to write to.
  * On failure: a message to stderr, false, and nothing to discard.
  */
-bool output_open(struct output *w, const char *path, const struct input *in,
-    bool exe);
+bool output_open(
+    struct output *w, const char *path, const struct input *in, bool exe);
 /* On failure: a message to stderr, false; everything is discarded. */
 bool output_commit(struct output *w);
 void output_discard(struct output *w);

@@ -36,7 +36,7 @@ static uint64_t
 field_count(const struct module *m, const struct bundle *b, int field)
 {
 	return type_global_count(m, b->field[field].type) *
-	    (b->stack ? module_dim(m, b->stack)->size : 1);
+	       (b->stack ? module_dim(m, b->stack)->size : 1);
 }
 
 static void
@@ -53,8 +53,8 @@ put_parameters(FILE *f, const struct module *m, const struct bundle *b)
 }
 
 static void
-put_input(FILE *f, const struct module *m, const struct batch *x,
-    uint64_t seed, double lr)
+put_input(FILE *f, const struct module *m, const struct batch *x, uint64_t seed,
+    double lr)
 {
 	fwrite(&seed, sizeof seed, 1, f);
 	fwrite(&lr, sizeof lr, 1, f);
@@ -95,7 +95,7 @@ derived(const struct module *m, struct bundle *of, int role)
 	for (int i = 0; i < m->nbundle; i++)
 		if (m->bundle[i]->role == role &&
 		    (role == ROLE_PARAM ? m->bundle[i] : m->bundle[i]->of) ==
-		    of)
+			of)
 			return m->bundle[i];
 	return NULL;
 }
@@ -110,8 +110,8 @@ get_field(FILE *f, const struct module *m, struct probe_step *s,
 	for (int role = ROLE_PARAM; role <= ROLE_MOMENT2 && ok; role++) {
 		struct probe_tensor *t = &s->tensor[s->ntensor];
 
-		*t = (struct probe_tensor){derived(m, b, role), j,
-		    field_count(m, b, j), NULL};
+		*t = (struct probe_tensor){
+		    derived(m, b, role), j, field_count(m, b, j), NULL};
 		if (!t->b)
 			continue;
 		t->x = NEW_N(m->mem, double, t->n + 1);
@@ -132,7 +132,8 @@ get_step(FILE *f, const struct module *m, struct probe_step *s)
 	s->tensor = NEW_N(m->mem, struct probe_tensor, 4 * n + 1);
 	for (int i = 0; i < m->nbundle; i++)
 		for (int j = 0; ok && m->bundle[i]->role == ROLE_PARAM &&
-		    j < m->bundle[i]->nfield; j++)
+				j < m->bundle[i]->nfield;
+		     j++)
 			ok = get_field(f, m, s, m->bundle[i], j);
 	return ok;
 }
@@ -147,8 +148,8 @@ get_forward(FILE *f, const struct module *m, struct probe *p)
 		return false;
 	if (!logits)
 		return true;
-	p->nlogits = type_global_count(m,
-	    arg_type(m, &region_last(&logits->body)->in[0]));
+	p->nlogits = type_global_count(
+	    m, arg_type(m, &region_last(&logits->body)->in[0]));
 	p->logits = NEW_N(m->mem, double, p->nlogits + 1);
 	return get_floats(f, p->logits, p->nlogits);
 }
@@ -161,7 +162,7 @@ get_output(FILE *f, struct module *m, struct probe *p)
 	    get_forward(f, m, p) && fgetc(f) == EOF)
 		return true;
 	return fail(m, "the emitted program wrote something else than its "
-	    "state");
+		       "state");
 }
 
 /* ---- compile and run ---- */
@@ -195,10 +196,12 @@ run(struct probe *p, struct module *m, const char *exe, FILE *in, FILE *out)
 
 	if (status == 0)
 		return get_output(out, m, p);
-	why = status < 0 ? "cannot be run" : WIFSIGNALED(status) ?
-	    arena_printf(m->mem, "was stopped by signal %d",
-	    WTERMSIG(status)) : arena_printf(m->mem, "ended with code %d",
-	    WEXITSTATUS(status));
+	why = status < 0 ? "cannot be run"
+	      : WIFSIGNALED(status)
+		  ? arena_printf(
+			m->mem, "was stopped by signal %d", WTERMSIG(status))
+		  : arena_printf(
+			m->mem, "ended with code %d", WEXITSTATUS(status));
 	return fail(m, arena_printf(m->mem, "the emitted program %s", why));
 }
 
@@ -220,12 +223,11 @@ compile_and_run(struct probe *p, struct module *m, FILE *source, FILE *in,
 	struct output exe;
 	bool ok;
 
-	tmp = arena_printf(m->mem, "%s/loongc-probe",
-	    tmp && *tmp ? tmp : "/tmp");
+	tmp =
+	    arena_printf(m->mem, "%s/loongc-probe", tmp && *tmp ? tmp : "/tmp");
 	if (!write_source(m, source) || !output_open(&exe, tmp, NULL, true))
 		return false;
-	ok = cc_link(source, exe.temp, verbose) &&
-	    run(p, m, exe.temp, in, out);
+	ok = cc_link(source, exe.temp, verbose) && run(p, m, exe.temp, in, out);
 	output_discard(&exe);
 	return ok;
 }

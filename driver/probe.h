@@ -9,7 +9,7 @@ struct probe_tensor {
 	const struct bundle *b; /* parameter, gradient or moment */
 	int field;
 	uint64_t n;
-	double *x;              /* all layers */
+	double *x; /* all layers */
 };
 
 struct probe_step {
@@ -21,7 +21,7 @@ struct probe_step {
 struct probe {
 	struct probe_step step[2];
 	double nll, count; /* of eval after both steps */
-	double *logits;    /* [b,v] or NULL */
+	double *logits;	   /* [b,v] or NULL */
 	uint64_t nlogits;
 };
 

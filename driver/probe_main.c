@@ -110,8 +110,8 @@ main(void)
 	rt.pool = lt_pool_new(2);
 	rt.training = true;
 	for (int i = 0; i < LT_ARENAS; i++)
-		rt.arena[i] = get_memory(i == LT_WORK ? p->work(2) :
-		    p->arena[i]);
+		rt.arena[i] =
+		    get_memory(i == LT_WORK ? p->work(2) : p->arena[i]);
 	get(&rt.seed, sizeof rt.seed, 1);
 	get(&rt.lr, sizeof rt.lr, 1);
 	get(&rt.at, sizeof rt.at, 1);

@@ -275,8 +275,8 @@ record_compare(struct record *r, const struct interp_value *v,
 }
 
 void
-record_add_tensor(struct record *r, const char *name, const double *x,
-    uint64_t n)
+record_add_tensor(
+    struct record *r, const char *name, const double *x, uint64_t n)
 {
 	struct buf key = {0};
 

@@ -20,13 +20,13 @@ struct record;
  * tensors that are zero but for rounding.
  */
 #define RECORD_TOLERANCE 1e-9
-#define RECORD_ZERO      1e-15
+#define RECORD_ZERO 1e-15
 
 struct record_result {
 	uint64_t values, elements; /* compared */
-	uint64_t unknown;          /* values the reference does not have */
+	uint64_t unknown;	   /* values the reference does not have */
 	uint64_t wrong;
-	double worst;              /* difference / largest element */
+	double worst; /* difference / largest element */
 };
 
 struct record *record_new(void);
@@ -46,10 +46,9 @@ bool record_compare(struct record *r, const struct interp_value *v,
     struct record_result *sum, uint64_t *at, double *want);
 
 /* A tensor that is no value, such as a gradient. */
-void record_add_tensor(struct record *r, const char *name, const double *x,
-    uint64_t n);
-bool record_compare_tensor(struct record *r, const char *name,
-    const double *x, uint64_t n, struct record_result *sum, uint64_t *at,
-    double *want);
+void record_add_tensor(
+    struct record *r, const char *name, const double *x, uint64_t n);
+bool record_compare_tensor(struct record *r, const char *name, const double *x,
+    uint64_t n, struct record_result *sum, uint64_t *at, double *want);
 
 #endif

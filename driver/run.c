@@ -25,8 +25,7 @@ is_small(struct module *m)
 }
 
 static bool
-run_steps(struct module *m, struct interp *in, const struct batch *x,
-    FILE *out)
+run_steps(struct module *m, struct interp *in, const struct batch *x, FILE *out)
 {
 	const double *const *args = batch_args(x, m, module_func(m, "step"));
 	double loss, gn, *result[] = {&loss, &gn};
@@ -44,7 +43,8 @@ run_steps(struct module *m, struct interp *in, const struct batch *x,
 bool
 run_module(struct module *m, FILE *out)
 {
-	struct interp_options o = {.step = 1, .training = true,
+	struct interp_options o = {.step = 1,
+	    .training = true,
 	    .seed = (uint64_t)module_number(m, "recipe.seed", 1)};
 	struct interp *in;
 	struct batch x;
@@ -54,7 +54,7 @@ run_module(struct module *m, FILE *out)
 		return fail(m, "there is no fn step to run");
 	if (!is_small(m))
 		return fail(m, "too large for the interpreter; make dimensions "
-		    "smaller with --set");
+			       "smaller with --set");
 	if (!batch_make(&x, m, o.seed) || !(in = interp_new(m, &o)))
 		return false;
 	interp_init(in);

@@ -11,12 +11,11 @@ static bool
 fill(struct runtime *rt, const char *include, const char *archive_dir)
 {
 	int n = snprintf(rt->include, sizeof rt->include, "%s", include);
-	int k = snprintf(rt->archive, sizeof rt->archive, "%s/libloong_rt.a",
-	    archive_dir);
+	int k = snprintf(
+	    rt->archive, sizeof rt->archive, "%s/libloong_rt.a", archive_dir);
 
-	return n > 0 && (size_t)n < sizeof rt->include &&
-	    k > 0 && (size_t)k < sizeof rt->archive &&
-	    access(rt->archive, R_OK) == 0;
+	return n > 0 && (size_t)n < sizeof rt->include && k > 0 &&
+	       (size_t)k < sizeof rt->archive && access(rt->archive, R_OK) == 0;
 }
 
 /* As installed: PREFIX/include and PREFIX/libloong_rt.a. */
@@ -65,8 +64,10 @@ runtime_find(struct runtime *rt)
 	if (named && *named) {
 		if (in_folder(rt, named))
 			return true;
-		fprintf(stderr, "loongc: LOONGC_RUNTIME=%s: no libloong_rt.a "
-		    "there\n", named);
+		fprintf(stderr,
+		    "loongc: LOONGC_RUNTIME=%s: no libloong_rt.a "
+		    "there\n",
+		    named);
 		return false;
 	}
 	if (own_folder(own, sizeof own) &&
@@ -74,7 +75,9 @@ runtime_find(struct runtime *rt)
 		return true;
 	if (in_folder(rt, LOONGC_LIBDIR))
 		return true;
-	fprintf(stderr, "loongc: the runtime is not in %s; set LOONGC_RUNTIME "
-	    "to the folder with libloong_rt.a\n", LOONGC_LIBDIR);
+	fprintf(stderr,
+	    "loongc: the runtime is not in %s; set LOONGC_RUNTIME "
+	    "to the folder with libloong_rt.a\n",
+	    LOONGC_LIBDIR);
 	return false;
 }

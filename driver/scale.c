@@ -14,7 +14,7 @@ struct scale {
 	struct dimdef **dim; /* in order of their first size */
 	uint64_t *floor;     /* by index in m->dim: least size that will do */
 	bool *even, *done;
-	uint64_t used;       /* bit n: size n is taken, n < 64 */
+	uint64_t used; /* bit n: size n is taken, n < 64 */
 };
 
 static int
@@ -183,8 +183,11 @@ void
 scale_module(struct module *m, uint64_t tokens)
 {
 	size_t n = (size_t)m->ndim + 1;
-	struct scale s = {.m = m, .tokens = tokens,
-	    .dim = NEW_N(m->mem, struct dimdef *, n), .floor = NEW_N(m->mem, uint64_t, n), .even = NEW_N(m->mem, bool, n),
+	struct scale s = {.m = m,
+	    .tokens = tokens,
+	    .dim = NEW_N(m->mem, struct dimdef *, n),
+	    .floor = NEW_N(m->mem, uint64_t, n),
+	    .even = NEW_N(m->mem, bool, n),
 	    .done = NEW_N(m->mem, bool, n)};
 
 	if (m->stage == 'e')
@@ -238,8 +241,8 @@ find_vocab(struct op *op, void *arg)
 
 	switch (op->code) {
 	case OP_EMBED:
-		if (op->in[1].kind == ARG_VALUE && !(op->in[1].v->def &&
-		    op->in[1].v->def->code == OP_IOTA))
+		if (op->in[1].kind == ARG_VALUE &&
+		    !(op->in[1].v->def && op->in[1].v->def->code == OP_IOTA))
 			bound(v, dim_name(v->m, &op->in[0], 0));
 		break;
 	case OP_XENT:

@@ -11,6 +11,6 @@ struct times {
 
 void times_start(struct times *t, FILE *out);
 void times_lap(struct times *t, const char *what); /* prints, starts anew */
-void times_skip(struct times *t);                  /* starts anew */
+void times_skip(struct times *t);		   /* starts anew */
 
 #endif

@@ -35,28 +35,31 @@ verify_plan(struct verify *v)
 	if (replay_check(v->m) != 0)
 		v->failed = true;
 	else
-		fprintf(v->o->out, "  %-12s %6d slots hold what is read from "
-		    "them, replayed byte by byte\n", "plan", v->m->nslot);
+		fprintf(v->o->out,
+		    "  %-12s %6d slots hold what is read from "
+		    "them, replayed byte by byte\n",
+		    "plan", v->m->nslot);
 }
 
-static bool
+static enum pipeline_result
 run(struct verify *v, const struct pass *const *list)
 {
-	struct pipeline_options po = {.arg = v,
-	    .watch = v->o->stages ? on_stage : NULL};
+	struct pipeline_options po = {
+	    .arg = v, .watch = v->o->stages ? on_stage : NULL};
+	enum pipeline_result result = pipeline_run(list, v->m, &po);
 
-	if (pipeline_run(list, v->m, &po) != PIPELINE_OK)
-		return false;
+	if (result != PIPELINE_OK)
+		return v->failed ? PIPELINE_BROKEN : result;
 	if (!module_func(v->m, "step")) {
 		diag_error(v->m->diag, (struct span){0},
 		    "there is no fn step: nothing was verified");
-		return false;
+		return PIPELINE_ERRORS;
 	}
 	if (!v->failed && v->m->stage == 'e')
 		verify_plan(v);
 	if (!v->failed && v->o->c)
 		verify_c(v);
-	return !v->failed;
+	return v->failed ? PIPELINE_BROKEN : PIPELINE_OK;
 }
 
 const char *
@@ -65,19 +68,19 @@ verify_field(struct verify *v, const struct bundle *b, int field)
 	return arena_printf(v->m->mem, "%s.%s", b->name, b->field[field].name);
 }
 
-bool
+enum pipeline_result
 verify_module(struct module *m, const struct pass *const *list,
     const struct verify_options *o)
 {
 	struct verify v = {.m = m, .o = o};
-	bool ok;
+	enum pipeline_result result;
 
 	scale_module(m, o->tokens);
 	if (!batch_make(&v.batch, m, 11))
-		return false;
+		return PIPELINE_ERRORS;
 	print_sizes(m, o->out);
 	v.record = record_new();
-	ok = run(&v, list);
+	result = run(&v, list);
 	record_free(v.record);
-	return ok;
+	return result;
 }

@@ -14,21 +14,21 @@
 #include "passes/pass.h"
 
 struct verify_options {
-	FILE *out;        /* what was proved */
-	bool verbose;     /* show the C compiler's command */
-	uint64_t tokens;  /* of a sequence, at most */
-	bool stages;      /* compare all values of all passes */
-	bool c;           /* compile and run the emitted C, too */
+	FILE *out;	 /* what was proved */
+	bool verbose;	 /* show the C compiler's command */
+	uint64_t tokens; /* of a sequence, at most */
+	bool stages;	 /* compare all values of all passes */
+	bool c;		 /* compile and run the emitted C, too */
 	/* Tests: called before C is emitted and again after. */
 	void (*around_c)(struct module *m);
 };
 
 /*
- * Runs the rest of list on m.  True if everything agrees.  Otherwise the first
- * difference has been reported to m->diag with pass, function, value and
- * iteration.  m is scaled and lowered afterwards.
+ * Runs the rest of list on m.  PIPELINE_BROKEN: something differs, reported to
+ * m->diag with pass, function, value and iteration; PIPELINE_ERRORS: the
+ * program itself is wrong.  m is scaled and lowered afterwards.
  */
-bool verify_module(struct module *m, const struct pass *const *list,
-    const struct verify_options *o);
+enum pipeline_result verify_module(struct module *m,
+    const struct pass *const *list, const struct verify_options *o);
 
 #endif

@@ -56,7 +56,7 @@ check(struct check *c, struct span at, const char *what, const double *got,
 {
 	double far = distance(got, rounded, n);
 	double may = c->times * distance(rounded, exact, n) +
-	    floor * distance(rounded, NULL, n) + 1e-12;
+		     floor * distance(rounded, NULL, n) + 1e-12;
 
 	c->tensors++;
 	c->elements += n;
@@ -65,10 +65,11 @@ check(struct check *c, struct span at, const char *what, const double *got,
 		return;
 	}
 	if (!c->v->failed)
-		diag_error(c->v->m->diag, at, "verify: the "
+		diag_error(c->v->m->diag, at,
+		    "verify: the "
 		    "emitted C gives another %s: distance %.3g, at most %.3g "
-		    "is rounding; first element %.9g, interpreter %.9g", what,
-		    far, may, n ? got[0] : 0, n ? rounded[0] : 0);
+		    "is rounding; first element %.9g, interpreter %.9g",
+		    what, far, may, n ? got[0] : 0, n ? rounded[0] : 0);
 	c->v->failed = true;
 }
 
@@ -82,17 +83,19 @@ get(struct interp *in, const struct probe_tensor *t, double *x)
 static void
 check_tensor(struct check *c, int step, const struct probe_tensor *t)
 {
-	static const char *const role[] = {"parameter", "gradient",
-	    "first moment", "second moment"};
+	static const char *const role[] = {
+	    "parameter", "gradient", "first moment", "second moment"};
 	struct arena *mem = c->v->m->mem;
 	double *exact = NEW_N(mem, double, t->n + 1);
 	double *rounded = NEW_N(mem, double, t->n + 1);
 
 	get(c->exact, t, exact);
 	get(c->rounded, t, rounded);
-	check(c, t->b->field[t->field].at, arena_printf(mem, "%s %s after step %d", role[t->b->role],
-	    verify_field(c->v, t->b, t->field), step + 1), t->x, rounded,
-	    exact, t->n, t->b->role == ROLE_PARAM ? F32_FLOOR : c->floor);
+	check(c, t->b->field[t->field].at,
+	    arena_printf(mem, "%s %s after step %d", role[t->b->role],
+		verify_field(c->v, t->b, t->field), step + 1),
+	    t->x, rounded, exact, t->n,
+	    t->b->role == ROLE_PARAM ? F32_FLOOR : c->floor);
 }
 
 /* Gradients and moments before what is made of them. */
@@ -107,8 +110,7 @@ check_tensors(struct check *c, int step, bool parameters)
 }
 
 static bool
-call(struct check *c, struct interp *in, const char *func, double *a,
-    double *b)
+call(struct check *c, struct interp *in, const char *func, double *a, double *b)
 {
 	struct module *m = c->v->m;
 	const struct func *f = module_func(m, func);
@@ -121,8 +123,7 @@ call(struct check *c, struct interp *in, const char *func, double *a,
 }
 
 static void
-call_both(struct check *c, const char *func, double exact[2],
-    double rounded[2])
+call_both(struct check *c, const char *func, double exact[2], double rounded[2])
 {
 	call(c, c->exact, func, &exact[0], &exact[1]);
 	call(c, c->rounded, func, &rounded[0], &rounded[1]);
@@ -149,12 +150,12 @@ check_step(struct check *c, int step)
 	interp_set_step(c->exact, step + 1, LEARNING_RATE);
 	interp_set_step(c->rounded, step + 1, LEARNING_RATE);
 	call_both(c, "step", exact, rounded);
-	check(c, nowhere, "loss", &s->loss, &rounded[0], &exact[0], 1,
-	    c->floor);
+	check(
+	    c, nowhere, "loss", &s->loss, &rounded[0], &exact[0], 1, c->floor);
 	check_tensors(c, step, false);
 	check_tensors(c, step, true);
-	check(c, nowhere, "gradient norm", &s->gnorm, &rounded[1], &exact[1],
-	    1, c->floor);
+	check(c, nowhere, "gradient norm", &s->gnorm, &rounded[1], &exact[1], 1,
+	    c->floor);
 	take_over(c, s);
 }
 
@@ -167,15 +168,15 @@ check_logits(struct check *c)
 
 	if (call(c, c->exact, "logits", exact, NULL) &&
 	    call(c, c->rounded, "logits", rounded, NULL))
-		check(c, nowhere, "result of logits", c->p.logits, rounded, exact,
-		    c->p.nlogits, c->floor);
+		check(c, nowhere, "result of logits", c->p.logits, rounded,
+		    exact, c->p.nlogits, c->floor);
 }
 
 static struct interp *
 interpreter(struct verify *v, bool training, bool round)
 {
-	struct interp_options o = {.seed = SEED, .step = 1, .round = round,
-	    .training = training};
+	struct interp_options o = {
+	    .seed = SEED, .step = 1, .round = round, .training = training};
 	struct interp *in = interp_new(v->m, &o);
 
 	if (in)
@@ -235,8 +236,7 @@ emit_and_run(struct check *c)
 
 	if (o->around_c)
 		o->around_c(m);
-	ok = probe_run(&c->p, m, &c->v->batch, SEED, LEARNING_RATE,
-	    o->verbose);
+	ok = probe_run(&c->p, m, &c->v->batch, SEED, LEARNING_RATE, o->verbose);
 	if (o->around_c)
 		o->around_c(m);
 	return ok;
@@ -260,8 +260,9 @@ verify_c(struct verify *v)
 	interp_free(c.exact);
 	interp_free(c.rounded);
 	if (!v->failed)
-		fprintf(v->o->out, "  %-12s %6" PRIu64 " tensors, %8" PRIu64
+		fprintf(v->o->out,
+		    "  %-12s %6" PRIu64 " tensors, %8" PRIu64
 		    " elements of two steps, evaluation and logits agree in "
-		    "%s (at worst %.2f of what is accepted)\n", "C", c.tensors,
-		    c.elements, bf16 ? "bf16" : "f32", c.worst);
+		    "%s (at worst %.2f of what is accepted)\n",
+		    "C", c.tensors, c.elements, bf16 ? "bf16" : "f32", c.worst);
 }

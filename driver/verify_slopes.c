@@ -5,10 +5,10 @@
  *
  *   (loss(W + hD) - loss(W - hD)) / 2h  =  <G, D> + h^2/6 third derivative
  *
- * With h = 1e-4, two evaluations that are off by 1e-15 each and losses below
- * 10 the left side is off by 1e-10, plus 2e-9 times the third derivative along
- * D.  |G| (the Euclidean norm) is what a wrong gradient is wrong by; accepted
- * are 1e-5 |G| + 1e-8.
+ * With h = 1e-5, two losses below 10 that are off by 10 * 2^-53 each leave
+ * 1e-9 on the left side; the third derivative along D, for a tensor of n
+ * elements about n^1.5 |G|, adds 1e-7 |G| at n = 400.  |G| (the Euclidean norm)
+ * is what a wrong gradient is wrong by; accepted are 1e-5 |G| + 1e-8.
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 #include "driver/verify_state.h"
 #include "support/rng.h"
 
-static const double H = 1e-4, RELATIVE = 1e-5, ABSOLUTE = 1e-8;
+static const double H = 1e-5, RELATIVE = 1e-5, ABSOLUTE = 1e-8;
 
 static double
 direction(uint64_t i)
@@ -101,10 +101,11 @@ check_field(struct verify *v, struct interp *in, const struct bundle *b, int j)
 	if (fabs(found - slope) <= RELATIVE * norm + ABSOLUTE)
 		return true;
 	if (!v->failed)
-		diag_error(v->m->diag, b->field[j].at, "verify: the gradient "
+		diag_error(v->m->diag, b->field[j].at,
+		    "verify: the gradient "
 		    "of %s is wrong: along one direction the loss rises by "
-		    "%.12g, by its gradient %.12g", verify_field(v, b, j),
-		    found, slope);
+		    "%.12g, by its gradient %.12g",
+		    verify_field(v, b, j), found, slope);
 	v->failed = true;
 	return false;
 }
@@ -116,8 +117,8 @@ verify_slopes(struct verify *v)
 	const struct func *f = module_func(v->m, "step");
 	int n = 0;
 
-	if (!in || !interp_run(in, "step", 0,
-	    batch_args(&v->batch, v->m, f), NULL)) {
+	if (!in ||
+	    !interp_run(in, "step", 0, batch_args(&v->batch, v->m, f), NULL)) {
 		v->failed = true;
 		interp_free(in);
 		return;
@@ -132,6 +133,8 @@ verify_slopes(struct verify *v)
 	}
 	interp_free(in);
 	if (!v->failed)
-		fprintf(v->o->out, "  %-12s %6d gradients agree with "
-		    "differences of the loss\n", "slopes", n);
+		fprintf(v->o->out,
+		    "  %-12s %6d gradients agree with "
+		    "differences of the loss\n",
+		    "slopes", n);
 }

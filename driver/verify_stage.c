@@ -10,8 +10,8 @@
 
 /* "[1,0,2]" of element `at` of a tensor. */
 static void
-put_index(struct buf *b, const struct module *m, const struct type *t,
-    uint64_t at)
+put_index(
+    struct buf *b, const struct module *m, const struct type *t, uint64_t at)
 {
 	uint64_t size = type_global_count(m, t);
 
@@ -20,8 +20,8 @@ put_index(struct buf *b, const struct module *m, const struct type *t,
 		uint64_t n = module_dim(m, t->d[i].name)->size;
 
 		size /= n;
-		buf_printf(b, "%s%s=%" PRIu64, i ? "," : "", t->d[i].name,
-		    at / size);
+		buf_printf(
+		    b, "%s%s=%" PRIu64, i ? "," : "", t->d[i].name, at / size);
 		at %= size;
 	}
 	buf_puts(b, "]");
@@ -38,8 +38,8 @@ put_iteration(struct buf *b, const struct interp_value *v)
 }
 
 static void
-report_value(struct verify *v, const struct interp_value *x, uint64_t at,
-    double want)
+report_value(
+    struct verify *v, const struct interp_value *x, uint64_t at, double want)
 {
 	struct buf b = {0};
 
@@ -49,8 +49,8 @@ report_value(struct verify *v, const struct interp_value *x, uint64_t at,
 	buf_puts(&b, ": element ");
 	put_index(&b, v->m, x->value->type, at);
 	buf_printf(&b, " is %.17g, was %.17g", x->global[at], want);
-	diag_error(v->m->diag, x->op ? x->op->at : x->func->at, "%s",
-	    buf_text(&b));
+	diag_error(
+	    v->m->diag, x->op ? x->op->at : x->func->at, "%s", buf_text(&b));
 	buf_free(&b);
 }
 
@@ -87,9 +87,11 @@ check_tensor(struct verify *v, const char *name, const double *x, uint64_t n)
 	if (record_compare_tensor(v->record, name, x, n, &v->sum, &at, &want))
 		return;
 	if (!v->wrong_shown)
-		diag_error(v->m->diag, (struct span){0}, "verify: after pass "
+		diag_error(v->m->diag, (struct span){0},
+		    "verify: after pass "
 		    "'%s', %s differs after a step: element %" PRIu64
-		    " is %.17g, was %.17g", v->after, name, at, x[at], want);
+		    " is %.17g, was %.17g",
+		    v->after, name, at, x[at], want);
 	v->wrong_shown = v->failed = true;
 }
 
@@ -118,8 +120,8 @@ call(struct verify *v, struct interp *in, const char *phase, const char *func)
 	const struct func *f = module_func(v->m, func);
 
 	record_phase(v->record, phase);
-	if (f && !v->failed && !interp_run(in, func, 0,
-	    batch_args(&v->batch, v->m, f), NULL))
+	if (f && !v->failed &&
+	    !interp_run(in, func, 0, batch_args(&v->batch, v->m, f), NULL))
 		v->failed = true;
 }
 
@@ -152,23 +154,27 @@ check_step(struct verify *v, struct interp *in)
 static void
 print_line(const struct verify *v, bool first)
 {
-	fprintf(v->o->out, "  %-12s %6" PRIu64 " values, %9" PRIu64
-	    " elements", v->after, v->sum.values, v->sum.elements);
+	fprintf(v->o->out, "  %-12s %6" PRIu64 " values, %9" PRIu64 " elements",
+	    v->after, v->sum.values, v->sum.elements);
 	if (v->sum.wrong)
-		fprintf(v->o->out, "; %" PRIu64 " values differ\n",
-		    v->sum.wrong);
+		fprintf(
+		    v->o->out, "; %" PRIu64 " values differ\n", v->sum.wrong);
 	else if (first)
 		fputs(": the reference\n", v->o->out);
 	else
-		fprintf(v->o->out, ", largest difference %.1e; %" PRIu64
-		    " values are new\n", v->sum.worst, v->sum.unknown);
+		fprintf(v->o->out,
+		    ", largest difference %.1e; %" PRIu64 " values are new\n",
+		    v->sum.worst, v->sum.unknown);
 }
 
 void
 verify_stage(struct verify *v, const char *after)
 {
-	struct interp_options o = {.seed = 5, .step = 1, .training = true,
-	    .on_value = on_value, .arg = v};
+	struct interp_options o = {.seed = 5,
+	    .step = 1,
+	    .training = true,
+	    .on_value = on_value,
+	    .arg = v};
 	struct interp *in = interp_new(v->m, &o);
 	bool has_step = module_func(v->m, "step") != NULL;
 	bool slopes = has_step && !v->have_step && v->have_forward;

@@ -12,7 +12,7 @@ struct verify {
 	struct batch batch;
 	struct record *record;
 	bool have_forward, have_step; /* recorded, by some stage */
-	bool failed;                  /* reported */
+	bool failed;		      /* reported */
 	/* of the stage that runs */
 	const char *after;
 	bool reference, wrong_shown;

@@ -134,34 +134,34 @@ sign_in_forward(struct module *m)
 
 struct damage {
 	int (*run)(struct module *m);
-	const char *pass;  /* behind this one */
-	bool inside;       /* as a part of it */
-	bool c;            /* in the emitted C alone */
+	const char *pass; /* behind this one */
+	bool inside;	  /* as a part of it */
+	bool c;		  /* in the emitted C alone */
 	const char *says;
 };
 
 static const struct damage damages[] = {
-	{forward_value, "simplify", false, false,
-	    "after pass 'broken', fn layer computes another x1 at l=0"},
-	{layers_backwards, "simplify", false, false,
-	    "after pass 'broken', fn model computes another x"},
-	{another_slope, "autodiff", true, false, "the gradient of W.n is wrong"},
-	{sign_in_backward, "autodiff", false, false,
-	    "after pass 'broken', fn layer.bwd computes another dx at l=1"},
-	{recomputed_otherwise, "recompute", false, false,
-	    "after pass 'broken', fn layer.bwd computes another x1 at l=1"},
-	{lost_accumulation, "recompute", false, false,
-	    "after pass 'broken', fn step computes another ss"},
-	{no_decay, "firstwrite", false, false,
-	    "after pass 'broken', W.up differs after a step"},
-	{wrong_layer, "fuse", false, false,
-	    "after pass 'broken', fn layer.bwd computes another x1 at l=1"},
-	{last_microbatch_left_out, "fuse", false, false,
-	    "after pass 'broken', fn step computes another nlls"},
-	{two_values_in_one_place, "memory", false, false,
-	    "memory plan: fn layer.bwd"},
-	{sign_in_forward, "memory", false, true,
-	    "the emitted C gives another loss"},
+    {forward_value, "simplify", false, false,
+	"after pass 'broken', fn layer computes another x1 at l=0"},
+    {layers_backwards, "simplify", false, false,
+	"after pass 'broken', fn model computes another x"},
+    {another_slope, "autodiff", true, false, "the gradient of W.n is wrong"},
+    {sign_in_backward, "autodiff", false, false,
+	"after pass 'broken', fn layer.bwd computes another dx at l=1"},
+    {recomputed_otherwise, "recompute", false, false,
+	"after pass 'broken', fn layer.bwd computes another x1 at l=1"},
+    {lost_accumulation, "recompute", false, false,
+	"after pass 'broken', fn step computes another ss"},
+    {no_decay, "firstwrite", false, false,
+	"after pass 'broken', W.up differs after a step"},
+    {wrong_layer, "fuse", false, false,
+	"after pass 'broken', fn layer.bwd computes another x1 at l=1"},
+    {last_microbatch_left_out, "fuse", false, false,
+	"after pass 'broken', fn step computes another nlls"},
+    {two_values_in_one_place, "memory", false, false,
+	"memory plan: fn layer.bwd"},
+    {sign_in_forward, "memory", false, true,
+	"the emitted C gives another loss"},
 };
 
 /* ---- the pipeline with damage ---- */
@@ -182,7 +182,8 @@ make_list(const struct pass **list, struct pass *broken)
 	int n = 0;
 
 	for (int i = 0; pipeline[i]; i++) {
-		bool here = now && !now->c && strcmp(pipeline[i]->name, now->pass) == 0;
+		bool here =
+		    now && !now->c && strcmp(pipeline[i]->name, now->pass) == 0;
 
 		*broken = here ? *pipeline[i] : *broken;
 		if (!here || !now->inside)
@@ -218,8 +219,11 @@ verify(char **said, bool c)
 	struct diag d = {0};
 	size_t len;
 	FILE *out = tmpfile();
-	struct verify_options vo = {.out = out, .tokens = 7, .stages = true,
-	    .c = c, .around_c = now && now->c ? around_c : NULL};
+	struct verify_options vo = {.out = out,
+	    .tokens = 7,
+	    .stages = true,
+	    .c = c,
+	    .around_c = now && now->c ? around_c : NULL};
 	struct module *m;
 	bool ok;
 
@@ -232,7 +236,7 @@ verify(char **said, bool c)
 	m = load_module(&mem, &d, &o);
 	ck_assert(m);
 	make_list(list, &broken);
-	ok = verify_module(m, list, &vo);
+	ok = verify_module(m, list, &vo) == PIPELINE_OK;
 	fclose(d.out);
 	fclose(out);
 	arena_free(&mem);
@@ -247,8 +251,10 @@ START_TEST(finds_damage)
 	now = &damages[_i];
 	ok = verify(&said, now->c);
 	ck_assert_msg(!ok, "case %d: nothing found", _i);
-	ck_assert_msg(strstr(said, now->says), "case %d does not say '%s' "
-	    "but: %s", _i, now->says, said);
+	ck_assert_msg(strstr(said, now->says),
+	    "case %d does not say '%s' "
+	    "but: %s",
+	    _i, now->says, said);
 	free(said);
 }
 END_TEST

@@ -42,6 +42,7 @@ says 2 "--after goes with --emit=ir only" --emit=c --after=fuse x.lir
 says 2 "no -o, --emit or --after" --verify x.lir -o t
 says 2 "--run or --verify, one at a time" --verify --run x.lir
 says 2 "no diagnostic has this code" --explain E9999
+says 2 "a dump has one model" --model=m x.lir -o t
 says 2 "--emit=ast needs a .lt file" --emit=ast x.lir
 says 1 "no pass is called 'frob'" --after=frob \
 	"${srcdir:-.}/tests/driver/read.lir"
