@@ -40,6 +40,10 @@ weights() {
 }
 
 compile whole
+if command -v ldd >/dev/null && ! grep -q __asan_init whole; then
+	ldd whole | grep -vE '(linux-vdso|libm|libc|ld-linux[^ ]*)\.so' &&
+	    { echo "FAIL: the trainer needs libraries of others"; failed=1; }
+fi
 PATH=/nowhere "$dir/whole" --data text --steps 1 --quiet || failed=1
 go whole --data text --threads 1 --out one
 said err 'tiny: 28832 parameters in 11 tensors'
