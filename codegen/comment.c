@@ -41,7 +41,7 @@ static void
 add_index(struct emit *e, const struct arg *a, struct buf *b)
 {
 	if (a->indexed)
-		buf_printf(b, "[%s]", emit_affine(e, &a->index));
+		buf_printf(b, "[%s]", emit_affine_sum(e, &a->index, ""));
 }
 
 static void
@@ -88,10 +88,40 @@ add_types(struct emit *e, const struct op *op, struct buf *b)
 }
 
 static void
+add_bound(const struct bound *x, struct buf *b)
+{
+	if (!x->dim)
+		buf_printf(b, "%" PRId64, x->k);
+	else if (x->k)
+		buf_printf(b, "%s%+" PRId64, x->dim, x->k);
+	else
+		buf_puts(b, x->dim);
+}
+
+/* for m=0..mb, call layer(l) */
+static void
+add_name(struct emit *e, const struct op *op, struct buf *b)
+{
+	buf_puts(b, op_info[op->code].name);
+	if (op->code == OP_FOR) {
+		buf_printf(b, " %s=", op->var);
+		add_bound(&op->lo, b);
+		buf_puts(b, "..");
+		add_bound(&op->hi, b);
+		buf_puts(b, op->rev ? " rev" : "");
+	} else if (op->code == OP_CALL) {
+		buf_printf(b, " %s", op->callee->name);
+		if (op->indexed)
+			buf_printf(b, "(%s)", emit_affine_sum(e, &op->index,
+			    ""));
+	}
+}
+
+static void
 add_op(struct emit *e, const struct op *op, struct buf *b)
 {
 	add_results(e, op, b);
-	buf_puts(b, op_info[op->code].name);
+	add_name(e, op, b);
 	for (int i = 0; i < op->nin; i++) {
 		buf_puts(b, i == 0 ? " " : op->into && i == op->nin - 1 ?
 		    " into " : ", ");

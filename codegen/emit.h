@@ -52,6 +52,8 @@ const char *emit_slot_ptr(struct emit *e, const struct slot *s,
 const char *emit_field_ptr(struct emit *e, const struct bundle *b, int field,
     const struct affine *index, enum dtype dt);
 const char *emit_affine(struct emit *e, const struct affine *a);
+const char *emit_affine_sum(struct emit *e, const struct affine *a,
+    const char *pre);
 /* Where result `out` goes: its target field or its own place. */
 const char *emit_result_ptr(struct emit *e, const struct op *op, int out);
 /* Where v would be if its index were `index`. */

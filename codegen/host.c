@@ -389,6 +389,16 @@ static const char prologue[] =
     "#define AT(T, arena_id, offset) ((T *)(rt->arena[arena_id] + (offset)))\n"
     "\n";
 
+static int
+ranks_of(const struct module *m)
+{
+	int n = 1;
+
+	for (int i = 0; i < m->naxis; i++)
+		n *= (int)m->axis[i].size;
+	return n;
+}
+
 int
 codegen_c(struct module *m, FILE *out)
 {
@@ -396,6 +406,11 @@ codegen_c(struct module *m, FILE *out)
 	char *host = NULL, *kernels = NULL;
 	size_t nhost, nkernels;
 
+	if (ranks_of(m) > 1) {
+		emit_broken(&e, NULL, "the program is for %d ranks, the C of "
+		    "this target runs on one", ranks_of(m));
+		return e.errors;
+	}
 	if (replay_check(m) != 0)
 		return 1;
 	e.out = open_memstream(&host, &nhost);

@@ -22,8 +22,14 @@ emit_nothing(struct emit *e, const struct op *op)
 static void
 emit_zeros(struct emit *e, const struct op *op)
 {
-	emit_line(e, "memset(%s, 0, %" PRIu64 ");", emit_result_ptr(e, op, 0),
-	    bytes_of(e, op->out[0]));
+	const struct type *t = op->out[0]->type;
+
+	if (t->dtype == DT_F32)
+		emit_line(e, "lt_set(rt->pool, %s, 0, %" PRIu64 ");",
+		    emit_result_ptr(e, op, 0), type_local_count(e->m, t));
+	else
+		emit_line(e, "memset(%s, 0, %" PRIu64 ");",
+		    emit_result_ptr(e, op, 0), bytes_of(e, op->out[0]));
 }
 
 static void

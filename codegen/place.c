@@ -148,15 +148,36 @@ emit_name_values(struct emit *e, struct func *f)
 
 /* ---- addresses ---- */
 
-static const char *
-term(struct emit *e, const char *before, int64_t coef, const char *var)
+/* The sum of an index without its modulo; `pre` begins names of variables. */
+const char *
+emit_affine_sum(struct emit *e, const struct affine *a, const char *pre)
 {
-	const char *sep = *before ? " + " : "";
+	struct arena *mem = e->m->mem;
+	const char *s = "", *sep = "";
 
-	return coef == 1 ?
-	    arena_printf(e->m->mem, "%s%si_%s", before, sep, var) :
-	    arena_printf(e->m->mem, "%s%s%" PRId64 " * i_%s", before, sep,
-	    coef, var);
+	for (int i = 0; i < a->n; i++, sep = " + ") {
+		const char *var = emit_mangle(e, pre, a->var[i]);
+
+		s = a->coef[i] == 1 ?
+		    arena_printf(mem, "%s%s%s", s, sep, var) :
+		    arena_printf(mem, "%s%s%" PRId64 " * %s", s, sep,
+		    a->coef[i], var);
+	}
+	if (a->k < 0 && *s)
+		return arena_printf(mem, "%s - %" PRId64, s, -a->k);
+	return a->k == 0 && *s ? s :
+	    arena_printf(mem, "%s%s%" PRId64, s, sep, a->k);
+}
+
+/* Can it be below zero?  Variables never are. */
+static bool
+may_be_negative(const struct affine *a)
+{
+	bool less = a->k < 0;
+
+	for (int i = 0; i < a->n; i++)
+		less |= a->coef[i] < 0;
+	return less;
 }
 
 /* Loop variables and layer indices are `i_NAME` in C. */
@@ -164,17 +185,15 @@ const char *
 emit_affine(struct emit *e, const struct affine *a)
 {
 	struct arena *mem = e->m->mem;
-	const char *s = "";
+	const char *s = emit_affine_sum(e, a, "i_");
 
-	for (int i = 0; i < a->n; i++)
-		s = term(e, s, a->coef[i], emit_mangle(e, "", a->var[i]));
-	if (a->k != 0 || a->n == 0)
-		s = arena_printf(mem, "%s%s%" PRId64, s, *s ? " + " : "",
-		    a->k);
-	if (a->mod > 0)
-		s = arena_printf(mem, "((%s) %% %" PRId64 " + %" PRId64
-		    ") %% %" PRId64, s, a->mod, a->mod, a->mod);
-	return s;
+	if (a->mod <= 0)
+		return s;
+	if (!may_be_negative(a))
+		return arena_printf(mem, strchr(s, ' ') ? "(%s) %% %" PRId64 :
+		    "%s %% %" PRId64, s, a->mod);
+	return arena_printf(mem, "((%s) %% %" PRId64 " + %" PRId64
+	    ") %% %" PRId64, s, a->mod, a->mod, a->mod);
 }
 
 const char *

@@ -39,7 +39,7 @@ write(struct emit *e, struct op *const *op, int n, const struct op *o, int out,
 	bool target = o->has_target && out == 0;
 	bool half = !target && v->type->dtype == DT_BF16;
 
-	if (!target) {
+	if (!target && n > 1) {
 		const char *t = emit_mangle(e, "t_", v->name);
 
 		emit_line(e, "const float %s = %s;", t, expr);
@@ -57,8 +57,9 @@ emit_scalars(struct emit *e, struct op *const *op, int n)
 {
 	const char *arg[4] = {0};
 
-	emit_line(e, "{");
-	e->indent++;
+	if (n > 1)
+		emit_line(e, "{");
+	e->indent += n > 1;
 	for (int i = 0; i < n; i++) {
 		for (int j = 0; j < op[i]->nin && j < 4; j++)
 			arg[j] = read(e, op, n, &op[i]->in[j]);
@@ -66,6 +67,7 @@ emit_scalars(struct emit *e, struct op *const *op, int n)
 			write(e, op, n, op[i], j, kernel_expand(e->m->mem,
 			    kernel_formula(op[i], j), arg));
 	}
-	e->indent--;
-	emit_line(e, "}");
+	e->indent -= n > 1;
+	if (n > 1)
+		emit_line(e, "}");
 }

@@ -37,15 +37,27 @@ sum_result(const struct op *op)
 	return is_part(x, y, 0) ? RESULT_ROW : RESULT_COLS;
 }
 
-/* Sums that leave the outermost or the innermost dims; others need a loop
- * that jumps about. */
+/* Rows so wide that their elements would not wait in the cache. */
 static bool
-sum_fuses(const struct op *op)
+too_wide(const struct module *m, const struct type *space, int ncol)
+{
+	uint64_t n = 1;
+
+	for (int i = space->rank - ncol; i < space->rank; i++)
+		n *= dim_local_size(m, &space->d[i]);
+	return n > WIDE_ROW;
+}
+
+/* Sums that leave the outermost or, unless those are too many for partial sums
+ * of them, the innermost dims; others need a loop that jumps about. */
+static bool
+sum_fuses(const struct module *m, const struct op *op)
 {
 	const struct type *x = group_space(op), *y = op->out[0]->type;
 
 	return y->dtype == DT_F32 && x->rank > y->rank &&
-	    (is_part(x, y, 0) || is_part(x, y, x->rank - y->rank));
+	    (is_part(x, y, 0) || (is_part(x, y, x->rank - y->rank) &&
+	    !too_wide(m, x, y->rank)));
 }
 
 enum group_result
@@ -118,7 +130,7 @@ over_innermost(const struct op *op)
 }
 
 bool
-group_fusable(const struct op *op)
+group_fusable(const struct module *m, const struct op *op)
 {
 	uint8_t g = op_info[op->code].group;
 
@@ -126,7 +138,7 @@ group_fusable(const struct op *op)
 	    op->into)
 		return false;
 	if (op->code == OP_SUM)
-		return sum_fuses(op);
+		return sum_fuses(m, op);
 	return !group_is_row(op) || over_innermost(op);
 }
 
@@ -225,17 +237,6 @@ op_covers(const struct module *m, const struct type *space, int ncol,
 		    group_covers(space, ncol, op->out[i]->type) < 0)
 			return false;
 	return true;
-}
-
-/* A row so wide that its elements would not wait in the cache. */
-static bool
-too_wide(const struct module *m, const struct type *space, int ncol)
-{
-	uint64_t n = 1;
-
-	for (int i = space->rank - ncol; i < space->rank; i++)
-		n *= dim_local_size(m, &space->d[i]);
-	return n > WIDE_ROW;
 }
 
 /* Does op end its group, since what it gives is not of the space? */

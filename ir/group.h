@@ -24,7 +24,7 @@ struct op_list {
 };
 
 /* Ops a row or map kernel can contain. */
-bool group_fusable(const struct op *op);
+bool group_fusable(const struct module *m, const struct op *op);
 bool group_is_row(const struct op *op);
 
 /* The dims an op runs over, and how many of the innermost are its row

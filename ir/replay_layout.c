@@ -156,7 +156,7 @@ group_is_kernel(struct module *m, const struct region *r, int at)
 	const struct op *op = r->op[at];
 	struct op_list g;
 
-	if (!group_fusable(op))
+	if (!group_fusable(m, op))
 		return bad(m, op->at, "%s is in a group, but no kernel",
 		    op_info[op->code].name);
 	if (group_size(r, op->group) > GROUP_MAX)

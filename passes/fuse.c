@@ -33,7 +33,7 @@ fuse_op(struct module *m, struct op *op, struct op_list *open, int *next)
 		fuse_region(m, &op->body, next);
 	if (transparent(op))
 		return;
-	if (!group_fusable(op)) {
+	if (!group_fusable(m, op)) {
 		open->n = 0;
 		return;
 	}
