@@ -17,7 +17,7 @@
  * to become vector code.
  */
 #define codegen_cflags                                                         \
-	"-std=c11 -fopenmp-simd -fno-math-errno -fno-trapping-math"
+	"-std=gnu11 -fopenmp-simd -fno-math-errno -fno-trapping-math"
 
 /* Writes the program, once its memory plan has passed replay_check; returns
  * errors found (reported to m->diag). */
