@@ -151,30 +151,46 @@ store_tile(const struct job *j, const struct block *b, const float *tile,
 	}
 }
 
+/* A whole tile with nothing but earlier sums to add goes straight to C. */
+static bool
+straight(const struct job *j, const struct block *b, int cols)
+{
+	return j->g->c == LT_F32 && cols == j->kernel->nr &&
+	    !(j->epi && b->last);
+}
+
 static void
 run_tile(const struct job *j, const struct block *b, const float *a,
+    uint32_t i0, int rows, uint32_t j0)
+{
+	_Alignas(64) float tile[GEMM_MR_MAX * GEMM_NR_MAX];
+	const struct gemm_kernel *kern = j->kernel;
+	const float *pb = b->b + (size_t)j0 * b->kc;
+	int cols = MIN(b->nc - j0, (uint32_t)kern->nr);
+	bool direct = straight(j, b, cols);
+	float *out = direct ?
+	    (float *)j->c + i0 * j->g->ldc + b->n0 + j0 : tile;
+
+	(j->g->ta ? kern->transposed : kern->plain)(rows, b->kc, a, pb, out,
+	    direct ? j->g->ldc : (uint64_t)kern->nr,
+	    direct && (j->g->acc || !b->first));
+	if (!direct)
+		store_tile(j, b, tile, i0, rows, j0, cols);
+}
+
+static void
+run_tiles(const struct job *j, const struct block *b, const float *a,
     uint32_t i0, uint32_t mc, uint32_t j0, uint32_t nc)
 {
 	const struct gemm_kernel *kern = j->kernel;
-	_Alignas(64) float tile[GEMM_MR_MAX * GEMM_NR_MAX];
+	size_t panel = j->g->ta ? (size_t)kern->ma * b->kc :
+	    (size_t)kern->mr * GEMM_LDA;
 	uint32_t i, n;
 
-	for (n = j0; n < j0 + nc; n += kern->nr) {
-		const float *pb = b->b + (size_t)n * b->kc;
-		int cols = MIN(b->nc - n, (uint32_t)kern->nr);
-
-		for (i = 0; i < mc; i += kern->mr) {
-			int rows = MIN(mc - i, (uint32_t)kern->mr);
-
-			if (j->g->ta)
-				kern->transposed(rows, b->kc, a + (size_t)i /
-				    kern->mr * kern->ma * b->kc, pb, tile);
-			else
-				kern->plain(rows, b->kc,
-				    a + (size_t)i * GEMM_LDA, pb, tile);
-			store_tile(j, b, tile, i0 + i, rows, n, cols);
-		}
-	}
+	for (n = j0; n < j0 + nc; n += kern->nr)
+		for (i = 0; i < mc; i += kern->mr)
+			run_tile(j, b, a + i / kern->mr * panel, i0 + i,
+			    MIN(mc - i, (uint32_t)kern->mr), n);
 }
 
 static void
@@ -230,7 +246,7 @@ run_block(struct job *j, const struct block *b, atomic_uint *next, float *a)
 			j->kernel->pack_a(at(j->a, g->a, row * g->lda + col),
 			    g->lda, g->ta, g->a, mc, b->kc, a);
 		packed = i;
-		run_tile(j, b, a, i, mc, n, MIN(b->nc - n, b->tile_n));
+		run_tiles(j, b, a, i, mc, n, MIN(b->nc - n, b->tile_n));
 	}
 }
 
@@ -314,6 +330,8 @@ lt_gemm(struct lt_pool *pool, const struct lt_gemm *g, const void *a,
 		store_nothing(&j);
 		return;
 	}
+	if (epi != NULL && epi->bias == NULL && epi->resid == NULL)
+		j.epi = NULL;
 	if (tiles_for_cpu(g) != NULL) {
 		lt_gemm_tile(tiles_for_cpu(g), pool, g, a, b, c, epi, ws);
 		return;

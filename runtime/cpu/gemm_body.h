@@ -16,7 +16,7 @@
 /* A at a[i * si + p * sp]; rows, si and sp are constants once inlined. */
 INLINE void
 tile(int rows, int si, int sp, int kc, const float *a, const float *b,
-    float *out)
+    float *out, size_t ldo, bool add)
 {
 	vf c[MR][NV];
 	int i, j, p;
@@ -47,10 +47,11 @@ tile(int rows, int si, int sp, int kc, const float *a, const float *b,
 		b += NR;
 	}
 	UNROLL
-	for (i = 0; i < rows; i++) {
+	for (i = 0; i < rows; i++, out += ldo) {
 		UNROLL
 		for (j = 0; j < NV; j++)
-			v_store(out + i * NR + j * VL, c[i][j]);
+			v_store(out + j * VL, add ?
+			    v_load(out + j * VL) + c[i][j] : c[i][j]);
 	}
 }
 
@@ -67,19 +68,20 @@ tile(int rows, int si, int sp, int kc, const float *a, const float *b,
 
 #define ROW(r)                                                              \
 	static void plain_##r(int kc, const float *a, const float *b,       \
-	    float *out)                                                     \
+	    float *out, size_t ldo, bool add)                               \
 	{                                                                   \
-		tile(r, GEMM_LDA, 1, kc, a, b, out);                        \
+		tile(r, GEMM_LDA, 1, kc, a, b, out, ldo, add);              \
 	}                                                                   \
 	static void transposed_##r(int kc, const float *a, const float *b,  \
-	    float *out)                                                     \
+	    float *out, size_t ldo, bool add)                               \
 	{                                                                   \
-		tile(r, 1, MA, kc, a, b, out);                              \
+		tile(r, 1, MA, kc, a, b, out, ldo, add);                    \
 	}
 ROWS_(MR)
 #undef ROW
 
-typedef void tile_fn(int kc, const float *a, const float *b, float *out);
+typedef void tile_fn(int kc, const float *a, const float *b, float *out,
+    size_t ldo, bool add);
 
 #define ROW(r) plain_##r,
 static tile_fn *const plain_rows[] = { NULL, ROWS_(MR) };
@@ -89,15 +91,17 @@ static tile_fn *const transposed_rows[] = { NULL, ROWS_(MR) };
 #undef ROW
 
 static void
-plain(int rows, int kc, const float *a, const float *b, float *out)
+plain(int rows, int kc, const float *a, const float *b, float *out, size_t ldo,
+    bool add)
 {
-	plain_rows[rows](kc, a, b, out);
+	plain_rows[rows](kc, a, b, out, ldo, add);
 }
 
 static void
-transposed(int rows, int kc, const float *a, const float *b, float *out)
+transposed(int rows, int kc, const float *a, const float *b, float *out,
+    size_t ldo, bool add)
 {
-	transposed_rows[rows](kc, a, b, out);
+	transposed_rows[rows](kc, a, b, out, ldo, add);
 }
 
 /* A run of n elements as floats. */

@@ -12,10 +12,10 @@
 
 #include "runtime/cpu/gemm.h"
 
-#define GEMM_KC 384            /* depth of a block */
+#define GEMM_KC 768            /* depth of a block */
 #define GEMM_LDA (GEMM_KC + 16) /* not a power of two: no cache aliasing */
-#define GEMM_MC 224            /* rows of a block of A, about */
-#define GEMM_NC 2048           /* columns of a strip of B, about */
+#define GEMM_MC 168            /* rows of a block of A, about */
+#define GEMM_NC 768           /* columns of a strip of B, about */
 #define GEMM_MR_MAX 14
 #define GEMM_NR_MAX 32
 
@@ -23,11 +23,11 @@ struct gemm_kernel {
 	int mr, nr;
 	int ma; /* floats per column of a transposed panel, >= mr */
 
-	/* tile[mr][nr] = A panel (rows of it) times B panel */
+	/* out[rows][nr] = (out +) A panel (rows of it) times B panel */
 	void (*plain)(int rows, int kc, const float *a, const float *b,
-	    float *tile);
+	    float *out, size_t ldo, bool add);
 	void (*transposed)(int rows, int kc, const float *a, const float *b,
-	    float *tile);
+	    float *out, size_t ldo, bool add);
 
 	/* rows x kc of op(A) from row 0, column 0 of the given pointer */
 	void (*pack_a)(const void *a, uint64_t lda, bool ta, enum lt_dtype,
