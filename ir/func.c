@@ -34,16 +34,78 @@ func_find(const struct func *f, const char *name)
 	return NULL;
 }
 
+/* ---- names in use: open addressing, at most half full, never NULL ---- */
+
+static uint64_t
+hash_name(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	while (*s)
+		h = (h ^ (unsigned char)*s++) * 0x100000001b3;
+	return h ^ h >> 32;
+}
+
+/* Where name is, or belongs. */
+static const char **
+used_place(const struct func *f, const char *name)
+{
+	size_t i = (size_t)hash_name(name) & (f->usedcap - 1);
+
+	while (f->used[i] && f->used[i] != name &&
+	    strcmp(f->used[i], name) != 0)
+		i = (i + 1) & (f->usedcap - 1);
+	return &f->used[i];
+}
+
+static void
+grow_used(struct module *m, struct func *f)
+{
+	const char **old = f->used;
+	size_t n = f->usedcap;
+
+	f->usedcap = n ? 2 * n : 32;
+	f->used = NEW_N(m->mem, const char *, f->usedcap);
+	for (size_t i = 0; i < n; i++)
+		if (old[i])
+			*used_place(f, old[i]) = old[i];
+}
+
+static void
+use_name(struct module *m, struct func *f, const char *name)
+{
+	const char **place;
+
+	if (2 * f->nused >= f->usedcap)
+		grow_used(m, f);
+	place = used_place(f, name);
+	f->nused += !*place;
+	*place = name;
+}
+
+bool
+func_uses(const struct func *f, const char *name)
+{
+	return f->usedcap && *used_place(f, name);
+}
+
+void
+func_name(struct module *m, struct func *f, struct value *v, const char *name)
+{
+	v->name = module_namez(m, name);
+	use_name(m, f, v->name);
+}
+
 const char *
 func_fresh(struct module *m, struct func *f, const char *base)
 {
 	char name[256];
 
-	if (!func_find(f, base))
+	if (!func_uses(f, base))
 		return module_namez(m, base);
 	for (int i = 1;; i++) {
 		snprintf(name, sizeof name, "%.200s%d", base, i);
-		if (!func_find(f, name))
+		if (!func_uses(f, name))
 			return module_namez(m, name);
 	}
 }
@@ -63,7 +125,8 @@ func_value(struct module *m, struct func *f, const char *name,
 			memcpy(f->value, old,
 			    sizeof *old * (size_t)f->nvalue);
 	}
-	v->name = name ? module_namez(m, name) : NULL;
+	if (name)
+		func_name(m, f, v, name);
 	v->type = t;
 	v->id = f->nvalue;
 	v->at = at;
@@ -201,25 +264,27 @@ arg_type(const struct module *m, const struct arg *a)
 
 /* Values seen so far in text order take the ids from 0 up. */
 static void
-keep(struct func *f, struct value *v)
+keep(struct module *m, struct func *f, struct value *v)
 {
-	if (v) {
-		v->id = f->nvalue;
-		f->value[f->nvalue++] = v;
-	}
+	if (!v)
+		return;
+	v->id = f->nvalue;
+	f->value[f->nvalue++] = v;
+	if (v->name)
+		use_name(m, f, v->name);
 }
 
 static void
-keep_region(struct func *f, struct region *r)
+keep_region(struct module *m, struct func *f, struct region *r)
 {
 	for (int i = 0; i < r->n; i++) {
 		struct op *op = r->op[i];
 
 		for (int j = 0; op->carry && j < op->nin; j++)
-			keep(f, op->carry[j]);
-		keep_region(f, &op->body);
+			keep(m, f, op->carry[j]);
+		keep_region(m, f, &op->body);
 		for (int j = 0; j < op->nout; j++)
-			keep(f, op->out[j]);
+			keep(m, f, op->out[j]);
 	}
 }
 
@@ -230,8 +295,11 @@ module_compact(struct module *m)
 		struct func *f = m->func[i];
 
 		f->nvalue = 0;
+		f->nused = 0;
+		if (f->usedcap)
+			memset(f->used, 0, sizeof *f->used * f->usedcap);
 		for (int j = 0; j < f->nparam; j++)
-			keep(f, f->param[j]);
-		keep_region(f, &f->body);
+			keep(m, f, f->param[j]);
+		keep_region(m, f, &f->body);
 	}
 }

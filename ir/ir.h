@@ -180,6 +180,8 @@ struct func {
 	struct region body; /* ends with return */
 	struct value **value;   /* by id, dead ones too: see module_compact */
 	int nvalue, valuecap;   /* ids given out so far */
+	const char **used;      /* names of values: a set, see func_uses */
+	size_t nused, usedcap;
 	struct func *twin;  /* block <-> block.bwd */
 	struct span at;
 };
@@ -271,6 +273,11 @@ void module_set_text(struct module *m, const char *key, const char *v,
 struct slot *module_slot(const struct module *m, const char *name);
 struct slot *module_add_slot(struct module *m, const char *name);
 
+/* True if a value is called name, or was since the last module_compact. */
+bool func_uses(const struct func *f, const char *name);
+/* Names a value that had no name; the name is free in f. */
+void func_name(struct module *m, struct func *f, struct value *v,
+    const char *name);
 /* base if it is free in f, else base1, base2, ... */
 const char *func_fresh(struct module *m, struct func *f, const char *base);
 struct value *func_value(struct module *m, struct func *f, const char *name,
