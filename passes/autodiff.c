@@ -257,17 +257,77 @@ order_functions(struct module *m, const struct func *model)
 	m->nfunc = n;
 }
 
+/* ------------------------------------------------------- what is accepted */
+
+static bool
+refuse(struct module *m, struct span at, const char *why)
+{
+	diag_error(m->diag, at, "%s", why);
+	return false;
+}
+
+/* fn model(tok, lab, ...) of integers, giving one number. */
+static bool
+is_model(struct module *m, const struct func *f)
+{
+	const struct op *ret = region_last(&f->body);
+	const struct type *t = ret->nin == 1 ? arg_type(m, &ret->in[0]) : NULL;
+
+	if (f->index || f->nparam < 2 || f->nparam > 3)
+		return refuse(m, f->at, "the model takes tok, lab and doc");
+	for (int i = 0; i < f->nparam; i++)
+		if (f->param[i]->type != f->param[0]->type ||
+		    f->param[i]->type->dtype != DT_I32 ||
+		    f->param[i]->type->rank == MAX_RANK)
+			return refuse(m, f->at,
+			    "tokens, labels and documents are i32 of one type");
+	if (!t || ret->in[0].kind != ARG_VALUE ||
+	    t != type_scalar(m, DT_F32))
+		return refuse(m, f->at, "the model returns its loss, f32[]");
+	return true;
+}
+
+/* Blocks return values, so that each result has a cotangent. */
+static bool
+is_block(struct module *m, const struct func *f)
+{
+	const struct op *ret = region_last(&f->body);
+
+	for (int i = 0; i < ret->nin; i++)
+		if (ret->in[i].kind != ARG_VALUE)
+			return refuse(m, ret->at, "a block returns values, "
+			    "not parameters");
+	return true;
+}
+
+static bool
+accepted(struct module *m, const struct func *model)
+{
+	static const char *const made[] = {"step", "eval", "logits"};
+
+	if (!model)
+		return refuse(m, (struct span){0}, "there is no fn model(tok, "
+		    "lab) to differentiate");
+	for (size_t i = 0; i < COUNT_OF(made); i++)
+		if (module_func(m, made[i]))
+			return refuse(m, module_func(m, made[i])->at, "this "
+			    "function is made by autodiff");
+	for (int i = 0; i < m->nfunc; i++)
+		if (m->func[i] != model && (m->func[i]->twin ||
+		    !is_block(m, m->func[i])))
+			return m->func[i]->twin ? refuse(m, m->func[i]->at,
+			    "this block has a twin already") : false;
+	return is_model(m, model);
+}
+
 static int
 autodiff(struct module *m)
 {
 	struct func *model = module_func(m, "model");
 	struct sites s;
 
-	if (!model) {
-		diag_error(m->diag, (struct span){0},
-		    "there is no fn model(tok, lab) to differentiate");
+	if (!accepted(m, model))
 		return 1;
-	}
 	derive_bundles(m);
 	s = find_calls(m, model);
 	for (int i = 0; i < s.n; i++)

@@ -82,42 +82,52 @@ op_seconds(const struct module *m, const struct op *op)
 	return op_flops(m, op) / rate + bytes / BYTES;
 }
 
-struct price {
-	const struct search *s;
-	const struct func *f;
-	bool *made; /* by id: its op has been paid for */
-	double seconds;
-};
-
-static void
-pay(struct price *p, const struct value *v)
+static bool
+is_made(const struct search *s, const struct func *f, const struct op *op,
+    const bool *want)
 {
-	const struct op *op = v->def;
-
-	if (!op || p->made[v->id] || op->code == OP_PARAMS ||
-	    keep_rest((void *)p->s, p->f, v))
-		return;
 	for (int i = 0; i < op->nout; i++)
-		p->made[op->out[i]->id] = true;
-	p->seconds += op_seconds(p->s->m, op);
-	for (int i = 0; i < op->nin; i++)
-		if (op->in[i].v)
-			pay(p, op->in[i].v);
+		if (want[op->out[i]->id] && !keep_rest((void *)s, f,
+		    op->out[i]))
+			return op->code != OP_PARAMS;
+	return false;
 }
 
-/* Seconds that making all dropped values of one layer again takes. */
+static void
+want_operands(const struct op *op, bool *want)
+{
+	for (int i = 0; i < op->nin; i++)
+		if (op->in[i].v)
+			want[op->in[i].v->id] = true;
+	for (int i = 0; i < op->body.n; i++)
+		want_operands(op->body.op[i], want);
+}
+
+/*
+ * Seconds that making all dropped values of one layer again takes.  Uses
+ * follow definitions: one walk from the end finds every op that must run.
+ */
 static double
 price(const struct search *s, const struct func *f)
 {
 	struct arena mem = {0};
-	struct price p = {.s = s, .f = f};
+	bool *want = NEW_N(&mem, bool, (size_t)f->nvalue + 1);
+	const struct op *load = twin_load(f->twin);
+	double seconds = 0;
 
-	p.made = NEW_N(&mem, bool, (size_t)f->nvalue + 1);
-	for (int i = 0; i < f->nvalue; i++)
-		if (f->value[i]->name && was_loaded(f, f->value[i]))
-			pay(&p, f->value[i]);
+	for (int i = 0; load && i < load->nout; i++) {
+		const struct value *v = func_find(f, load->out[i]->name);
+
+		if (v)
+			want[v->id] = true;
+	}
+	for (int i = f->body.n - 1; i >= 0; i--)
+		if (is_made(s, f, f->body.op[i], want)) {
+			seconds += op_seconds(s->m, f->body.op[i]);
+			want_operands(f->body.op[i], want);
+		}
 	arena_free(&mem);
-	return p.seconds;
+	return seconds;
 }
 
 /* ------------------------------------------------------------ what to drop */
@@ -213,6 +223,14 @@ recompute_best(struct module *m, uint64_t bytes)
 }
 
 /* -------------------------------------------------------------- what it is */
+
+uint64_t
+memory_bytes(double setting)
+{
+	if (!(setting > 0))
+		return 0;
+	return setting < 0x1p63 ? (uint64_t)setting : UINT64_MAX;
+}
 
 extern const struct pass pass_fuse, pass_memory;
 

@@ -135,7 +135,7 @@ static int
 fit(struct module *m)
 {
 	const struct setting *s = module_setting(m, "plan.memory");
-	uint64_t memory = s && s->num > 0 ? (uint64_t)s->num : 0;
+	uint64_t memory = s ? memory_bytes(s->num) : 0;
 	struct need n = planned_need(m);
 	struct arena *mem = m->mem;
 	struct report r;

@@ -131,10 +131,16 @@ grad_name(struct grad *g, const char *base)
 {
 	const char *name = base;
 
-	for (int i = 1; func_find(g->from, name) || func_find(g->to, name);
+	for (int i = 1; func_uses(g->from, name) || func_uses(g->to, name);
 	    i++)
 		name = arena_printf(g->m->mem, "%s%d", base, i);
 	return module_namez(g->m, name);
+}
+
+void
+grad_give_name(struct grad *g, struct value *v, const char *base)
+{
+	func_name(g->m, g->to, v, grad_name(g, base));
 }
 
 static const char *
@@ -150,10 +156,10 @@ grad_take(struct grad *g, const struct value *v)
 	const char *base = d_name(g, v);
 
 	if (c->sum && !c->sum->name)
-		c->sum->name = grad_name(g, base);
+		grad_give_name(g, c->sum, base);
 	for (int i = 0; i < c->npart; i++)
 		if (!c->part[i]->name)
-			c->part[i]->name = grad_name(g, arena_printf(g->m->mem,
+			grad_give_name(g, c->part[i], arena_printf(g->m->mem,
 			    "%s%d", base, i + 1));
 	return c->sum;
 }
@@ -164,7 +170,7 @@ zeros(struct grad *g, const char *base, const struct type *t, struct span at)
 	struct op *op = op_make(g->m, OP_ZEROS, NULL, 0, 1, at);
 	struct value *v = op_result(g->m, g->to, op, 0, NULL, t);
 
-	v->name = grad_name(g, base);
+	grad_give_name(g, v, base);
 	region_append(g->m, g->out, op);
 	return v;
 }
@@ -275,7 +281,7 @@ vjp_temp(struct grad *g, enum opcode code, const struct arg *in, int nin,
 	struct op *op = op_make(g->m, code, in, nin, 1, g->op->at);
 	struct value *v = op_result(g->m, g->to, op, 0, NULL, t);
 
-	v->name = grad_name(g, arena_printf(g->m->mem, "%s_t",
+	grad_give_name(g, v, arena_printf(g->m->mem, "%s_t",
 	    d_name(g, g->op->out[0])));
 	region_append(g->m, g->out, op);
 	return arg_value(v);
@@ -284,7 +290,7 @@ vjp_temp(struct grad *g, enum opcode code, const struct arg *in, int nin,
 struct arg
 vjp_named(struct grad *g, const char *base, struct arg temp)
 {
-	temp.v->name = grad_name(g, base);
+	grad_give_name(g, temp.v, base);
 	return temp;
 }
 
@@ -401,9 +407,9 @@ vjp_result(struct grad *g, struct op *op, int j, int i, const struct type *t)
 	struct value *v = op_result(g->m, g->to, op, j, NULL, t);
 
 	if (a->kind == ARG_FIELD)
-		v->name = grad_name(g, field_name(g, a));
+		grad_give_name(g, v, field_name(g, a));
 	else if (!vjp_wants(g, i))
-		v->name = grad_name(g, d_name(g, a->v));
+		grad_give_name(g, v, d_name(g, a->v));
 	return v;
 }
 

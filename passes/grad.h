@@ -48,6 +48,7 @@ void grad_region(struct grad *g, const struct region *r, int n);
 struct value *grad_forward(struct grad *g, struct value *v);
 /* base, or base1..: a name that neither function uses. */
 const char *grad_name(struct grad *g, const char *base);
+void grad_give_name(struct grad *g, struct value *v, const char *base);
 /* The gradient bundle of parameters b. */
 struct bundle *grad_bundle(const struct module *m, const struct bundle *b);
 

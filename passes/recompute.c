@@ -43,6 +43,11 @@ struct remake {
 	struct value **twin_of; /* by id in f: its value in b */
 	bool *ready;            /* by id in f: twin_of may be read */
 	bool *load, *keep;      /* by id in f */
+	bool *inner;            /* by id in f: defined inside a loop */
+	struct value **stack;
+	struct value **block_of; /* by id in b: the block's, or NULL */
+	int *made_at;           /* by id in b: position in the old body, -1 */
+	int ntwin;              /* ids of b at the start */
 	bool *placed;           /* by position in the old body */
 	struct region old;
 };
@@ -65,6 +70,18 @@ find_save(const struct func *f)
 	return NULL;
 }
 
+static void
+mark_inner(const struct op *op, bool *inner)
+{
+	for (int i = 0; op->carry && i < op->nin; i++)
+		inner[op->carry[i]->id] = true;
+	for (int i = 0; i < op->body.n; i++) {
+		for (int j = 0; j < op->body.op[i]->nout; j++)
+			inner[op->body.op[i]->out[j]->id] = true;
+		mark_inner(op->body.op[i], inner);
+	}
+}
+
 static bool
 is_param(const struct func *f, const struct value *v)
 {
@@ -76,22 +93,35 @@ is_param(const struct func *f, const struct value *v)
 
 /* ------------------------------------------------------------ making again */
 
-static void need_value(struct remake *r, struct value *v);
-
-static void
-need_operands(struct remake *r, const struct op *op)
+/* v is a value of the block that the new body cannot read yet. */
+static bool
+is_missing(const struct remake *r, const struct value *v)
 {
-	for (int i = 0; i < op->nin; i++)
-		if (op->in[i].v)
-			need_value(r, op->in[i].v);
-	for (int i = 0; i < op->body.n; i++)
-		need_operands(r, op->body.op[i]);
+	return v && v->id < r->c.from->nvalue &&
+	    r->c.from->value[v->id] == v && !r->ready[v->id];
+}
+
+/* An operand of op (inner regions included) that is missing, or NULL. */
+static struct value *
+missing_operand(const struct remake *r, const struct op *op)
+{
+	struct value *v = NULL;
+
+	for (int i = 0; i < op->nin && !v; i++)
+		if (is_missing(r, op->in[i].v) &&
+		    !r->inner[op->in[i].v->id])
+			v = op->in[i].v;
+	for (int i = 0; i < op->body.n && !v; i++)
+		v = missing_operand(r, op->body.op[i]);
+	return v;
 }
 
 /* Results of the copy that the twin knows already keep their identity. */
 static void
-adopt_results(struct remake *r, const struct op *op, struct op *copy)
+make_again(struct remake *r, const struct op *op)
 {
+	struct op *copy = copier_op(&r->c, op);
+
 	for (int i = 0; i < op->nout; i++) {
 		int id = op->out[i]->id;
 
@@ -100,16 +130,6 @@ adopt_results(struct remake *r, const struct op *op, struct op *copy)
 		r->twin_of[id] = r->c.map[id] = copy->out[i];
 		r->ready[id] = true;
 	}
-}
-
-static void
-make_again(struct remake *r, const struct op *op)
-{
-	struct op *copy;
-
-	need_operands(r, op);
-	copy = copier_op(&r->c, op);
-	adopt_results(r, op, copy);
 	region_append(r->m, r->out, copy);
 }
 
@@ -118,59 +138,108 @@ static bool
 moved_up(struct remake *r, const struct value *v)
 {
 	const struct value *t = r->twin_of[v->id];
+	int at = t && t->id < r->ntwin ? r->made_at[t->id] : -1;
 
-	for (int i = 0; t && i < r->old.n; i++)
-		if (t->def == r->old.op[i] && t->def->code != OP_LOAD &&
-		    !r->placed[i]) {
-			r->placed[i] = true;
-			region_append(r->m, r->out, r->old.op[i]);
-			return true;
-		}
-	return false;
+	if (at < 0 || r->placed[at] || r->old.op[at]->code == OP_LOAD)
+		return false;
+	r->placed[at] = true;
+	region_append(r->m, r->out, r->old.op[at]);
+	return true;
 }
 
-/* v of the block becomes readable at the end of the new body. */
-static void
-need_value(struct remake *r, struct value *v)
+/* True if v can be read without making anything. */
+static bool
+at_hand(struct remake *r, struct value *v)
 {
-	if (v->id >= r->c.from->nvalue || r->c.from->value[v->id] != v ||
-	    r->ready[v->id])
-		return;
 	if (r->keep[v->id]) {
-		r->load[v->id] = r->ready[v->id] = true;
+		r->load[v->id] = true;
 		if (!r->twin_of[v->id])
 			r->twin_of[v->id] = func_value(r->m, r->b, v->name,
 			    v->type, v->at);
-	} else if (moved_up(r, v)) {
-		r->ready[v->id] = true;
-	} else if (v->def) {
-		make_again(r, v->def);
+	} else if (!moved_up(r, v) && v->def) {
+		return false;
 	}
+	r->ready[v->id] = true;
 	r->c.map[v->id] = r->twin_of[v->id];
+	return true;
+}
+
+/*
+ * v of the block becomes readable at the end of the new body.  The stack holds
+ * what waits for its operands, so that long chains do not exhaust C's.
+ */
+static void
+need_value(struct remake *r, struct value *v)
+{
+	int n = 0;
+
+	if (is_missing(r, v))
+		r->stack[n++] = v;
+	while (n) {
+		struct value *top = r->stack[n - 1], *next;
+
+		if (r->ready[top->id] || at_hand(r, top)) {
+			n--;
+			continue;
+		}
+		next = missing_operand(r, top->def);
+		if (next)
+			r->stack[n++] = next;
+		else
+			make_again(r, top->def);
+	}
 }
 
 /* ---------------------------------------------------------- the new bodies */
+
+/* Names are interned: equal names are equal pointers. */
+static size_t
+name_place(const char *const *set, size_t cap, const char *name)
+{
+	size_t i = ((size_t)(uintptr_t)name >> 3) % cap;
+
+	while (set[i] && set[i] != name)
+		i = (i + 1) % cap;
+	return i;
+}
 
 /* In the twin, a value with the name of one of the block stands for it. */
 static void
 match_names(struct remake *r)
 {
-	for (int i = 0; i < r->f->nvalue; i++) {
-		struct value *v = r->f->value[i];
-		struct value *t = v->name ? func_find(r->b, v->name) : NULL;
+	size_t cap = 2 * (size_t)r->f->nvalue + 1;
+	const char **set = NEW_N(r->m->mem, const char *, cap);
+	struct value **of = NEW_N(r->m->mem, struct value *, cap);
 
-		r->twin_of[i] = r->c.map[i] = t;
-		r->ready[i] = t && is_param(r->b, t);
+	for (int i = 0; i < r->f->nvalue; i++)
+		if (r->f->value[i]->name) {
+			size_t at = name_place(set, cap,
+			    r->f->value[i]->name);
+
+			set[at] = r->f->value[i]->name;
+			of[at] = r->f->value[i];
+		}
+	for (int i = 0; i < r->ntwin; i++) {
+		struct value *t = r->b->value[i], *v = NULL;
+
+		if (t->name)
+			v = of[name_place(set, cap, t->name)];
+		r->block_of[i] = v;
+		if (v) {
+			r->twin_of[v->id] = r->c.map[v->id] = t;
+			r->ready[v->id] = is_param(r->b, t);
+		}
 	}
+	for (int i = 0; i < r->old.n; i++)
+		for (int j = 0; j < r->old.op[i]->nout; j++)
+			r->made_at[r->old.op[i]->out[j]->id] = i;
 }
 
 static struct value *
 block_value(struct remake *r, const struct value *twin)
 {
-	for (int i = 0; twin->name && i < r->f->nvalue; i++)
-		if (r->twin_of[i] == twin)
-			return r->f->value[i];
-	return NULL;
+	return twin->id < r->ntwin && r->b->value[twin->id] == twin
+	    ? r->block_of[twin->id] : NULL;
 }
 
 /* What an op of the twin reads of the block, inner regions included. */
@@ -244,25 +313,45 @@ remove_op(struct region *r, const struct op *op)
 }
 
 static void
+remake_tables(struct remake *r, keep_fn *keep, void *arg)
+{
+	struct arena *mem = r->m->mem;
+	size_t n = (size_t)r->f->nvalue + 1, nb = (size_t)r->b->nvalue + 1;
+
+	r->twin_of = NEW_N(mem, struct value *, n);
+	r->ready = NEW_N(mem, bool, n);
+	r->load = NEW_N(mem, bool, n);
+	r->keep = NEW_N(mem, bool, n);
+	r->inner = NEW_N(mem, bool, n);
+	r->stack = NEW_N(mem, struct value *, n);
+	r->placed = NEW_N(mem, bool, (size_t)r->old.n + 1);
+	r->block_of = NEW_N(mem, struct value *, nb);
+	r->made_at = NEW_N(mem, int, nb);
+	r->ntwin = r->b->nvalue;
+	for (int i = 0; i < r->ntwin; i++)
+		r->made_at[i] = -1;
+	for (int i = 0; i < r->f->body.n; i++)
+		mark_inner(r->f->body.op[i], r->inner);
+	for (int i = 0; i < r->f->nvalue; i++) {
+		struct value *v = r->f->value[i];
+
+		r->keep[i] = is_param(r->f, v) ||
+		    (v->type && keep(arg, r->f, v));
+	}
+}
+
+static void
 remake_twin(struct module *m, struct func *b, keep_fn *keep, void *arg)
 {
 	struct func *f = b->twin;
 	struct op *load = twin_load(b), *save = find_save(f);
-	size_t n = (size_t)f->nvalue + 1;
-	struct remake r = {.m = m, .f = f, .b = b, .old = b->body};
+	struct remake r = {.m = m, .f = f, .b = b, .out = &b->body,
+	    .old = b->body};
 
 	if (!load || !save)
 		return;
 	r.c = copier_new(m, f, b);
-	r.out = &b->body;
-	r.twin_of = NEW_N(m->mem, struct value *, n);
-	r.ready = NEW_N(m->mem, bool, n);
-	r.load = NEW_N(m->mem, bool, n);
-	r.keep = NEW_N(m->mem, bool, n);
-	r.placed = NEW_N(m->mem, bool, (size_t)r.old.n + 1);
-	for (int i = 0; i < f->nvalue; i++)
-		r.keep[i] = is_param(f, f->value[i]) ||
-		    (f->value[i]->type && keep(arg, f, f->value[i]));
+	remake_tables(&r, keep, arg);
 	match_names(&r);
 	b->body = (struct region){0};
 	rebuild_twin(&r);
@@ -395,7 +484,7 @@ recompute(struct module *m)
 
 	if (strcmp(policy, "best") == 0) {
 		if (memory > 0)
-			recompute_best(m, (uint64_t)memory);
+			recompute_best(m, memory_bytes(memory));
 		return 0;
 	}
 	return recompute_policy(m, policy, at) ? 0 : 1;

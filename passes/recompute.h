@@ -23,6 +23,9 @@ void recompute_best(struct module *m, uint64_t bytes);
 /* The load of a twin, or NULL. */
 struct op *twin_load(const struct func *bwd);
 
+/* plan.memory as a number of bytes; 0: not given. */
+uint64_t memory_bytes(double setting);
+
 /* Bytes of the planned arenas. */
 struct need {
 	uint64_t arena[ARENA_COUNT], total;

@@ -425,29 +425,33 @@ eval_build(struct module *m, struct func *model)
 	remove_dead(b.f);
 }
 
-/* Marks the top-level ops that v needs; false if it needs the labels. */
-static bool
-mark_needed(struct builder *b, const struct arg *a, bool *needed)
+static void
+want_operands(const struct op *op, bool *want)
 {
-	const struct region *body = &b->model->body;
-	int at;
+	for (int i = 0; i < op->nin; i++)
+		if (op->in[i].v)
+			want[op->in[i].v->id] = true;
+	for (int i = 0; i < op->body.n; i++)
+		want_operands(op->body.op[i], want);
+}
 
-	if (!a->v)
-		return true;
-	if (a->v == labels_of(b->model))
-		return false;
-	if (!a->v->def || (at = position(body, a->v->def)) < 0 || needed[at])
-		return true;
-	needed[at] = true;
-	for (int i = 0; i < a->v->def->nin; i++)
-		if (!mark_needed(b, &a->v->def->in[i], needed))
-			return false;
-	for (int i = 0; i < a->v->def->body.n; i++)
-		for (int j = 0; j < a->v->def->body.op[i]->nin; j++)
-			if (!mark_needed(b, &a->v->def->body.op[i]->in[j],
-			    needed))
-				return false;
-	return true;
+/* Marks the ops that the head's logits need; false if that takes labels. */
+static bool
+mark_needed(const struct func *model, const struct op *head, bool *needed,
+    bool *want)
+{
+	for (int i = 0; i < head->nin - 1; i++)
+		if (head->in[i].v)
+			want[head->in[i].v->id] = true;
+	for (int i = model->body.n - 1; i >= 0; i--) {
+		const struct op *op = model->body.op[i];
+
+		for (int j = 0; j < op->nout; j++)
+			needed[i] |= want[op->out[j]->id];
+		if (needed[i])
+			want_operands(op, want);
+	}
+	return !want[labels_of(model)->id];
 }
 
 static struct arg
@@ -533,16 +537,16 @@ void
 logits_build(struct module *m, struct func *model)
 {
 	struct op *head = model_head(model);
-	struct builder b = {.m = m, .model = model};
+	struct builder b;
 	bool *needed = NEW_N(m->mem, bool, (size_t)model->body.n + 1);
 	struct value *at;
 
 	if (!head || type_find(arg_type(m, &head->in[0]),
 	    module_namez(m, "s")) < 0)
 		return;
-	for (int i = 0; i < head->nin - 1; i++)
-		if (!mark_needed(&b, &head->in[i], needed))
-			return;
+	if (!mark_needed(model, head, needed, NEW_N(m->mem, bool,
+	    (size_t)model->nvalue + 1)))
+		return;
 	begin(&b, m, model, "logits");
 	at = logits_params(&b);
 	for (int i = 0; i < model->body.n; i++)

@@ -283,7 +283,7 @@ weight_result(struct grad *g, struct op *op, int j, int i)
 	struct value *v = vjp_result(g, op, j, i, as_f32(g, i));
 
 	if (!v->name && v->type != vjp_type(g, i))
-		v->name = grad_name(g, arena_printf(g->m->mem,
+		grad_give_name(g, v, arena_printf(g->m->mem,
 		    "d%s_t", g->op->in[i].v->name));
 }
 

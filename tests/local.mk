@@ -70,6 +70,10 @@ ir_tests = \
 	%D%/ir/autodiff/around-a-loop.lir \
 	%D%/ir/autodiff/block.lir \
 	%D%/ir/autodiff/called-twice.lir \
+	%D%/ir/autodiff/bad-inputs.lir \
+	%D%/ir/autodiff/bad-model.lir \
+	%D%/ir/autodiff/has-step.lir \
+	%D%/ir/autodiff/returns-a-parameter.lir \
 	%D%/ir/autodiff/made-in-a-loop.lir \
 	%D%/ir/autodiff/micro.lir \
 	%D%/ir/autodiff/no-model.lir \
