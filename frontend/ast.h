@@ -90,7 +90,7 @@ enum stmt_kind {
 	STMT_DIM,    /* dim */
 	STMT_PARAM,  /* param, value: initial values */
 	STMT_BLOCK,  /* block */
-	STMT_ASSIGN, /* target [: dims] = value */
+	STMT_ASSIGN, /* target [: dims] = results; value: the first */
 	STMT_REPEAT, /* value: count, name: of the repeat or NULL, body */
 	STMT_RETURN  /* results */
 };
@@ -106,7 +106,7 @@ struct stmt {
 	bool typed;
 	struct ident name;
 	struct body *body;
-	struct actuals results; /* without names */
+	struct actuals results; /* of return and assignments, no names */
 	struct stmt *next;
 };
 

@@ -143,7 +143,7 @@ print_assign(const struct stmt *s, FILE *out, int depth)
 		fputc(']', out);
 	}
 	fputs(" = ", out);
-	ast_print_expr(s->value, out);
+	print_args(s->results.first, out);
 	fputc('\n', out);
 }
 

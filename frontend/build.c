@@ -183,13 +183,14 @@ build_inner(struct parse *p, struct block *b, struct span at)
 }
 
 struct stmt *
-build_assign(struct parse *p, struct idents target, struct expr *value,
+build_assign(struct parse *p, struct idents target, struct actuals values,
     struct span at)
 {
 	struct stmt *s = ast_stmt(p, STMT_ASSIGN, at);
 
 	s->target = target;
-	s->value = value;
+	s->results = values;
+	s->value = values.first->value;
 	return s;
 }
 
@@ -197,7 +198,9 @@ struct stmt *
 build_typed(struct parse *p, struct idents target, struct idents dims,
     struct expr *value, struct span at)
 {
-	struct stmt *s = build_assign(p, target, value, at);
+	struct actuals one = build_actuals(p, (struct actuals){0},
+	    build_actual(p, NULL, value));
+	struct stmt *s = build_assign(p, target, one, at);
 
 	s->typed = true;
 	s->dims = dims;

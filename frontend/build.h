@@ -35,7 +35,7 @@ struct stmt *build_params(struct parse *p, struct pdecl *d, struct expr *init,
     struct span at);
 struct stmt *build_inner(struct parse *p, struct block *b, struct span at);
 struct stmt *build_assign(struct parse *p, struct idents target,
-    struct expr *value, struct span at);
+    struct actuals values, struct span at);
 struct stmt *build_typed(struct parse *p, struct idents target,
     struct idents dims, struct expr *value, struct span at);
 struct stmt *build_repeat(struct parse *p, struct expr *count,

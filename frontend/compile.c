@@ -11,6 +11,22 @@
 static const char *const reserved[] = {"model", "step", "eval", "logits"};
 
 static struct block *
+only_one(struct unit *u, struct block *b)
+{
+	struct report r;
+
+	for (const struct block *o = b->next; o; o = o->next) {
+		if (strcmp(o->id.name, b->id.name) != 0)
+			continue;
+		report_open(&r, u->d, DIAG_DEFINED_TWICE, o->id.at,
+		    "model '%s' is already defined", o->id.name);
+		report_label(&r, b->id.at, "here");
+		report_close(&r);
+	}
+	return b;
+}
+
+static struct block *
 choose_model(struct unit *u)
 {
 	const char *names[64], *near;
@@ -18,7 +34,7 @@ choose_model(struct unit *u)
 
 	for (struct block *b = u->file->model; b; b = b->next) {
 		if (!u->o->model || strcmp(b->id.name, u->o->model) == 0)
-			return b;
+			return only_one(u, b);
 		if (n < 63)
 			names[n++] = b->id.name;
 	}

@@ -125,7 +125,7 @@ stmt
     : "dim" dimdefs ';'        { $$ = build_dims(p, $2, @$); }
     | "param" pdefs init ';'   { $$ = build_params(p, $2, $3, @$); }
     | block                    { $$ = build_inner(p, $1, @$); }
-    | ids '=' expr ';'         { $$ = build_assign(p, $1, $3, @$); }
+    | ids '=' exprs ';'        { $$ = build_assign(p, $1, $3, @$); }
     | ids ':' '[' dims ']' '=' expr ';' {
 	$$ = build_typed(p, $1, $4, $7, @$); }
     | "repeat" count body      { $$ = build_repeat(p, $2, NULL, $3, @1); }

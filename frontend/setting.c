@@ -463,6 +463,27 @@ choose(struct unit *u, const struct settings *list, const char *name,
 	return NULL;
 }
 
+/* Those not chosen are checked too, for what is in them. */
+static void
+read_others(struct unit *u, const char *group, const struct settings *list,
+    const struct settings *chosen)
+{
+	for (; list; list = list->next) {
+		struct choices c = {0};
+		struct report r;
+
+		if (list == chosen)
+			continue;
+		read_entries(u, &c, group, "", list->entry);
+		if (!chosen || strcmp(list->id.name, chosen->id.name) != 0)
+			continue;
+		report_open(&r, u->d, DIAG_DEFINED_TWICE, list->id.at,
+		    "%s '%s' is already defined", group, list->id.name);
+		report_label(&r, chosen->id.at, "here");
+		report_close(&r);
+	}
+}
+
 void
 settings_read(struct unit *u, struct choices *c)
 {
@@ -472,6 +493,8 @@ settings_read(struct unit *u, struct choices *c)
 		read_entries(u, c, "recipe", "", c->recipe->entry);
 	if (c->plan)
 		read_entries(u, c, "plan", "", c->plan->entry);
+	read_others(u, "recipe", u->file->recipe, c->recipe);
+	read_others(u, "plan", u->file->plan, c->plan);
 	for (struct override *o = u->set; o; o = o->next) {
 		const struct source *src = u->d->src;
 		int i = o->group ? setting_find(o->group, o->name) :

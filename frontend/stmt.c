@@ -45,29 +45,6 @@ check_declared(struct unit *u, const struct stmt *s, struct val v)
 }
 
 static void
-assign_all(struct unit *u, const struct stmt *s)
-{
-	bool one = s->target.n == 1;
-	struct val v = lower_with_hint(u, s->value,
-	    one ? s->target.first->name : NULL);
-	int n = v.kind == VAL_TUPLE ? v.nitem : 1, i = 0;
-
-	if (v.kind != VAL_ERROR && n != s->target.n) {
-		diag_report(u->d, DIAG_ASSIGN_COUNT, s->at,
-		    "%d name%s for %d value%s", s->target.n, one ? "" : "s", n,
-		    n == 1 ? "" : "s");
-		v = val_error();
-	}
-	if (s->typed && !one)
-		diag_report(u->d, DIAG_DECLARED, s->at,
-		    "dims can be declared for one name at a time");
-	if (s->typed && one)
-		v = check_declared(u, s, v);
-	for (const struct ident *id = s->target.first; id; id = id->next, i++)
-		assign(u, id, v.kind == VAL_TUPLE ? v.item[i] : v);
-}
-
-static void
 define_block(struct unit *u, struct block *b)
 {
 	if (!name_is_new(u, &b->id, SYM_BLOCK))
@@ -76,6 +53,7 @@ define_block(struct unit *u, struct block *b)
 	    .at = b->id.at, .block = b, .env = u->env});
 }
 
+/* All of them, before any name changes: x, y = y, x; */
 static struct val
 results(struct unit *u, const struct stmt *s)
 {
@@ -95,6 +73,29 @@ results(struct unit *u, const struct stmt *s)
 		v.item[v.nitem++] = x;
 	}
 	return v;
+}
+
+static void
+assign_all(struct unit *u, const struct stmt *s)
+{
+	bool one = s->target.n == 1;
+	struct val v = s->results.n > 1 ? results(u, s) :
+	    lower_with_hint(u, s->value, one ? s->target.first->name : NULL);
+	int n = v.kind == VAL_TUPLE ? v.nitem : 1, i = 0;
+
+	if (v.kind != VAL_ERROR && n != s->target.n) {
+		diag_report(u->d, DIAG_ASSIGN_COUNT, s->at,
+		    "%d name%s for %d value%s", s->target.n, one ? "" : "s", n,
+		    n == 1 ? "" : "s");
+		v = val_error();
+	}
+	if (s->typed && !one)
+		diag_report(u->d, DIAG_DECLARED, s->at,
+		    "dims can be declared for one name at a time");
+	if (s->typed && one)
+		v = check_declared(u, s, v);
+	for (const struct ident *id = s->target.first; id; id = id->next, i++)
+		assign(u, id, v.kind == VAL_TUPLE ? v.item[i] : v);
 }
 
 static void

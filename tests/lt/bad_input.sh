@@ -88,7 +88,7 @@ says E0401 recipes
 many 1200000 ';' >"$tmp/semicolons.lt"
 says E0111 semicolons
 many 3000 'model m() { return q; } ' >"$tmp/models.lt"
-says E0208 models
+says E0203 models
 { printf 'dim b, s;'; many 20000 '}'; } >"$tmp/braces.lt"
 says E0111 braces
 

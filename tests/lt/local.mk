@@ -84,6 +84,7 @@ lt_diag = \
 	%D%/diag/mesh_product.lt \
 	%D%/diag/model_inputs.lt \
 	%D%/diag/model_name.lt \
+	%D%/diag/names_twice.lt \
 	%D%/diag/nested_repeat.lt \
 	%D%/diag/no_model.lt \
 	%D%/diag/no_recipe.lt \
@@ -131,5 +132,5 @@ lt_diag = \
 	%D%/diag/unused_block.lt \
 	%D%/diag/unused_param.lt \
 	%D%/diag/xent_dims.lt
-TESTS += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh
-EXTRA_DIST += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh
+TESTS += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh %D%/language.sh
+EXTRA_DIST += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh %D%/language.sh
