@@ -39,6 +39,14 @@ emit_neginf(struct emit *e, const struct op *op)
 	    emit_result_ptr(e, op, 0), type_local_count(e->m, op->out[0]->type));
 }
 
+/* Other names for the dims, the same elements in the same order. */
+static void
+emit_rename(struct emit *e, const struct op *op)
+{
+	emit_line(e, "memcpy(%s, %s, %" PRIu64 ");", emit_result_ptr(e, op, 0),
+	    emit_arg_ptr(e, &op->in[0]), bytes_of(e, op->out[0]));
+}
+
 static void
 emit_iota(struct emit *e, const struct op *op)
 {
@@ -296,6 +304,7 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_ZEROS] = emit_zeros,
 	[OP_NEGINF] = emit_neginf,
 	[OP_IOTA] = emit_iota,
+	[OP_RENAME] = emit_rename,
 	[OP_TAKE] = emit_take,
 	[OP_PICK] = emit_pick,
 	[OP_DOT] = emit_dot,

@@ -34,6 +34,26 @@ find_carry(struct carry *list, const char *name)
 	return list;
 }
 
+/* A carry lives in memory, a constant does not: numbers become 0 + x. */
+static struct val
+start_value(struct unit *u, struct val v, struct span at)
+{
+	struct op *op;
+	struct val zero, x;
+
+	if (v.kind != VAL_NUMBER)
+		return as_tensor(u, v, at);
+	op = emit(u, OP_ZEROS, 0, at);
+	zero = emit_result(u, op, type_scalar(u->m, DT_F32), "c");
+	if (v.num == 0 || zero.kind == VAL_ERROR)
+		return zero;
+	x = emit_number(u, v.num, at);
+	op = emit(u, OP_ADD, 2, at);
+	op->in[0] = emit_arg(u, &zero, at);
+	op->in[1] = emit_arg(u, &x, at);
+	return emit_result(u, op, NULL, "c");
+}
+
 /* Names assigned in the body that this level has values for, in order. */
 static struct carry *
 collect(struct unit *u, const struct body *b)
@@ -53,7 +73,7 @@ collect(struct unit *u, const struct body *b)
 			end = &c->after;
 			c->name = id->name;
 			c->at = id->at;
-			c->start = as_tensor(u, old->val, id->at);
+			c->start = start_value(u, old->val, id->at);
 		}
 	return list;
 }

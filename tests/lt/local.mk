@@ -28,6 +28,7 @@ lt_accepted = \
 	%D%/functions.lt \
 	%D%/mesh_auto.lt \
 	%D%/rename.lt \
+	%D%/rename_all.lt \
 	%D%/repeat_carries.lt \
 	%D%/repeat_dim.lt \
 	%D%/repeat_in_block.lt \
@@ -132,5 +133,6 @@ lt_diag = \
 	%D%/diag/unused_block.lt \
 	%D%/diag/unused_param.lt \
 	%D%/diag/xent_dims.lt
-TESTS += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh %D%/language.sh
-EXTRA_DIST += $(lt_accepted) $(lt_diag) %D%/listed.sh %D%/bad_input.sh %D%/language.sh
+lt_scripts = %D%/bad_input.sh %D%/language.sh %D%/listed.sh %D%/verify.sh
+TESTS += $(lt_accepted) $(lt_diag) $(lt_scripts)
+EXTRA_DIST += $(lt_accepted) $(lt_diag) $(lt_scripts)
