@@ -116,18 +116,29 @@ missing_operand(const struct remake *r, const struct op *op)
 	return v;
 }
 
-/* Results of the copy that the twin knows already keep their identity. */
+static bool at_hand(struct remake *r, struct value *v);
+
+/*
+ * Results of the copy that the twin knows already keep their identity; one
+ * that is loaded (o, where z is made again) stays what was loaded.
+ */
 static void
 make_again(struct remake *r, const struct op *op)
 {
-	struct op *copy = copier_op(&r->c, op);
+	struct op *copy;
 
+	for (int i = 0; i < op->nout; i++)
+		if (r->keep[op->out[i]->id])
+			at_hand(r, op->out[i]);
+	copy = copier_op(&r->c, op);
 	for (int i = 0; i < op->nout; i++) {
 		int id = op->out[i]->id;
 
-		if (r->twin_of[id])
+		if (r->twin_of[id] && !r->ready[id])
 			copy->out[i] = r->twin_of[id];
-		r->twin_of[id] = r->c.map[id] = copy->out[i];
+		if (!r->ready[id])
+			r->twin_of[id] = copy->out[i];
+		r->c.map[id] = r->twin_of[id];
 		r->ready[id] = true;
 	}
 	region_append(r->m, r->out, copy);

@@ -93,6 +93,7 @@ ir_tests = \
 	%D%/ir/losshead/logits-read-twice.lir \
 	%D%/ir/losshead/not-a-head.lir \
 	%D%/ir/recompute/full.lir \
+	%D%/ir/recompute/half-of-attention.lir \
 	%D%/ir/recompute/save-x-attention.lir \
 	%D%/ir/recompute/save-x-y-u.lir \
 	%D%/ir/recompute/unknown-name.lir \

@@ -358,6 +358,86 @@ START_TEST(best_fits)
 }
 END_TEST
 
+/* A policy in words: what t keeps, and one value more. */
+static char *
+one_more(struct arena *mem, const struct train *t, const char *more)
+{
+	const struct op *load = twin_load(module_func(t->m, "layer.bwd"));
+	char *s = arena_printf(mem, "set plan.recompute = save(x, %s", more);
+
+	for (int i = 0; load && i < load->nout; i++)
+		s = arena_printf(mem, "%s, %s", s, load->out[i]->name);
+	return arena_printf(mem, "%s)\n", s);
+}
+
+/* What `best` drops does not fit: no single value could be kept besides. */
+START_TEST(best_is_full)
+{
+	struct arena mem = {0};
+	uint64_t none = needed("");
+	uint64_t least = needed(memory_text(&mem, "best", 1));
+	struct train all = {0};
+	const struct op *load;
+
+	load_policy(&all, "", "recompute");
+	load = twin_load(module_func(all.m, "layer.bwd"));
+	for (uint64_t m = least; m < none; m += (none - least) / 17 + 1) {
+		struct train t = {0};
+
+		load_policy(&t, memory_text(&mem, "best", m), "recompute");
+		for (int i = 0; i < load->nout; i++) {
+			const char *name = load->out[i]->name;
+
+			if (loads_value(&t, "layer.bwd", name))
+				continue;
+			ck_assert_msg(needed(one_more(&mem, &t, name)) > m,
+			    "%s fits into %llu bytes too", name,
+			    (unsigned long long)m);
+		}
+		train_free(&t);
+	}
+	train_free(&all);
+	arena_free(&mem);
+}
+END_TEST
+
+static uint64_t
+stage_bytes(const struct program *p, const char *set)
+{
+	struct train t = {0};
+	uint64_t total;
+
+	ck_assert(train_load(&t, p->name, program_text(&t.mem, p, set),
+	    "memory"));
+	total = planned_need(t.m).total;
+	train_free(&t);
+	return total;
+}
+
+/* Whatever is dropped to fit, gradients keep every bit. */
+START_TEST(any_budget)
+{
+	const struct program *p = &programs[_i];
+	struct arena mem = {0};
+	uint64_t none = stage_bytes(p, "");
+	uint64_t least = stage_bytes(p, memory_text(&mem, "best", 1));
+	struct stage a = {0};
+
+	run_stage(&a, p, "", "memory");
+	for (uint64_t m = least; m < none; m += (none - least) / 9 + 1) {
+		char *set = memory_text(&mem, "best", m);
+		struct stage b = {0};
+
+		run_stage(&b, p, set, "memory");
+		same_gradients(&a, &b, set);
+		ck_assert(a.t.loss == b.t.loss);
+		train_free(&b.t);
+	}
+	train_free(&a.t);
+	arena_free(&mem);
+}
+END_TEST
+
 START_TEST(too_much_is_an_error)
 {
 	struct arena mem = {0};
@@ -412,6 +492,8 @@ main(void)
 	tcase_add_test(t, policies_keep_what_they_say);
 	tcase_add_test(t, bad_policies);
 	tcase_add_test(t, best_fits);
+	tcase_add_test(t, best_is_full);
+	tcase_add_loop_test(t, any_budget, 0, nprogram);
 	tcase_add_test(t, too_much_is_an_error);
 	tcase_add_test(t, nothing_to_clear);
 	suite_add_tcase(s, t);
