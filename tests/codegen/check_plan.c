@@ -17,18 +17,21 @@
 
 static struct arena mem;
 
-static char *
+static const char *
 read_file(const char *path)
 {
 	FILE *f = fopen(path, "rb");
 	struct buf b = {0};
+	const char *text;
 	int c;
 
 	ck_assert_msg(f != NULL, "cannot read %s", path);
 	while ((c = getc(f)) != EOF)
 		buf_putc(&b, (char)c);
 	fclose(f);
-	return b.text;
+	text = arena_strndup(&mem, buf_text(&b), b.len);
+	buf_free(&b);
+	return text;
 }
 
 static struct module *
@@ -226,14 +229,16 @@ static const char *const examples[] = {
 static char *
 emit(struct module *m)
 {
-	char *text = NULL;
+	char *text = NULL, *kept;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
 
 	ck_assert_ptr_nonnull(f);
 	ck_assert_int_eq(codegen_c(m, f), 0);
 	fclose(f);
-	return text;
+	kept = arena_printf(&mem, "%s", text);
+	free(text);
+	return kept;
 }
 
 START_TEST(examples_compile)
@@ -287,5 +292,6 @@ main(void)
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
+	arena_free(&mem);
 	return failed != 0;
 }

@@ -212,6 +212,9 @@ main(int argc, char **argv)
 	for (int i = 0; i < STEPS; i++)
 		one_step(&rt, in, out);
 	evaluate(&rt, out);
+	for (int i = 0; i < LT_ARENAS; i++)
+		free(rt.arena[i]);
 	lt_pool_free(rt.pool);
+	fclose(in);
 	return fclose(out) != 0;
 }

@@ -10,6 +10,7 @@ check_PROGRAMS += check_codegen check_plan check_replay
 TESTS += check_codegen check_plan check_replay
 codegen_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
 	-DTEST_DIR='"$(abs_top_srcdir)/tests"' \
+	-DSAN_CFLAGS='"$(SAN_CFLAGS)"' \
 	-DTOP_SRCDIR='"$(abs_top_srcdir)"' \
 	-DRUNTIME_LIB='"$(abs_top_builddir)/libloong_rt.a"'
 codegen_libs = libcodegen.a libfrontend.a libpasses.a libir.a libsupport.a

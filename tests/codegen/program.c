@@ -26,13 +26,16 @@ read_file(struct arena *mem, const char *path)
 {
 	FILE *f = fopen(path, "rb");
 	struct buf b = {0};
+	const char *text;
 	int c;
 
 	ck_assert_msg(f != NULL, "cannot read %s", path);
 	while ((c = getc(f)) != EOF)
 		buf_putc(&b, (char)c);
 	fclose(f);
-	return arena_strndup(mem, buf_text(&b), b.len);
+	text = arena_strndup(mem, buf_text(&b), b.len);
+	buf_free(&b);
+	return text;
 }
 
 /* $T is the dtype of the variant. */
@@ -365,7 +368,8 @@ program_compile(struct program *p, const char *exe, bool clones)
 	emit(p, c);
 	run(arena_printf(&p->mem, "%s -O1 %s%s -Wall -Wextra -Werror -I%s -I. "
 	    "-DGENERATED='\"%s\"' -o %s %s/codegen/harness.c %s -lm -lpthread", cc,
-	    codegen_cflags, clones ? "" : " -DLT_CLONES=", TOP_SRCDIR, c, exe, TEST_DIR, RUNTIME_LIB));
+	    codegen_cflags " " SAN_CFLAGS, clones ? "" : " -DLT_CLONES=",
+	    TOP_SRCDIR, c, exe, TEST_DIR, RUNTIME_LIB));
 }
 
 static void
