@@ -1,5 +1,6 @@
 /* Hashing and reading the files of a checkpoint. */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include "runtime/state/checkpoint.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* Reading and writing without surprises. */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include "runtime/state/io.h"
 
 #include <dirent.h>

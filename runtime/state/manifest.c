@@ -1,5 +1,6 @@
 /* Writing and reading manifest.json. */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include "runtime/state/manifest.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* The directory of a run: lock, list, removal. */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include "runtime/state/out.h"
 
 #include <dirent.h>
@@ -97,8 +98,8 @@ busy(struct lt_out *o, struct lt_error *error)
 		if (pid[i] < '0' || pid[i] > '9')
 			pid[i] = 0;
 	return lt_error_set(error, LT_EXIT_IO,
-	    "%s: another trainer%s%s is using it", o->path,
-	    *pid ? ", process " : "", pid);
+	    "%s: another trainer (process %s) is using it", o->path,
+	    *pid ? pid : "unknown");
 }
 
 /* The lock goes with the process, so a killed trainer leaves none. */

@@ -6,7 +6,8 @@
  * whole, but of another model, recipe, seed, data or version; then nothing is
  * tried instead, because the user has to decide.
  */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* The reader and the header writer; the order of checks is the format's. */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include "runtime/state/safetensors.h"
 
 #include <stdio.h>

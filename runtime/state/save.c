@@ -14,7 +14,8 @@
  * An error before the rename removes the directory; a failed fsync is not
  * tried again, since its dirty pages may be gone.
  */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,4 +1,7 @@
 # The state of a run: optimizer, checkpoints, their readers.
+TESTS += %D%/resume.sh
+EXTRA_DIST += %D%/resume.sh
+
 if HAVE_CHECK
 state_tests = check_ckpt check_faults check_optim check_safetensors
 check_PROGRAMS += $(state_tests)
