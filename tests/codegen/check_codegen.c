@@ -44,7 +44,11 @@ static const struct variant variants[] = {
 	{"golden/" name, "f32", 0, "full", "1"},                               \
 	{"golden/" name, "bf16", 0, "save(x, attention)", "1"},                \
 	{"golden/" name, "f32", 0, "save(x, attention)", NULL},
+#define EXAMPLE(name)                                                          \
+	{"../examples/" name, "f32", 0, "none", "2", true},                    \
+	{"../examples/" name, "bf16", 0, "full", NULL, true},
 #include "tests/codegen/cases.def"
+#undef EXAMPLE
 #undef CASE
 #undef MODEL
 };

@@ -19,6 +19,7 @@ struct variant {
 	uint64_t stretch;      /* seed of other sizes; 0: those of the file */
 	const char *recompute; /* .lt: policy */
 	const char *micro;     /* .lt: sequences of a microbatch, or NULL */
+	bool small;            /* .lt: of other sizes than its own */
 };
 
 struct program {
