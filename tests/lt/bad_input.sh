@@ -61,6 +61,8 @@ printf 'dim b, s\33[31m;' >"$tmp/escape.lt"
 says E0105 escape
 many 2000000 '/////////' >"$tmp/large.lt" # 18 MB
 says 'bytes' large
+{ printf '%s' "$head"; many 400000 'x=1;'; printf ' return x; }'; } >"$tmp/nodes.lt"
+says E0104 nodes
 
 { printf '%sreturn ' "$head"; many 10000 '('; } >"$tmp/round.lt"
 says E0110 round

@@ -133,6 +133,7 @@ lt_diag = \
 	%D%/diag/unused_block.lt \
 	%D%/diag/unused_param.lt \
 	%D%/diag/xent_dims.lt
-lt_scripts = %D%/bad_input.sh %D%/language.sh %D%/listed.sh %D%/verify.sh
+lt_scripts = %D%/bad_input.sh %D%/codes.sh %D%/language.sh %D%/listed.sh \
+	%D%/verify.sh
 TESTS += $(lt_accepted) $(lt_diag) $(lt_scripts)
 EXTRA_DIST += $(lt_accepted) $(lt_diag) $(lt_scripts)
