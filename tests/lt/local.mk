@@ -1,6 +1,6 @@
 # The language.
 if HAVE_CHECK
-lt_tests = check_grad check_loss check_models
+lt_tests = check_diag check_grad check_loss check_models
 check_PROGRAMS += $(lt_tests)
 TESTS += $(lt_tests)
 
@@ -11,6 +11,9 @@ check_grad_SOURCES = %D%/check_grad.c %D%/load.c %D%/load.h \
 check_grad_CPPFLAGS = $(lt_cppflags)
 check_grad_LDADD = libfrontend.a libpasses.a libir.a libsupport.a \
 	$(CHECK_LIBS)
+check_diag_SOURCES = %D%/check_diag.c
+check_diag_CPPFLAGS = $(lt_cppflags)
+check_diag_LDADD = libsupport.a $(CHECK_LIBS)
 check_loss_SOURCES = %D%/check_loss.c %D%/load.c %D%/load.h \
 	tests/golden/golden.c tests/golden/golden.h
 check_loss_CPPFLAGS = $(lt_cppflags)
