@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "codegen/codegen.h"
 #include "support/arena.h"
 
 extern char **environ;
@@ -60,6 +61,7 @@ static void
 build(struct command *c, const struct runtime *rt, const char *exe)
 {
 	add_variable(c, "CC", "cc");
+	add_words(c, codegen_cflags);
 	add_words(c, LOONGC_CFLAGS);
 	add_variable(c, "CFLAGS", "");
 	add(c, arena_printf(&c->mem, "-I%s", rt->include));

@@ -208,7 +208,8 @@ run(struct probe *p, struct module *m, const char *exe, FILE *in, FILE *out)
 static bool
 write_source(struct module *m, FILE *f)
 {
-	fputs("#define main lt_generated_main\nint main(int, char **);\n", f);
+	fputs("#define _POSIX_C_SOURCE 200809L\n"
+	      "#define main lt_generated_main\nint main(int, char **);\n", f);
 	if (codegen_c(m, f) != 0)
 		return false;
 	fputs(probe_text, f);
