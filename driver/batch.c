@@ -117,6 +117,15 @@ batch_args(const struct batch *x, struct module *m, const struct func *f)
 	return arg;
 }
 
+/* From -0.3 to 0.3, but not near 0, where norms of few elements bend. */
+static double
+away(double unit)
+{
+	double x = 0.5 * (unit - 0.5);
+
+	return x < 0 ? x - 0.05 : x + 0.05;
+}
+
 void
 batch_parameter(const struct bundle *b, int i, uint64_t n, double *out)
 {
@@ -125,8 +134,7 @@ batch_parameter(const struct bundle *b, int i, uint64_t n, double *out)
 	double mean = f->init.kind == INIT_ONES ? 1 : 0;
 
 	for (uint64_t j = 0; j < n; j++)
-		out[j] =
-		    (float)(mean + 0.6 * (lt_rng_uniform(7, stream, j) - 0.5));
+		out[j] = (float)(mean + away(lt_rng_uniform(7, stream, j)));
 }
 
 void
