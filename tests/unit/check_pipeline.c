@@ -57,6 +57,10 @@ start(const char *program)
 {
 	struct module *m;
 
+	if (diag.out) { /* of the program before */
+		fclose(diag.out);
+		free(said);
+	}
 	src = (struct source){"t.lir", program, (uint32_t)strlen(program)};
 	diag = (struct diag){.src = &src};
 	diag.out = open_memstream(&said, &said_len);
