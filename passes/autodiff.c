@@ -293,6 +293,9 @@ is_block(struct module *m, const struct func *f)
 {
 	const struct op *ret = region_last(&f->body);
 
+	if (!f->index)
+		return refuse(m, f->at, "a function beside the model is a "
+		    "block with a layer index");
 	for (int i = 0; i < ret->nin; i++)
 		if (ret->in[i].kind != ARG_VALUE)
 			return refuse(m, ret->at, "a block returns values, "

@@ -10,7 +10,7 @@
  * f32[chunk, v].  Each chunk reads the weights and adds to their gradient, so
  * with few tokens memory traffic decides: 16 e v bytes of it meet 6 chunk e v
  * FLOPs.  With chunk = e / 2 the logits are half as large as the weights, of
- * which a training program has four copies already; that much, or 16 MiB if
+ * which a training program has four copies already; that much, or 64 MiB if
  * that is more, is worth it.  Chunks are made equally long.
  *
  * needs: nothing.  keeps: all other values.  leaves: dead products.

@@ -76,6 +76,7 @@ ir_tests = \
 	%D%/ir/autodiff/returns-a-parameter.lir \
 	%D%/ir/autodiff/made-in-a-loop.lir \
 	%D%/ir/autodiff/micro.lir \
+	%D%/ir/autodiff/no-index.lir \
 	%D%/ir/autodiff/no-model.lir \
 	%D%/ir/autodiff/no-parameter.lir \
 	%D%/ir/autodiff/twice.lir \
