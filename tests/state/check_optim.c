@@ -98,6 +98,7 @@ START_TEST(init_is_the_interpreters)
 		ck_assert(state[2048 / 4 + i] == 0);
 	ck_assert(isnan(state[1024 / 4 + 90])); /* and no byte more */
 	interp_free(in);
+	arena_free(&mem);
 	lt_pool_free(rt.pool);
 	free(state);
 }
