@@ -1,6 +1,6 @@
 # The state of a run: optimizer, checkpoints, their readers.
-TESTS += %D%/resume.sh
-EXTRA_DIST += %D%/resume.sh
+TESTS += %D%/doc.sh %D%/resume.sh
+EXTRA_DIST += %D%/doc.sh %D%/resume.sh
 
 if HAVE_CHECK
 state_tests = check_ckpt check_faults check_optim check_safetensors
