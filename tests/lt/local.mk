@@ -30,6 +30,7 @@ lt_accepted = \
 	%D%/bf16.lt \
 	%D%/functions.lt \
 	%D%/mesh_auto.lt \
+	%D%/names.lt \
 	%D%/rename.lt \
 	%D%/rename_all.lt \
 	%D%/repeat_carries.lt \

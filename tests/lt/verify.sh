@@ -6,7 +6,7 @@ loongc=${LOONGC:-./loongc}
 src=${srcdir:-.}/tests/lt
 bad=0
 
-for name in bf16 functions rename rename_all repeat_carries repeat_in_block \
+for name in bf16 functions names rename rename_all repeat_carries repeat_in_block \
 	repeats; do
 	"$loongc" --verify "$src/$name.lt" >verify.$$ 2>&1 || {
 		echo "$name.lt:"
