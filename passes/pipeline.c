@@ -129,6 +129,13 @@ find_range(const struct pass *const *list, struct module *m, const char *stop,
 	return PIPELINE_OK;
 }
 
+static bool
+printable(const struct pass *const *list, const char *name)
+{
+	return !name || strcmp(name, "all") == 0 ||
+	    strcmp(name, nothing) == 0 || pass_find(list, name);
+}
+
 enum pipeline_result
 pipeline_run(const struct pass *const *list, struct module *m,
     const struct pipeline_options *o)
@@ -136,6 +143,8 @@ pipeline_run(const struct pass *const *list, struct module *m,
 	enum pipeline_result result;
 	int from, to;
 
+	if (!printable(list, o->print))
+		return complain(m, "no pass is called '%s'", o->print);
 	result = find_range(list, m, o->stop, &from, &to);
 	if (result == PIPELINE_OK)
 		result = inspect(m, nothing, o);

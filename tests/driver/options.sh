@@ -46,4 +46,6 @@ says 2 "a dump has one model" --model=m x.lir -o t
 says 2 "--emit=ast needs a .lt file" --emit=ast x.lir
 says 1 "no pass is called 'frob'" --after=frob \
 	"${srcdir:-.}/tests/driver/read.lir"
+says 1 "no pass is called 'frob'" --print-after=frob --emit=c \
+	"${srcdir:-.}/tests/driver/read.lir"
 exit $bad

@@ -135,6 +135,12 @@ START_TEST(unknown_pass_is_an_error)
 	m = start("module m stage a\nafter three\n");
 	o.stop = NULL;
 	ck_assert_int_eq(pipeline_run(good_list, m, &o), PIPELINE_ERRORS);
+	m = start(text);
+	o.print = "four";
+	ck_assert_int_eq(pipeline_run(good_list, m, &o), PIPELINE_ERRORS);
+	fflush(diag.out);
+	ck_assert_ptr_nonnull(strstr(said, "no pass is called 'four'"));
+	ck_assert_ptr_null(m->after);
 }
 END_TEST
 
