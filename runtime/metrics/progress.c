@@ -12,7 +12,7 @@
 #include "runtime/main/report.h"
 #include "runtime/metrics/metrics.h"
 
-static const double TTY_EVERY = 0.1, LOG_EVERY = 2; /* seconds */
+static const double TTY_EVERY = 0.1, LOG_EVERY = 10; /* seconds */
 
 const char *
 lt_progress_time(double seconds, char buf[24])

@@ -8,7 +8,7 @@ struct lt_metrics;
 /*
  * After a step.  On a terminal: one line, rewritten some times a second.
  * Elsewhere: a line every log_every steps, but not more often than every
- * two seconds, and one for the first and the last step.
+ * ten seconds, and one for the first and the last step.
  */
 void lt_progress(struct lt_metrics *, const struct lt *rt);
 

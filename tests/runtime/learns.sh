@@ -50,4 +50,13 @@ if cmp -s losses again; then
 	echo "FAIL: the seed changes nothing"
 	failed=1
 fi
+# not on a terminal: the first step, the last, and one in ten seconds
+began=$(date +%s)
+with FAKE_SLEEP=50 run 0 --data text --steps 60 --threads 1 --peak 100
+most=$((2 + ($(date +%s) - began + 1) / 10))
+lines=$(grep -c '^step .* tok/s' err)
+[ "$lines" -ge 2 ] && [ "$lines" -le $most ] || {
+	echo "FAIL: $lines lines of progress"
+	failed=1
+}
 end
