@@ -15,8 +15,8 @@ fail(struct module *m, const char *why)
 	return false;
 }
 
-static bool
-is_small(struct module *m)
+bool
+run_is_small(struct module *m)
 {
 	double model, hardware;
 
@@ -52,7 +52,7 @@ run_module(struct module *m, FILE *out)
 
 	if (!module_func(m, "step"))
 		return fail(m, "there is no fn step to run");
-	if (!is_small(m))
+	if (!run_is_small(m))
 		return fail(m, "too large for the interpreter; make dimensions "
 			       "smaller with --set");
 	if (!batch_make(&x, m, o.seed) || !(in = interp_new(m, &o)))

@@ -11,4 +11,7 @@
  */
 bool run_module(struct module *m, FILE *out);
 
+/* Can an interpreter do a step of a module with fn step in seconds? */
+bool run_is_small(struct module *m);
+
 #endif

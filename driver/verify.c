@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "codegen/codegen.h"
+#include "driver/run.h"
 #include "driver/scale.h"
 #include "driver/verify_state.h"
 #include "ir/replay.h"
@@ -76,6 +77,12 @@ verify_module(struct module *m, const struct pass *const *list,
 	enum pipeline_result result;
 
 	scale_module(m, o->tokens);
+	if (m->stage == 'e' && !run_is_small(m)) {
+		diag_error(m->diag, (struct span){0},
+		    "memory is planned already, so sizes stay as they are: "
+		    "too large for the interpreter");
+		return PIPELINE_ERRORS;
+	}
 	if (!batch_make(&v.batch, m, 11))
 		return PIPELINE_ERRORS;
 	print_sizes(m, o->out);

@@ -22,6 +22,15 @@ awk '/^step/ { if (!first) first = $4; last = $4 }
 	END { exit !(last < first) }' "$tmp/out" || fail "$(cat "$tmp/out")"
 says 1 "too large for the interpreter" --run "$src/examples/llama3-8b.lt"
 
+"$loongc" --after=memory "$src/examples/llama3-8b.lt" >"$tmp/large.lir"
+says 1 "sizes stay as they are" --verify "$tmp/large.lir"
+for pass in autodiff memory; do
+	"$loongc" --after=$pass "$src/tests/driver/tiny.lt" >"$tmp/dump.lir"
+	"$loongc" --verify "$tmp/dump.lir" >"$tmp/out" 2>&1 &&
+		grep -q '^  C .* agree' "$tmp/out" ||
+		fail "--verify after $pass: $(cat "$tmp/out")"
+done
+
 # A dump of any stage reads back and ends in the same program; the places that
 # comments give are those of the dump.
 cd "$tmp" || exit 99
