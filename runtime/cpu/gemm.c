@@ -22,6 +22,7 @@
 #include "runtime/cpu/pool.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define PACK_ROWS 16
 #define A_FLOATS ((GEMM_MC + 2 * GEMM_MR_MAX) * (size_t)GEMM_LDA * 4 / 3)
 
 struct job {
@@ -193,21 +194,37 @@ run_tiles(const struct job *j, const struct block *b, const float *a,
 			    MIN(mc - i, (uint32_t)kern->mr), n);
 }
 
+/* Rows [p0, p0 + rows) of the block's depth into panels [from, to). */
 static void
-pack_strip(const struct job *j, const struct block *b, float *out, int part,
-    int parts)
+pack_depth(const struct job *j, const struct block *b, float *out,
+    uint32_t from, uint32_t to, uint32_t p0, uint32_t rows)
 {
 	const struct lt_gemm *g = j->g;
 	uint32_t nr = j->kernel->nr, n;
 
-	for (n = part * nr; n < b->nc; n += parts * nr) {
-		uint64_t row = g->tb ? b->n0 + n : b->k0;
-		uint64_t col = g->tb ? b->k0 : b->n0 + n;
+	for (n = from * nr; n < MIN(to * nr, b->nc); n += nr) {
+		uint64_t row = g->tb ? b->n0 + n : b->k0 + p0;
+		uint64_t col = g->tb ? b->k0 + p0 : b->n0 + n;
 
 		j->kernel->pack_b(at(j->b, g->b, row * g->ldb + col), g->ldb,
-		    g->tb, g->b, b->kc, MIN(b->nc - n, nr),
-		    out + (size_t)n * b->kc);
+		    g->tb, g->b, rows, MIN(b->nc - n, nr),
+		    out + (size_t)n * b->kc + (size_t)p0 * nr);
 	}
+}
+
+/* Each thread packs panels that stand together.  Memory is read in order:
+ * columns of many panels, some rows at a time, where rows lie along n. */
+static void
+pack_strip(const struct job *j, const struct block *b, float *out, int part,
+    int parts)
+{
+	uint32_t panels = ceil_div(b->nc, j->kernel->nr);
+	uint32_t from = (uint64_t)panels * part / parts;
+	uint32_t to = (uint64_t)panels * (part + 1) / parts, p;
+	uint32_t rows = j->g->tb ? b->kc : PACK_ROWS;
+
+	for (p = 0; p < b->kc; p += rows)
+		pack_depth(j, b, out, from, to, p, MIN(rows, b->kc - p));
 }
 
 /* Tiles as large as the caches like, then smaller until there are enough for

@@ -67,39 +67,59 @@ equal_part(uint32_t n, uint32_t most, uint32_t unit)
 typedef void pack_fn(const uint16_t *x, uint64_t ld, int n, int depth,
     uint16_t *out);
 
-/* A panel that starts at x, `down` if k goes down. */
-static void
-pack_panel(pack_fn *pack, const uint16_t *x, uint64_t ld, bool down, int n,
-    uint32_t kc, uint16_t *out)
-{
-	uint32_t p;
+/* One side of a block: n rows or columns from x0 on. */
+struct side {
+	pack_fn *pack;
+	const uint16_t *x;
+	uint64_t ld, x0, k0;
+	bool down; /* k goes down */
+	uint32_t n, kc;
+	uint16_t *out;
+};
 
-	for (p = 0; p < kc; p += 32, out += TILE_STEP)
-		pack(x + (down ? p * ld : p), ld, n, MIN(kc - p, 32u), out);
+/* Step p of panel i. */
+static void
+pack_step(const struct side *s, uint32_t i, uint32_t p)
+{
+	uint64_t row = s->x0 + i * TILE_PANEL, k = s->k0 + p;
+	uint32_t steps = ceil_div(s->kc, 32), left = s->n - i * TILE_PANEL;
+
+	s->pack(s->x + (s->down ? k * s->ld + row : row * s->ld + k), s->ld,
+	    MIN(left, (uint32_t)TILE_PANEL), MIN(s->kc - p, 32u),
+	    s->out + ((size_t)i * steps + p / 32) * TILE_STEP);
+}
+
+/* Panels that stand together, a part for each thread, read as they lie in
+ * memory: along k, or across panels. */
+static void
+pack_side(const struct side *s, int me, int parts)
+{
+	uint32_t panels = ceil_div(s->n, TILE_PANEL), i, p;
+	uint32_t from = (uint64_t)panels * me / parts;
+	uint32_t to = (uint64_t)panels * (me + 1) / parts;
+
+	if (s->down) {
+		for (p = 0; p < s->kc; p += 32)
+			for (i = from; i < to; i++)
+				pack_step(s, i, p);
+		return;
+	}
+	for (i = from; i < to; i++)
+		for (p = 0; p < s->kc; p += 32)
+			pack_step(s, i, p);
 }
 
 static void
 pack_block(const struct job *j, const struct block *b, int me, int parts)
 {
 	const struct lt_gemm *g = j->g;
-	pack_fn *pack_a = g->ta ? pack_cols : pack_rows;
-	pack_fn *pack_b = g->tb ? pack_rows_paired : pack_cols_paired;
-	size_t panel = (size_t)b->steps * TILE_STEP;
-	uint32_t i;
+	struct side a = { g->ta ? pack_cols : pack_rows, j->a, g->lda, b->m0,
+		b->k0, g->ta, b->mc, b->kc, b->a };
+	struct side n = { g->tb ? pack_rows_paired : pack_cols_paired, j->b,
+		g->ldb, b->n0, b->k0, !g->tb, b->nc, b->kc, b->b };
 
-	for (i = me; i < b->pm + b->pn; i += parts) {
-		bool is_a = i < b->pm;
-		uint32_t at = (is_a ? i : i - b->pm) * TILE_PANEL;
-		bool down = is_a ? g->ta : !g->tb;
-		uint64_t x = (is_a ? b->m0 : b->n0) + at, k = b->k0;
-		uint64_t ld = is_a ? g->lda : g->ldb;
-		uint32_t left = (is_a ? b->mc : b->nc) - at;
-
-		pack_panel(is_a ? pack_a : pack_b,
-		    (is_a ? j->a : j->b) + (down ? k * ld + x : x * ld + k),
-		    ld, down, MIN(left, (uint32_t)TILE_PANEL), b->kc,
-		    (is_a ? b->a : b->b) + at / TILE_PANEL * panel);
-	}
+	pack_side(&a, me, parts);
+	pack_side(&n, me, parts);
 }
 
 /* ---- results ---- */
