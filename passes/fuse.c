@@ -10,12 +10,52 @@
  * parameter reads and stores of finished sums do not end a group: none of them
  * computes anything the group could miss.
  *
+ * A field of a bundle that flows (starts a carry, is yielded, passed, saved or
+ * returned) becomes a value first, for only values have places of their own.
+ *
  * needs: stage a, differentiated.  keeps: order, values.  leaves: op->group.
  */
 #include "config.h"
 
 #include "ir/group.h"
 #include "passes/pass.h"
+
+static bool
+flows(const struct op *op)
+{
+	return op_info[op->code].group == GROUP_FLOW;
+}
+
+/* v = cast w.x, and v instead of w.x. */
+static void
+copy_field(struct module *m, struct func *f, struct region *r, int at, int in)
+{
+	struct op *user = r->op[at];
+	struct op *cast = op_new(m, OP_CAST, 1, 1, user->at);
+
+	cast->in[0] = user->in[in];
+	cast->out[0] = func_value(m, f, func_fresh(m, f, "copy"),
+	    arg_type(m, &user->in[in]), user->at);
+	cast->out[0]->def = cast;
+	region_insert(m, r, at, cast);
+	user->in[in] = arg_value(cast->out[0]);
+}
+
+static void
+copy_fields(struct module *m, struct func *f, struct region *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		for (int j = 0; j < op->nin && flows(op); j++)
+			if (op->in[j].kind == ARG_FIELD) {
+				copy_field(m, f, r, i, j);
+				i++;
+			}
+		if (op->code == OP_FOR)
+			copy_fields(m, f, &op->body);
+	}
+}
 
 static bool
 transparent(const struct op *op)
@@ -63,6 +103,7 @@ fuse(struct module *m)
 	for (int i = 0; i < m->nfunc; i++) {
 		int next = 0;
 
+		copy_fields(m, m->func[i], &m->func[i]->body);
 		fuse_region(m, &m->func[i]->body, &next);
 	}
 	return 0;

@@ -47,7 +47,11 @@ static const struct variant variants[] = {
 #define EXAMPLE(name)                                                          \
 	{"../examples/" name, "f32", 0, "none", "2", true},                    \
 	{"../examples/" name, "bf16", 0, "full", NULL, true},
+#define OTHER(name)                                                            \
+	{"codegen/" name, "f32", 0, "none", NULL, false},                      \
+	{"codegen/" name, "bf16", 0, "full", "1", false},
 #include "tests/codegen/cases.def"
+#undef OTHER
 #undef EXAMPLE
 #undef CASE
 #undef MODEL
