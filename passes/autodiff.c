@@ -11,9 +11,9 @@
  *                                     }
  *                                     fn layer.bwd(l:L, dr) {
  *                                       x, h = load
+ *                                       @GW[l].wo += dot h, dr
  *                                       w = params @W[l]
  *                                       dh = dot dr, w.wo
- *                                       @GW[l].wo += dot h, dr
  *                                       dx, d_n1 = rmsnorm.bwd dh, x, w.n1
  *                                       @GW[l].n1 += accum d_n1
  *                                       return dx
