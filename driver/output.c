@@ -12,7 +12,9 @@
 /* What a signal has to remove; one output is open at a time. */
 static char *volatile leave_file, *volatile leave_dir;
 
-static const int deadly[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+/* SIGABRT: out of memory. */
+static const int deadly[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE,
+    SIGABRT};
 
 static void
 on_signal(int sig)

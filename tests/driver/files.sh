@@ -84,10 +84,13 @@ exec sleep 3
 END
 chmod +x slow
 mkdir stop
-MARK=$tmp/mark CC=$tmp/slow "$loongc" in/tiny.lt -o stop/train &
-pid=$!
-while test ! -e mark; do sleep 0.1; done
-kill -TERM $pid
-wait $pid && fail "exit 0 after a signal"
-holds stop
+for sig in TERM HUP ABRT; do
+	rm -f mark
+	MARK=$tmp/mark CC=$tmp/slow "$loongc" in/tiny.lt -o stop/train &
+	pid=$!
+	while test ! -e mark; do sleep 0.1; done
+	kill -$sig $pid
+	wait $pid && fail "exit 0 after SIG$sig"
+	holds stop
+done
 exit $bad
