@@ -37,6 +37,22 @@ done)
 	exit 1
 }
 
+# The README's program is a part of the example, but for indents and comments.
+plain()
+{
+	sed 's|//.*||; s/^[ 	]*//; s/[ 	]*$//' "$1"
+}
+awk '/^```/ { on = 0 } on { print } /^```lt$/ { on = 1 }' README.md \
+    >"$tmp/shown.lt"
+plain "$tmp/shown.lt" >"$tmp/part"
+plain examples/quickstart.lt >"$tmp/whole"
+awk 'NR == FNR { want = want $0 "\n"; next } { got = got $0 "\n" }
+    END { exit !(want != "" && index(got, want)) }' \
+    "$tmp/part" "$tmp/whole" || {
+	echo "README.md shows what examples/quickstart.lt does not have"
+	exit 1
+}
+
 # The rule must bite.
 printf 'See `ir/no.c`, `ir/ir.h`, [this](gone.md#top).\n' >"$tmp/x.md"
 [ "$(names "$tmp/x.md" | tr '\n' ' ')" = 'ir/no.c ir/ir.h gone.md ' ]
