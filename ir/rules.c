@@ -457,6 +457,17 @@ rule_linear(struct check *c)
 	return true;
 }
 
+/* What is kept is scaled by 1/(1-rate), so some of it must be. */
+bool
+rule_dropout(struct check *c)
+{
+	double rate = op_real(c->op, ATTR_RATE);
+
+	if (!(rate >= 0 && rate < 1))
+		return rule_error(c, "rate must be from 0 to below 1");
+	return rule_linear(c);
+}
+
 /* The type of an op on operands i and j, of which one may be broadcast. */
 static const struct type *
 broadcast(struct check *c, int i, int j)

@@ -19,11 +19,18 @@ struct row {
 	const char *want;   /* first result, or a part of the message */
 	const char *over;   /* {over=...} */
 	int mask;
+	double rate;
 };
 
 #define X "f32 b s e"
 
 static const struct row rows[] = {
+/* dropout: what is kept is scaled by 1/(1-rate) */
+{.op = OP_DROPOUT, {X}, {X}, "f32[b,s,e]", .rate = 0.5},
+{.op = OP_DROPOUT, {X}, {X}, "from 0 to below 1", .rate = 1},
+{.op = OP_DROPOUT, {X}, {X}, "from 0 to below 1", .rate = -0.5},
+{.op = OP_DROPOUT_BWD, {X}, {X}, "from 0 to below 1", .rate = 2},
+
 /* dot: contraction, batch dims, dtypes */
 {.op = OP_DOT, {X, "f32 e f"}, {"f32 b s f"}, "f32[b,s,f]"},
 {.op = OP_DOT, {"bf16 b s e", "bf16 e k d"}, {"bf16 b s k d"},
@@ -239,6 +246,8 @@ op_of(struct module *m, const struct row *r)
 		op_set_dim(m, op, ATTR_OVER, module_namez(m, r->over));
 	if (r->mask)
 		op_set_int(m, op, ATTR_MASK, r->mask);
+	if (r->rate)
+		op_set_real(m, op, ATTR_RATE, r->rate);
 	return op;
 }
 
