@@ -165,7 +165,7 @@ main(void)
 	const char *dir = getenv("srcdir");
 	size_t n = 0;
 
-	run(NULL, 0);
+	run((const uint8_t *)"", 0);
 	for (char *p = strtok(seeds, " "); p; p = strtok(NULL, " "))
 		n += replay_pattern(dir ? dir : ".", p);
 	printf("%zu seeds, %d changes each\n", n, ROUNDS);
