@@ -50,6 +50,30 @@ text_WORD(const char *s)
 	return t;
 }
 
+static struct text
+text_LINE(const char *s) /* ends with the line */
+{
+	struct text t;
+
+	snprintf(t.s, sizeof t.s, "%.*s", (int)strcspn(s, "\n"), s);
+	return t;
+}
+
+/* The value of key in lines "key=value", or what holds without it. */
+static const char *
+line(const char *text, const char *key, const char *dflt)
+{
+	size_t n = strlen(key);
+
+	while (text && *text) {
+		if (strncmp(text, key, n) == 0 && text[n] == '=')
+			return text + n + 1;
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
+	return dflt;
+}
+
 json_t *
 lt_settings_json(const struct lt_program *p, const struct lt_recipe *r)
 {

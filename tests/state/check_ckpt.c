@@ -352,6 +352,12 @@ other_schedule(void)
 }
 
 static void
+other_precision(void)
+{
+	t.prog.recipe_text = "no.precision=1\nprecision=bf16\nclip=1\n";
+}
+
+static void
 other_batch(void)
 {
 	t.prog.micro = 2;
@@ -383,6 +389,7 @@ static const struct {
 	{other_hash, "model: tiny has the same tensors but computes"},
 	{other_lr, "recipe: lr is 0.00025 here and 0.0003 in the checkpoint"},
 	{other_schedule, "recipe: schedule is wsd here and cosine in the"},
+	{other_precision, "recipe: precision is bf16 here and f32 in the"},
 	{other_batch, "recipe: batch is 4 here and 2 in the checkpoint"},
 	{other_seed, "seed: 8 here and 7 in the checkpoint"},
 	{other_data, "data: 13 tokens, hash 6 (new) here and 12 tokens, "

@@ -83,4 +83,10 @@ build micro --set plan.micro=2
 learns micro 2.4
 build half --set recipe.precision=bf16
 learns half 2.4
+
+# What was trained in f32 does not silently go on in bf16.
+./half --data corpus.txt --steps 61 --out straight --resume >other.out 2>&1
+test $? -eq 65 || fail "another precision: exit is not 65"
+grep -q 'precision is bf16 here and f32 in the checkpoint' other.out ||
+	fail "another precision: $(cat other.out)"
 exit $bad
