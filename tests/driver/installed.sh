@@ -2,7 +2,8 @@
 # loongc after `make install`, also when the folder is moved.
 set -u
 . "${srcdir:-.}/tests/driver/common.sh"
-test -f Makefile && test -x loongc || exit 77
+test -f Makefile && test -x loongc ||
+	{ echo "not in a build folder: skipped"; exit 77; }
 unset LOONGC_RUNTIME
 ${MAKE:-make} -s install DESTDIR="$tmp/root" >"$tmp/log" 2>&1 ||
 	{ cat "$tmp/log"; exit 1; }
