@@ -29,12 +29,4 @@ int codegen_plan(struct module *m, FILE *out);
 /* Parameters of the model (global count). */
 uint64_t codegen_parameters(const struct module *m);
 
-/*
- * Identity of the model: what its parameters are and what fn eval computes,
- * whatever the batch, the precision, the recipe and the plan.  The text is
- * what the hash is taken of.
- */
-void codegen_identity(struct module *m, FILE *out);
-uint64_t codegen_model_hash(struct module *m);
-
 #endif

@@ -84,7 +84,4 @@ void emit_kernel(struct emit *e, struct op *const *op, int n);
 /* scalar.c: the same for a group of single numbers. */
 void emit_scalars(struct emit *e, struct op *const *op, int n);
 
-/* FLOPs of one step: model (causal counted half) and as executed. */
-void codegen_flops(const struct module *m, double *model, double *hardware);
-
 #endif

@@ -4,10 +4,8 @@ libcodegen_a_SOURCES = \
 	%D%/codegen.h \
 	%D%/comment.c \
 	%D%/emit.h \
-	%D%/flops.c \
 	%D%/gemm.c \
 	%D%/host.c %D%/host.h \
-	%D%/identity.c \
 	%D%/kernel.c %D%/kernel.h \
 	%D%/kernel_loop.c \
 	%D%/kernel_map.c \

@@ -5,6 +5,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/emit.h"
+#include "ir/flops.h"
 
 static void
 print_dims(const struct module *m, FILE *out)
@@ -51,7 +52,7 @@ codegen_plan(struct module *m, FILE *out)
 {
 	double model, hardware;
 
-	codegen_flops(m, &model, &hardware);
+	flops_of_step(m, &model, &hardware);
 	fprintf(out, "{\n  \"model\": \"%s\",\n  \"parameters\": %" PRIu64
 	    ",\n  \"flops_step\": %.17g,\n  \"flops_hardware\": %.17g,\n",
 	    m->name, codegen_parameters(m), model, hardware);

@@ -7,7 +7,9 @@
 
 #include "codegen/codegen.h"
 #include "codegen/host.h"
+#include "ir/flops.h"
 #include "ir/group.h"
+#include "ir/identity.h"
 
 static const char *const inits[] = {"LT_INIT_ZEROS", "LT_INIT_ONES",
 	"LT_INIT_NORMAL", "LT_INIT_UNIFORM"};
@@ -225,13 +227,13 @@ print_program(struct emit *e)
 
 	codegen_plan(m, f);
 	fclose(f);
-	codegen_flops(m, &model, &hardware);
+	flops_of_step(m, &model, &hardware);
 	fprintf(e->out, "static const struct lt_program program = {\n"
 	    "\t.abi = LT_ABI,\n\t.name = ");
 	emit_quoted(e->out, m->name);
 	fprintf(e->out, ",\n\t.version = \"%s\",\n"
 	    "\t.hash = UINT64_C(0x%016" PRIx64 "),\n", VERSION,
-	    codegen_model_hash(m));
+	    identity_hash(m));
 	emit_identity(e);
 	fputs("\t.plan = ", e->out);
 	emit_quoted(e->out, plan);

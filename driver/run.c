@@ -2,8 +2,8 @@
 
 #include "driver/run.h"
 
-#include "codegen/emit.h"
 #include "driver/batch.h"
+#include "ir/flops.h"
 
 enum { STEPS = 5 };
 static const double RUN_FLOPS = 1e10; /* a step the interpreter can do */
@@ -20,7 +20,7 @@ run_is_small(struct module *m)
 {
 	double model, hardware;
 
-	codegen_flops(m, &model, &hardware);
+	flops_of_step(m, &model, &hardware);
 	return hardware < RUN_FLOPS;
 }
 

@@ -1,7 +1,9 @@
-/* FLOPs of products, attention and loss heads. */
+/* FLOPs of products, attention and loss heads; of a whole step. */
 #include "config.h"
 
 #include "ir/flops.h"
+
+#include <string.h>
 
 #include "ir/rules.h"
 
@@ -71,4 +73,73 @@ op_flops(const struct module *m, const struct op *op)
 	default:
 		return 0;
 	}
+}
+
+/* ---- a step ---- */
+
+static axis_set
+axes_of_type(const struct type *t)
+{
+	return t ? type_axes(t) | t->pend : 0;
+}
+
+/* Ranks that do different parts of op, not the same. */
+static double
+parts(const struct module *m, const struct op *op)
+{
+	axis_set axes = 0;
+	double n = 1;
+
+	for (int i = 0; i < op->nin; i++)
+		axes |= axes_of_type(arg_type(m, &op->in[i]));
+	for (int i = 0; i < op->nout; i++)
+		axes |= axes_of_type(op->out[i]->type);
+	for (int i = 0; i < m->naxis; i++)
+		n *= axes >> i & 1 ? (double)m->axis[i].size : 1;
+	return n;
+}
+
+static double
+region_flops(const struct module *m, const struct region *r)
+{
+	double sum = 0;
+
+	for (int i = 0; i < r->n; i++) {
+		const struct op *op = r->op[i];
+
+		if (op->code == OP_FOR)
+			sum += region_flops(m, &op->body) * (double)
+			    (bound_eval(m, &op->hi) - bound_eval(m, &op->lo));
+		else if (op->code == OP_CALL)
+			sum += region_flops(m, &op->callee->body);
+		else
+			sum += op_flops(m, op) * parts(m, op);
+	}
+	return sum;
+}
+
+static const char kept[] = "model.flops";
+
+void
+flops_of_step(const struct module *m, double *model, double *executed)
+{
+	const struct func *step = module_func(m, "step");
+	const struct func *eval = module_func(m, "eval");
+	double micro = 1;
+
+	for (int i = 0; i < m->ndim; i++)
+		if (strcmp(m->dim[i].name, "mb") == 0)
+			micro = (double)m->dim[i].size;
+	*executed = step ? region_flops(m, &step->body) : 0;
+	*model = module_number(m, kept,
+	    eval ? 3 * region_flops(m, &eval->body) * micro : 0);
+}
+
+void
+flops_keep(struct module *m)
+{
+	double model, executed;
+
+	flops_of_step(m, &model, &executed);
+	module_set_number(m, kept, model, (struct span){0, 0});
 }

@@ -5,10 +5,19 @@
 #include "ir/ir.h"
 
 /*
- * Products, attention and loss heads; 0 for everything else, which moves
+ * On one rank.  Products, attention and loss heads; 0 for everything else, which moves
  * bytes.  Attention counts what its mask lets through: half of the keys if
  * causal, a band under a window.
  */
 double op_flops(const struct module *m, const struct op *op);
+
+/*
+ * One step on all ranks together: of the model, that is three times its
+ * forward pass, and as executed, with what backward computes again.  The
+ * former is a property of the model and its batch: what flops_keep has noted
+ * before the program was cut for several ranks stays the answer.
+ */
+void flops_of_step(const struct module *m, double *model, double *executed);
+void flops_keep(struct module *m);
 
 #endif

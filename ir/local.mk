@@ -6,6 +6,7 @@ libir_a_SOURCES = \
 	%D%/clone.c \
 	%D%/flops.c %D%/flops.h \
 	%D%/func.c \
+	%D%/identity.c %D%/identity.h \
 	%D%/interp/attn.c \
 	%D%/interp/interp.c %D%/interp/interp.h \
 	%D%/interp/map.c \

@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "codegen/codegen.h"
-#include "codegen/emit.h"
 #include "frontend/frontend.h"
+#include "ir/flops.h"
+#include "ir/identity.h"
 #include "passes/pass.h"
 #include "support/buf.h"
 
@@ -117,7 +118,7 @@ START_TEST(flops_of_llama)
 	struct llama l = llama_of(m);
 	double model, hardware, again, layer = l.qkv + l.out + l.up + l.down;
 
-	codegen_flops(m, &model, &hardware);
+	flops_of_step(m, &model, &hardware);
 	again = (p->forward ? l.qkv + l.out + l.up : 0) +
 	    (p->attention ? l.attn : 0);
 	ck_assert_double_eq_tol(model, 3 * l.tokens * (l.L * (layer + l.attn) +
@@ -138,7 +139,7 @@ START_TEST(flops_of_window)
 	for (int i = 0; i < (int)s; i++)
 		keys += fmin(i + 1, 3) / s;
 	l.attn = 4 * keys * size(m, "k") * size(m, "g") * size(m, "d");
-	codegen_flops(m, &model, &hardware);
+	flops_of_step(m, &model, &hardware);
 	ck_assert_double_eq_tol(model, 3 * l.tokens * (l.L * (l.qkv + l.out +
 	    l.up + l.down + l.attn) + l.head), model * 1e-12);
 }
@@ -153,7 +154,7 @@ START_TEST(flops_of_llama3)
 	double tokens = 4194304, attn = 32 * 4.0 * 8192 * 4096 / 2;
 	double model, hardware;
 
-	codegen_flops(m, &model, &hardware);
+	flops_of_step(m, &model, &hardware);
 	ck_assert_uint_eq(codegen_parameters(m), UINT64_C(8030261248));
 	ck_assert_double_eq_tol(model, tokens * (6 * n + 3 * attn),
 	    model * 1e-12);
@@ -171,11 +172,11 @@ START_TEST(same_model)
 		{"plan.recompute=full", NULL}, {"plan.micro=1", NULL},
 		{"s=4", NULL}, {"recipe.seed=7", "plan.micro=1", NULL},
 	};
-	uint64_t want = codegen_model_hash(compile("tests/golden/qwen3.lt",
+	uint64_t want = identity_hash(compile("tests/golden/qwen3.lt",
 	    NULL));
 
 	for (size_t i = 0; i < COUNT_OF(sets); i++)
-		ck_assert_msg(codegen_model_hash(compile(
+		ck_assert_msg(identity_hash(compile(
 		    "tests/golden/qwen3.lt", sets[i])) == want,
 		    "%s makes another model", sets[i][0]);
 }
@@ -191,6 +192,24 @@ replaced(const char *text, const char *from, const char *to)
 	    at + strlen(from));
 }
 
+/* What is kept survives a rewrite of fn eval. */
+START_TEST(kept_model)
+{
+	struct module *m = compile("tests/golden/qwen3.lt", NULL);
+	uint64_t want = identity_hash(m);
+	double model[2], executed[2];
+	struct func *eval = module_func(m, "eval");
+
+	flops_of_step(m, &model[0], &executed[0]);
+	identity_keep(m);
+	flops_keep(m);
+	eval->body.op[0] = eval->body.op[--eval->body.n];
+	flops_of_step(m, &model[1], &executed[1]);
+	ck_assert(identity_hash(m) == want);
+	ck_assert(model[0] == model[1] && model[0] > 0);
+}
+END_TEST
+
 START_TEST(other_model)
 {
 	static const char *const edits[][2] = {
@@ -200,7 +219,7 @@ START_TEST(other_model)
 		{"x + attn", "attn"}, {"w1(x)) * w3(x)", "w3(x)) * w1(x)"},
 	};
 	const char *text = read_file(TOP_SRCDIR "/tests/golden/qwen3.lt");
-	uint64_t hash[COUNT_OF(edits) + 1] = {codegen_model_hash(
+	uint64_t hash[COUNT_OF(edits) + 1] = {identity_hash(
 	    compile_text("qwen3.lt", text, NULL))};
 
 	for (size_t i = 0; i < COUNT_OF(edits); i++) {
@@ -208,7 +227,7 @@ START_TEST(other_model)
 
 		if (i == 6) /* x is the sum's, so that it stays used */
 			s = replaced(text, "x = x + attn", "x = attn");
-		hash[i + 1] = codegen_model_hash(compile_text("qwen3.lt", s,
+		hash[i + 1] = identity_hash(compile_text("qwen3.lt", s,
 		    NULL));
 		for (size_t j = 0; j <= i; j++)
 			ck_assert_msg(hash[j] != hash[i + 1],
@@ -284,6 +303,7 @@ main(void)
 	tcase_add_test(t, flops_of_window);
 	tcase_add_test(t, flops_of_llama3);
 	tcase_add_test(t, same_model);
+	tcase_add_test(t, kept_model);
 	tcase_add_test(t, other_model);
 	tcase_add_loop_test(t, examples_compile, 0, COUNT_OF(examples));
 	tcase_add_test(t, text_stays_text);

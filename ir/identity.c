@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codegen/codegen.h"
-#include "codegen/emit.h"
 #include "ir/attr.h"
+#include "ir/identity.h"
 
 struct reader {
 	const struct module *m;
@@ -186,14 +185,16 @@ fnv1a(const char *s, size_t n)
 }
 
 void
-codegen_identity(struct module *m, FILE *out)
+identity_print(struct module *m, FILE *out)
 {
 	write_fields(m, out);
 	write_funcs(m, out);
 }
 
-uint64_t
-codegen_model_hash(struct module *m)
+static const char kept[] = "model.hash";
+
+static uint64_t
+hash_of(struct module *m)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -202,9 +203,24 @@ codegen_model_hash(struct module *m)
 
 	if (!f)
 		abort();
-	codegen_identity(m, f);
+	identity_print(m, f);
 	fclose(f);
 	h = fnv1a(text, n);
 	free(text);
 	return h;
+}
+
+uint64_t
+identity_hash(struct module *m)
+{
+	const char *s = module_text(m, kept, NULL);
+
+	return s ? strtoull(s, NULL, 16) : hash_of(m);
+}
+
+void
+identity_keep(struct module *m)
+{
+	module_set_text(m, kept, arena_printf(m->mem, "%016" PRIx64,
+	    identity_hash(m)), (struct span){0, 0});
 }
