@@ -3,6 +3,7 @@
 
 #include "frontend/build.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "support/buf.h"
@@ -360,23 +361,78 @@ add_wanted(struct buf *b, const char *const *want, int n)
 		    i == n - 1 ? " or " : ", ", want[i]);
 }
 
+/* The word at s that is a name or keyword; "" if there is none. */
+static const char *
+word_at(struct parse *p, const char *s, const char *end)
+{
+	const char *from = s;
+
+	while (s < end && (isalnum((unsigned char)*s) || *s == '_'))
+		s++;
+	return s - from > MAX_NAME ? "" :
+	    arena_strndup(p->mem, from, (size_t)(s - from));
+}
+
+/* The word before `at`, blanks between them. */
+static const char *
+word_before(struct parse *p, uint32_t at)
+{
+	const char *s = p->d->src->text, *end, *from;
+
+	for (end = s + at; end > s && isspace((unsigned char)end[-1]);)
+		end--;
+	for (from = end; from > s && (isalnum((unsigned char)from[-1]) ||
+	    from[-1] == '_');)
+		from--;
+	return word_at(p, from, end);
+}
+
+/*
+ * The keyword that was meant.  Where an item begins, keywords are expected
+ * and the word that stands there may be one; a statement that began with a
+ * name goes on with ':' or '=' unless the name was meant to be a keyword.
+ */
+static const char *
+nearest_keyword(struct parse *p, struct span at, const char *const *want, int n)
+{
+	static const char *const statement[] = {"dim", "param", "block",
+	    "repeat", "return", NULL};
+	static const char *const item[] = {"dim", "model", "block", "recipe",
+	    "plan", NULL};
+	const char *text = p->d->src->text;
+
+	for (int i = 0; i < n; i++) {
+		if (strcmp(want[i], "model") == 0)
+			return diag_nearest(word_at(p, text + at.lo,
+			    text + at.hi), item);
+		if (strcmp(want[i], "':'") == 0)
+			return diag_nearest(word_before(p, at.lo), statement);
+	}
+	return NULL;
+}
+
 void
 build_syntax_error(struct parse *p, struct span at, bool end,
     const char *const *want, int n)
 {
 	const char *s = p->d->src->text + at.lo;
 	int len = (int)(at.hi - at.lo);
+	const char *near;
 	struct buf b = {0};
+	struct report r;
 
 	if (p->stopped || (p->stray && at.lo <= p->stray + 1))
 		return; /* what was left out is to blame */
 	add_wanted(&b, want, n);
 	if (end)
-		diag_report(p->d, DIAG_SYNTAX, at, "unexpected end of %s%s",
+		report_open(&r, p->d, DIAG_SYNTAX, at, "unexpected end of %s%s",
 		    p->from ? "the value" : "the file", buf_text(&b));
 	else
-		diag_report(p->d, DIAG_SYNTAX, at, "unexpected '%.*s'%s%s",
+		report_open(&r, p->d, DIAG_SYNTAX, at, "unexpected '%.*s'%s%s",
 		    len > 40 ? 40 : len, s, len > 40 ? "..." : "",
 		    buf_text(&b));
+	if ((near = nearest_keyword(p, at, want, n)))
+		report_help(&r, "did you mean '%s'?", near);
+	report_close(&r);
 	buf_free(&b);
 }
