@@ -196,6 +196,32 @@ window_size(struct unit *u, const struct expr *e, struct op *op)
 	return true;
 }
 
+/* Tokens and labels have the type of document numbers, and not the sense. */
+static bool
+is_doc(const struct unit *u, const struct val *v)
+{
+	return u->doc.kind == VAL_TENSOR && v->arg.kind == ARG_VALUE &&
+	    v->arg.v == u->doc.arg.v;
+}
+
+static void
+not_doc(struct unit *u, const struct expr *e)
+{
+	const struct formals *f = &u->model->formal;
+	struct report r;
+
+	report_open(&r, u->d, DIAG_MASK, e->args->value->at,
+	    "same compares document numbers, which are the third input of "
+	    "the model");
+	if (f->n == 3)
+		report_help(&r, "write same(%s)",
+		    f->first->next->next->id.name);
+	else
+		report_help(&r, "write model %s(tok[b s], lab[b s], doc[b s])"
+		    " and same(doc); or mask = causal", u->model->id.name);
+	report_close(&r);
+}
+
 static bool
 same_document(struct unit *u, const struct expr *e, struct op *op)
 {
@@ -215,10 +241,8 @@ same_document(struct unit *u, const struct expr *e, struct op *op)
 		    "the model, not %s", val_text(u, &doc));
 		return false;
 	}
-	if (doc.type->rank != 2 || !token_dim(doc.type->d[0].name)) {
-		diag_report(u->d, DIAG_MASK, e->args->value->at,
-		    "document numbers are [b s], not %s",
-		    dims_text(u, doc.type));
+	if (!is_doc(u, &doc)) {
+		not_doc(u, e);
 		return false;
 	}
 	op->nin = 4;
@@ -389,6 +413,14 @@ ignore_label(struct unit *u, const struct builtin_call *c, double ignore)
 	return false;
 }
 
+/* Labels are tokens, so the smallest number of classes bounds both. */
+static void
+count_classes(struct unit *u, const char *dim)
+{
+	if (!u->classes || dim_size(u, dim) < dim_size(u, u->classes))
+		u->classes = dim;
+}
+
 struct val
 lower_xent(struct unit *u, struct builtin_call *c)
 {
@@ -411,6 +443,7 @@ lower_xent(struct unit *u, struct builtin_call *c)
 		    dims_text(u, lab), dims_text(u, lab), dims_text(u, x));
 	if (!ignore_label(u, c, ignore))
 		return val_error();
+	count_classes(u, x->d[x->rank - 1].name);
 	op = call_op(u, c, 2);
 	op_set_int(u->m, op, ATTR_IGNORE, (int64_t)ignore);
 	return emit_result(u, op, NULL, c->b->result);

@@ -66,10 +66,11 @@ static void
 bind_inputs(struct unit *u, const struct block *b)
 {
 	struct frame *f = u->frame;
+	int n = 0;
 
 	if (b->formal.n < 2 || b->formal.n > 3)
 		bad_signature(u, b);
-	for (const struct formal *x = b->formal.first; x; x = x->next) {
+	for (const struct formal *x = b->formal.first; x; x = x->next, n++) {
 		struct type t = {.dtype = DT_I32};
 		struct val v = val_error();
 
@@ -83,6 +84,8 @@ bind_inputs(struct unit *u, const struct block *b)
 			v = val_tensor(u, func_add_param(u->m, f->f,
 			    fresh_name(u, &f->names, x->id.name, 1),
 			    type_intern(u->m, &t), x->at));
+		if (n == 2)
+			u->doc = v;
 		name_push(u, (struct sym){.kind = SYM_VALUE,
 		    .name = x->id.name, .at = x->id.at, .val = v});
 	}
@@ -150,6 +153,7 @@ lower_model(struct unit *u, struct block *b)
 	f.bundle_name = fresh_name(u, &u->bundles, "E", 2);
 	u->m->name = module_namez(u->m, b->id.name);
 	u->frame = &f;
+	u->model = b;
 	u->level = 1;
 	u->path = "";
 	bind_inputs(u, b);

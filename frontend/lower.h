@@ -107,11 +107,13 @@ struct unit {
 	const char *hint;        /* name for the next temporary, or NULL */
 	bool broken;             /* the text had errors: what is missing may
 				  * have been in a part that was skipped */
+	bool skipped;            /* a repeat was not read, nor its calls */
 	int nops, depth;
 	int64_t dropout_key;
 	int nxent;
 	int64_t ignore;          /* of the xents seen */
 	struct span ignore_at;
+	const char *classes;     /* the smallest dim of their logits; NULL */
 	uint64_t heads;          /* query heads of the last attention; 0: none */
 	const char *heads_text;  /* "k g = 8*4" */
 	uint64_t elements;       /* of all parameters so far */

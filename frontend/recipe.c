@@ -242,6 +242,20 @@ check_documents(struct unit *u, const struct choices *c, bool takes_doc)
 		    "documents, so pack must be eos");
 }
 
+/* What the tokens of the data cannot be never ends a document. */
+static void
+check_eos(struct unit *u, const struct choices *c)
+{
+	const struct chosen *eos = &c->c[SET_recipe_eos];
+
+	if (!eos->set || !u->classes ||
+	    eos->num < (double)dim_size(u, u->classes))
+		return;
+	choice_error(u, eos, DIAG_DOCUMENTS, "eos = %.15g is no token: the "
+	    "model has %s = %" PRIu64 ", tokens are smaller", eos->num,
+	    u->classes, dim_size(u, u->classes));
+}
+
 void
 recipe_check(struct unit *u, const struct choices *c, bool takes_doc)
 {
@@ -257,6 +271,7 @@ recipe_check(struct unit *u, const struct choices *c, bool takes_doc)
 		choice_error(u, min, DIAG_SETTING_RANGE, "min = %g is above "
 		    "the peak, %g", min->num, lr->num);
 	check_documents(u, c, takes_doc);
+	check_eos(u, c);
 }
 
 static void

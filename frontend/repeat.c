@@ -324,8 +324,10 @@ lower_repeat(struct unit *u, const struct stmt *s)
 	bool ok = true;
 	int n, i = 0, before = u->d->errors;
 
-	if (!may_repeat(u, s) || !(stack = stack_dim(u, s)))
+	if (!may_repeat(u, s) || !(stack = stack_dim(u, s))) {
+		u->skipped = true;
 		return;
+	}
 	list = collect(u, s->body);
 	inner = u->frame = open_frame(u, stack, s);
 	u->path = "";

@@ -124,7 +124,8 @@ lower_stmt(struct unit *u, const struct stmt *s)
 static void
 check_called(struct unit *u, const struct body *b)
 {
-	for (const struct stmt *s = b->first; s && !u->broken; s = s->next)
+	for (const struct stmt *s = b->first; s && !u->broken && !u->skipped;
+	    s = s->next)
 		if (s->kind == STMT_BLOCK && !s->block->called)
 			diag_report(u->d, DIAG_UNUSED_BLOCK, s->block->id.at,
 			    "block '%s' is never called",
