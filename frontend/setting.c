@@ -505,7 +505,10 @@ settings_read(struct unit *u, struct choices *c)
 			continue;
 		o->used = true;
 		u->d->src = &o->src;
-		setting_put(u, c, i, o->value);
+		if (i == SET_recipe_lr)
+			read_schedule(u, c, o->value);
+		else
+			setting_put(u, c, i, o->value);
 		u->d->src = src;
 	}
 }

@@ -37,6 +37,7 @@ lt_accepted = \
 	%D%/repeat_dim.lt \
 	%D%/repeat_in_block.lt \
 	%D%/repeats.lt \
+	%D%/set_schedule.lt \
 	%D%/settings.lt
 lt_diag = \
 	%D%/diag/after_return.lt \
@@ -67,11 +68,13 @@ lt_diag = \
 	%D%/diag/division_by_zero.lt \
 	%D%/diag/documents.lt \
 	%D%/diag/dropout_rate.lt \
+	%D%/diag/eos.lt \
 	%D%/diag/family.lt \
 	%D%/diag/indices.lt \
 	%D%/diag/init.lt \
 	%D%/diag/invisible.lt \
 	%D%/diag/json.lt \
+	%D%/diag/keyword.lt \
 	%D%/diag/long_name.lt \
 	%D%/diag/lookup.lt \
 	%D%/diag/lookup_positions.lt \
@@ -111,8 +114,10 @@ lt_diag = \
 	%D%/diag/repeat_nothing.lt \
 	%D%/diag/repeat_type.lt \
 	%D%/diag/rope_dims.lt \
+	%D%/diag/same_document.lt \
 	%D%/diag/same_size.lt \
 	%D%/diag/schedule.lt \
+	%D%/diag/set_layers.lt \
 	%D%/diag/set_unknown.lt \
 	%D%/diag/set_value.lt \
 	%D%/diag/setting_kind.lt \
