@@ -116,7 +116,7 @@ set_count(const struct row *r, int64_t *to, const char *s)
 	errno = 0;
 	v = strtoll(s, &end, 10);
 	if (end == s || *end || strchr(" \t\n+", *s) || errno ||
-	    (double)v < r->lo || (double)v > r->hi)
+	    v < (long long)r->lo || v > (long long)r->hi)
 		return lt_fail(LT_EXIT_USAGE,
 		    "--%s: '%s' is not a whole number from %.0f to %.0f",
 		    r->name, s, r->lo, r->hi);

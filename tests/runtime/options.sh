@@ -19,6 +19,8 @@ for n in 5x x -1 1e3 0x10 99999999999999999999 ' 5' +5 1.5; do
 	use "--steps: '$n' is not a whole number from 0 to" "--steps=$n"
 done
 use "--steps: '' is not a whole number" --steps=
+use "--seed: '9007199254740992' is not a whole number from 0 to 9007199254740991" \
+    --seed 9007199254740992
 use "--threads: '4097' is not a whole number from 0 to 4096" --threads 4097
 use "--keep-last: '0' is not a whole number from 1 to" --keep-last 0
 for n in x nan inf -0.1 101 '' 1e999; do
