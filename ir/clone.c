@@ -54,6 +54,7 @@ clone_bundle(struct cloner *c, const struct bundle *b)
 	    (enum bundle_role)b->role, (enum dtype)b->dtype);
 
 	n->of = copy_of_bundle(c, b->of);
+	n->over = copy_of_bundle(c, b->over);
 	n->flat = b->flat;
 	n->pend = b->pend;
 	n->path = copy_name(c, b->path);
@@ -72,6 +73,8 @@ clone_value(struct cloner *c, const struct value *v)
 
 	n->bundle = copy_of_bundle(c, v->bundle);
 	n->dtype = v->dtype;
+	n->flat = v->flat;
+	n->pend = v->pend;
 	n->future = v->future;
 	n->slot = copy_name(c, v->slot);
 	n->slot_index = copy_affine(c, &v->slot_index);
@@ -106,6 +109,20 @@ copy_attrs(struct cloner *c, struct op *n, const struct op *op)
 	}
 }
 
+static void
+copy_hops(struct cloner *c, struct op *n, const struct op *op)
+{
+	op_set_hops(c->to, n, op->nhop);
+	for (int i = 0; i < op->nhop; i++) {
+		n->hop[i] = op->hop[i];
+		n->hop[i].from = copy_name(c, op->hop[i].from);
+		n->hop[i].to = copy_name(c, op->hop[i].to);
+	}
+	n->when = op->when;
+	n->when.a = copy_affine(c, &op->when.a);
+	n->when.b.dim = copy_name(c, op->when.b.dim);
+}
+
 static void clone_region(struct cloner *c, struct region *to,
     const struct region *from);
 
@@ -135,6 +152,7 @@ clone_op(struct cloner *c, const struct op *op)
 	for (int i = 0; i < op->nout; i++)
 		n->out[i] = copy_of_value(c, op->out[i]);
 	copy_attrs(c, n, op);
+	copy_hops(c, n, op);
 	if (op->carry) {
 		n->carry = NEW_N(c->to->mem, struct value *, (size_t)op->nin);
 		for (int i = 0; i < op->nin; i++)

@@ -242,6 +242,17 @@ arg_bundle_field(struct bundle *b, const struct affine *index, int field)
 	return a;
 }
 
+/* As the value is stored: its dtype, and what is not added up yet. */
+static const struct type *
+field_type(struct module *m, const struct value *v, int field)
+{
+	struct type t = *v->bundle->field[field].type;
+
+	t.dtype = v->dtype;
+	t.pend = v->pend;
+	return type_intern(m, &t);
+}
+
 const struct type *
 arg_type(const struct module *m, const struct arg *a)
 {
@@ -252,9 +263,7 @@ arg_type(const struct module *m, const struct arg *a)
 	case ARG_VALUE:
 		return a->v->type;
 	case ARG_FIELD:
-		return type_with_dtype(mm,
-		    a->v->bundle->field[a->field].type,
-		    (enum dtype)a->v->dtype);
+		return field_type(mm, a->v, a->field);
 	case ARG_BUNDLE_FIELD:
 		return a->b->field[a->field].type;
 	default:

@@ -31,7 +31,8 @@ enum op_group {
 	GROUP_HEAD,   /* fused loss head */
 	GROUP_SCALAR, /* scalars, norms of bundles */
 	GROUP_STATE,  /* parameters, optimizer, zeros of bundles */
-	GROUP_MOVE,   /* gathers, scatters, slices, casts, fills */
+	GROUP_MOVE,   /* casts, fills, copies within a rank */
+	GROUP_COMM,   /* between ranks: the only ops that change sharding */
 	GROUP_FLOW    /* for call save load yield return */
 };
 
@@ -60,10 +61,30 @@ struct affine {
 	int64_t mod;
 };
 
-/* A loop bound: a number, or the size of a dimension plus k. */
+/* A loop bound: a number, or the size of a dim or mesh axis plus k. */
 struct bound {
 	const char *dim; /* or NULL */
 	int64_t k;
+};
+
+/*
+ * One axis of a communication op.  gather: shard `axis` of dim `from` goes;
+ * rscatter: sums over it and cuts dim `to`; a2a: from one to the other;
+ * shift: to the rank at +by; allreduce and attn: the axis alone.  Bundles have
+ * no dims here: their blocks are meant.
+ */
+struct hop {
+	uint8_t axis;
+	const char *from, *to; /* NULL: does not apply */
+	int by;
+};
+
+/* `when a < b` or `when a > b`; only loop variables and sizes occur. */
+struct cond {
+	bool set;
+	char cmp; /* '<' or '>' */
+	struct affine a;
+	struct bound b;
 };
 
 struct init { /* how a parameter starts */
@@ -80,15 +101,29 @@ struct field {
 	struct span at;
 };
 
-enum bundle_role { ROLE_PARAM, ROLE_GRAD, ROLE_MOMENT1, ROLE_MOMENT2 };
+enum bundle_role { ROLE_PARAM, ROLE_GRAD, ROLE_MOMENT1, ROLE_MOMENT2,
+	ROLE_COPY, /* parameters in another dtype or over other axes */
+	ROLE_COUNT };
+extern const char *const bundle_role_name[ROLE_COUNT]; /* "grad", ... */
+
+/*
+ * How ranks share one layer of a bundle.  Without axes each has all fields.
+ * Else its image (all fields in order, each from a multiple of IMAGE_ALIGN
+ * elements, padded to IMAGE_ALIGN times all ranks of the mesh) is cut into
+ * equal blocks.  The image is the same for every list of axes, so that blocks
+ * over more axes lie within those over fewer.
+ */
+enum { IMAGE_ALIGN = 16 };
 
 struct bundle {
 	const char *name;
 	const char *stack; /* dimension stacked in front ("L"), or NULL */
 	uint8_t role;      /* enum bundle_role */
-	struct bundle *of; /* gradient and moments: the parameter bundle */
+	struct bundle *of; /* all but parameters: the parameter bundle */
+	struct bundle *over; /* stored in the place of this one, or NULL */
 	uint8_t dtype;
-	axis_set flat, pend;
+	struct axis_list flat;
+	axis_set pend;
 	struct field *field;
 	int nfield, fieldcap;
 	const char *path; /* source name of the repeat or model, for checkpoints */
@@ -97,8 +132,10 @@ struct bundle {
 struct value {
 	const char *name; /* unique in its function; NULL: a target takes it */
 	const struct type *type; /* NULL for bundle values (see bundle) */
-	struct bundle *bundle;   /* value of `params`: fields are its parts */
-	uint8_t dtype;           /* value of `params`: read in this dtype */
+	struct bundle *bundle;   /* a bundle value: one layer of a bundle */
+	uint8_t dtype;           /* and how it is stored */
+	struct axis_list flat;
+	axis_set pend;
 	struct op *def;          /* NULL: function parameter or loop carry */
 	int id;                  /* dense per function: side tables index by it */
 	bool future;             /* ~: in flight, usable only by wait */
@@ -149,11 +186,15 @@ struct op {
 	int nattr;
 	struct attr *attr;
 
-	/* The result goes into a bundle field instead of a named value. */
+	/* The result goes there instead of to a named value: a field of a
+	 * bundle or of a bundle value, a layer (accum), or whole bundles. */
 	bool has_target, target_add; /* target = op ... / target += op ... */
 	struct arg target;
-	/* Last input is an accumulator: `dot a, b into !c`. */
-	bool into;
+	/* That many of the last inputs are accumulators: `into !o, !z`. */
+	uint8_t into;
+	uint8_t nhop;
+	struct hop *hop;
+	struct cond when; /* else the results are undefined */
 
 	/* for: inits are in[], results out[], carries are the body's names */
 	const char *var;
@@ -259,6 +300,10 @@ struct field *bundle_add_field(struct module *m, struct bundle *b,
     const char *name, const struct type *t, struct init init, bool decay,
     struct span at);
 int bundle_field(const struct bundle *b, const char *name); /* or -1 */
+/* Elements of one layer's image, and where a field begins in it. */
+uint64_t bundle_image(const struct module *m, const struct bundle *b);
+uint64_t bundle_image_at(const struct module *m, const struct bundle *b,
+    int field);
 struct func *module_func(const struct module *m, const char *name);
 struct func *module_add_func(struct module *m, const char *name,
     struct span at);
@@ -314,6 +359,11 @@ struct affine affine_var(const char *var);
 int64_t affine_eval(const struct affine *a, const char *const *var,
     const int64_t *val, int n);
 uint64_t bound_eval(const struct module *m, const struct bound *b);
+bool cond_holds(const struct module *m, const struct cond *c,
+    const char *const *var, const int64_t *val, int n);
+struct hop *op_set_hops(struct module *m, struct op *op, int n); /* zeroed */
+axis_set op_axes(const struct op *op); /* of its hops */
+int module_axis(const struct module *m, const char *name); /* or -1 */
 
 const struct attr *op_attr(const struct op *op, enum attr_key k); /* or NULL */
 double op_real(const struct op *op, enum attr_key k); /* default if absent */
@@ -334,7 +384,7 @@ struct module *module_clone(struct arena *mem, const struct module *m);
 /*
  * Result types of op from its inputs and attributes, by the rule in ops.def.
  * Ops whose result type cannot be inferred (dot, sum, spread, zeros, iota,
- * cast, params, load) take what out[i]->type says and check it.  Reports
+ * cast, params, local, load) take what out[i]->type says and check it.  Reports
  * through the module's diag and returns false on an error.
  */
 bool op_infer(struct module *m, struct op *op);

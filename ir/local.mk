@@ -2,12 +2,15 @@ noinst_LIBRARIES += libir.a
 libir_a_SOURCES = \
 	%D%/group.c %D%/group.h \
 	%D%/attr.c %D%/attr.h \
+	%D%/axes.c \
 	%D%/attrs.def \
 	%D%/clone.c \
 	%D%/flops.c %D%/flops.h \
 	%D%/func.c \
 	%D%/identity.c %D%/identity.h \
 	%D%/interp/attn.c \
+	%D%/interp/comm.c \
+	%D%/interp/image.c \
 	%D%/interp/interp.c %D%/interp/interp.h \
 	%D%/interp/map.c \
 	%D%/interp/move.c \
@@ -22,11 +25,13 @@ libir_a_SOURCES = \
 	%D%/ops.def \
 	%D%/print.c \
 	%D%/read.c \
+	%D%/readcomm.c \
 	%D%/readfn.c %D%/readfn.h \
 	%D%/readop.c \
 	%D%/readtype.c \
 	%D%/reader.h \
 	%D%/rules.c %D%/rules.h \
+	%D%/rules_comm.c \
 	%D%/rules_flow.c \
 	%D%/rules_row.c \
 	%D%/runs.c \

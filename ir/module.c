@@ -9,6 +9,8 @@
 
 const char *const arena_name[ARENA_COUNT] = {"state", "keep", "act", "io",
     "work"};
+const char *const bundle_role_name[ROLE_COUNT] = {"param", "grad", "moment1",
+    "moment2", "copy"};
 const char *const lane_name[LANE_COUNT] = {"c", "h", "ki", "ko", "di", "do",
     "zg", "zr", "sc"};
 

@@ -111,10 +111,20 @@ print_arg(struct printer *p, const struct arg *a)
 }
 
 static void
+print_storage(struct printer *p, const struct value *v)
+{
+	struct type storage = {.pend = v->pend};
+
+	buf_puts(&p->b, dtype_name[v->dtype]);
+	flat_print(p->m, &v->flat, &p->b);
+	pending_print(p->m, &storage, &p->b);
+}
+
+static void
 print_type_of(struct printer *p, const struct value *v)
 {
 	if (v->bundle)
-		buf_puts(&p->b, dtype_name[v->dtype]);
+		print_storage(p, v);
 	else if (v->type)
 		type_print_in(p->m, v->type, p->loop, p->nloop, &p->b);
 	else
@@ -225,7 +235,7 @@ static bool
 types_follow(const struct op *op)
 {
 	return op->nout == 0 || op->code == OP_CALL || op->code == OP_FOR ||
-	    op->code == OP_LOAD;
+	    op->code == OP_LOAD || op->code == OP_WAIT;
 }
 
 static void
@@ -251,16 +261,41 @@ print_types(struct printer *p, const struct op *op)
 static void
 print_args(struct printer *p, const struct op *op)
 {
-	int n = op->into ? op->nin - 1 : op->nin;
+	int n = op->nin - op->into;
 
-	for (int i = 0; i < n; i++) {
-		buf_puts(&p->b, i ? ", " : " ");
+	for (int i = 0; i < op->nin; i++) {
+		buf_puts(&p->b, i == n ? " into " : i ? ", " : " ");
 		print_arg(p, &op->in[i]);
 	}
-	if (op->into) {
-		buf_puts(&p->b, " into ");
-		print_arg(p, &op->in[n]);
+}
+
+/* on axes, on axis from>to, by axis+n */
+static void
+print_hops(struct printer *p, const struct op *op)
+{
+	for (int i = 0; i < op->nhop; i++) {
+		const struct hop *h = &op->hop[i];
+
+		buf_puts(&p->b, i ? ", " : h->by ? " by " : " on ");
+		buf_puts(&p->b, p->m->axis[h->axis].name);
+		if (h->by)
+			buf_printf(&p->b, "%+d", h->by);
+		if (op->code == OP_A2A)
+			buf_printf(&p->b, " %s", h->from);
+		if (h->to)
+			buf_printf(&p->b, ">%s", h->to);
 	}
+}
+
+static void
+print_when(struct printer *p, const struct cond *c)
+{
+	if (!c->set)
+		return;
+	buf_puts(&p->b, " when ");
+	print_affine(&p->b, &c->a);
+	buf_putc(&p->b, c->cmp);
+	print_bound(&p->b, &c->b);
 }
 
 static void
@@ -336,6 +371,8 @@ print_op(struct printer *p, const struct op *op, int depth)
 			print_affine(&p->b, &op->index);
 		}
 	}
+	print_hops(p, op);
+	print_when(p, &op->when);
 	print_attrs(p, op);
 	print_types(p, op);
 	print_tail(p, op);
@@ -361,6 +398,8 @@ print_func(struct printer *p, const struct func *f)
 	for (int i = 0; i < f->nparam; i++) {
 		buf_printf(&p->b, "%s%s%s : ", sep,
 		    f->param[i]->future ? "~" : "", f->param[i]->name);
+		if (f->param[i]->bundle)
+			buf_printf(&p->b, "@%s ", f->param[i]->bundle->name);
 		print_type_of(p, f->param[i]);
 		print_slots(p, &f->param[i], 1);
 		sep = ", ";
@@ -510,20 +549,23 @@ print_fields(struct printer *p, const struct bundle *b)
 static void
 print_bundle(struct printer *p, const struct bundle *b)
 {
-	static const char *const role[] = {"", "grad", "moment1", "moment2"};
-	struct type storage = {.flat = b->flat, .pend = b->pend};
+	struct type storage = {.pend = b->pend};
 
 	buf_printf(&p->b, "bundle %s", b->name);
 	if (b->stack)
 		buf_printf(&p->b, "[%s]", b->stack);
 	if (b->of) {
-		buf_printf(&p->b, " = %s %s", role[b->role], b->of->name);
+		buf_printf(&p->b, " = %s %s", bundle_role_name[b->role],
+		    b->of->name);
+		if (b->over)
+			buf_printf(&p->b, " over %s", b->over->name);
 	} else {
 		if (b->path)
 			buf_printf(&p->b, " %s", b->path);
 		print_fields(p, b);
 	}
 	buf_printf(&p->b, " : %s", dtype_name[b->dtype]);
+	flat_print(p->m, &b->flat, &p->b);
 	pending_print(p->m, &storage, &p->b);
 	buf_putc(&p->b, '\n');
 	if (b->of)

@@ -240,8 +240,9 @@ read_storage(struct reader *r, struct bundle *b)
 
 	expect(r, ":");
 	b->dtype = (uint8_t)read_dtype(r);
+	b->flat = (struct axis_list){0};
+	read_flat(r, &b->flat);
 	read_pending(r, &t);
-	b->flat = t.flat;
 	b->pend = t.pend;
 	for (int i = 0; i < b->nfield; i++)
 		b->field[i].type = type_with_dtype(r->m, b->field[i].type,
@@ -262,26 +263,46 @@ read_stack(struct reader *r)
 	return name;
 }
 
-/* = grad W : f32 */
+/* over NAME: in the place of another bundle */
+static struct bundle *
+read_over(struct reader *r)
+{
+	const char *from = r->p, *name;
+	struct bundle *b;
+
+	if (!accept_word(r, "over"))
+		return NULL;
+	name = read_name(r);
+	b = module_bundle(r->m, name);
+	if (!b)
+		fail_at(r, span_from(r, from), "no bundle is called '%s'",
+		    name);
+	return b;
+}
+
+/* = grad W [over GW] : f32 */
 static void
 read_derived(struct reader *r, const char *name, const char *stack)
 {
-	static const char *const role[] = {"", "grad", "moment1", "moment2"};
 	const char *from = r->p, *word = read_name(r);
 	const struct bundle *of = read_source(r);
+	struct bundle *over = read_over(r), *b;
 
-	for (int i = ROLE_GRAD; i <= ROLE_MOMENT2 && !r->failed; i++)
-		if (strcmp(role[i], word) == 0) {
-			if (of->stack != stack)
+	for (int i = ROLE_PARAM + 1; i < ROLE_COUNT && !r->failed; i++)
+		if (strcmp(bundle_role_name[i], word) == 0) {
+			if (of->stack != stack) {
 				fail_here(r, "'%s' is stacked differently",
 				    of->name);
-			else
-				read_storage(r, module_derive_bundle(r->m,
-				    name, (struct bundle *)of,
-				    (enum bundle_role)i, DT_F32));
+				return;
+			}
+			b = module_derive_bundle(r->m, name,
+			    (struct bundle *)of, (enum bundle_role)i, DT_F32);
+			b->over = over;
+			read_storage(r, b);
 			return;
 		}
-	fail_at(r, span_from(r, from), "expected grad, moment1 or moment2");
+	fail_at(r, span_from(r, from),
+	    "expected grad, moment1, moment2 or copy");
 }
 
 static void

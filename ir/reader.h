@@ -73,6 +73,7 @@ enum dtype read_dtype(struct reader *r);
 bool at_type(struct reader *r); /* a dtype or an alias comes next */
 void read_dims(struct reader *r, struct type *t); /* [a,b/dp] with brackets */
 void read_pending(struct reader *r, struct type *t);
+void read_flat(struct reader *r, struct axis_list *l); /* if it is there */
 const struct type *read_type(struct reader *r);
 void read_alias(struct reader *r, bool is_type);
 

@@ -3,8 +3,9 @@
  * needed: the results of a call are those of its callee's return, those of a
  * load are what the twin saved.
  *
- *   stmt = [lane '|'] [results '='] op args ['into' arg] ['at' affine]
- *          [attrs] [':' types] ['in' slots] ['using' slot] ['#' group]
+ *   stmt = [lane '|'] [results '='] op args ['into' args] ['at' affine]
+ *          ['on' hops | 'by' hops] ['when' cond] [attrs] [':' types]
+ *          ['in' slots] ['using' slot] ['#' group]
  */
 #include "config.h"
 
@@ -323,7 +324,13 @@ read_param(struct reader *r, bool first)
 			    f->index_dim);
 		return;
 	}
-	v = func_add_param(r->m, f, res.name, read_type(r), res.at);
+	if (accept(r, "@")) {
+		v = func_add_param(r->m, f, res.name, NULL, res.at);
+		v->bundle = read_bundle_name(r);
+		read_storage_of(r, v);
+	} else {
+		v = func_add_param(r->m, f, res.name, read_type(r), res.at);
+	}
 	v->future = res.future;
 	if (!r->current->cap)
 		grow_names(r->m->mem, r->current);

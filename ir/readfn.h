@@ -37,8 +37,14 @@ struct value *define(struct reader *r, const struct result *res,
     const struct type *t);
 struct arg read_arg(struct reader *r);
 void read_attrs(struct reader *r, struct op *op);
+struct bound read_bound(struct reader *r);
 struct fn *find_fn(struct reader *r, const char *name);
 void need_body(struct reader *r, struct fn *fn, struct span at);
+
+/* readcomm.c: clauses, if they are there; the storage of a bundle value. */
+void read_hops(struct reader *r, struct op *op);
+void read_when(struct reader *r, struct op *op);
+void read_storage_of(struct reader *r, struct value *v);
 
 /* readop.c: statements up to and with the closing brace. */
 void read_region(struct reader *r, struct region *out);

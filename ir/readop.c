@@ -17,7 +17,7 @@ struct stmt { /* a statement before its op exists */
 	struct arg target;
 	struct arg *in;
 	int nin;
-	bool into;
+	uint8_t into;
 	const char *from; /* where the op's name starts */
 };
 
@@ -41,17 +41,34 @@ at_results(struct reader *r)
 	return yes;
 }
 
+/* @B.., or a field of a bundle value and then = or += */
+static bool
+at_target(struct reader *r)
+{
+	const char *was = r->p;
+	bool yes;
+
+	if (at_char(r, '@'))
+		return true;
+	if (!at_word(r))
+		return false;
+	while (r->p < r->end && (isalnum((unsigned char)*r->p) ||
+	    *r->p == '_' || *r->p == '.'))
+		r->p++;
+	yes = memchr(was, '.', (size_t)(r->p - was)) != NULL;
+	yes = yes && (accept(r, "+=") || at_char(r, '='));
+	r->p = was;
+	return yes;
+}
+
 static void
 read_results(struct reader *r, struct stmt *s)
 {
 	struct result *res = r->scratch->res;
 
-	if (accept(r, "@")) {
-		r->p--;
+	if (at_target(r)) {
 		s->has_target = true;
 		s->target = read_arg(r);
-		if (!r->failed && s->target.kind != ARG_BUNDLE_FIELD)
-			fail_here(r, "a target is a field of a bundle");
 		s->add = accept(r, "+=");
 		if (!s->add)
 			expect(r, "=");
@@ -78,6 +95,21 @@ at_arg(struct reader *r)
 	    at_word(r);
 }
 
+static void
+read_into(struct reader *r, struct stmt *s)
+{
+	struct arg *in = r->scratch->in;
+
+	do {
+		if (s->nin == READ_ITEMS || s->into == UINT8_MAX) {
+			fail_here(r, "more than %d arguments", READ_ITEMS);
+			return;
+		}
+		in[s->nin++] = read_arg(r);
+		s->into++;
+	} while (!r->failed && accept(r, ","));
+}
+
 /* Arguments with commas between them; close ends them, or nothing does. */
 static void
 read_args(struct reader *r, struct stmt *s, const char *close)
@@ -95,11 +127,8 @@ read_args(struct reader *r, struct stmt *s, const char *close)
 	}
 	if (close)
 		expect(r, close);
-	else if (!r->failed && accept_word(r, "into")) {
-		if (s->nin < READ_ITEMS)
-			in[s->nin++] = read_arg(r);
-		s->into = true;
-	}
+	else if (!r->failed && accept_word(r, "into"))
+		read_into(r, s);
 	s->in = NEW_N(r->m->mem, struct arg, (size_t)s->nin);
 	memcpy(s->in, in, sizeof *in * (size_t)s->nin);
 }
@@ -179,24 +208,64 @@ read_types(struct reader *r, struct stmt *s, struct op *op)
 		fail_here(r, "%d results and %d types", op->nout, n);
 }
 
-/* A bundle value: its fields are read in the stated dtype. */
-static void
-read_params_type(struct reader *r, struct stmt *s, struct op *op)
+/* The bundle whose layers an argument is or stands for, or NULL. */
+static struct bundle *
+bundle_of(const struct arg *a)
 {
-	enum dtype dt;
+	return a->kind == ARG_BUNDLE ? a->b :
+	    a->kind == ARG_VALUE ? a->v->bundle : NULL;
+}
 
-	if (op->in[0].kind != ARG_BUNDLE || s->has_target) {
-		fail_at(r, op->at, "params gives the fields of a bundle @B "
-				   "or @B[l] a name");
+/* True if the op gives a bundle value or writes whole layers. */
+static bool
+gives_bundle(const struct op *op)
+{
+	if (op->code == OP_PARAMS || op->code == OP_LOCAL)
+		return true;
+	return op->nin > 0 && op->nout == 1 && bundle_of(&op->in[0]) &&
+	    (!op->has_target || op->target.kind == ARG_BUNDLE) &&
+	    (op_info[op->code].group == GROUP_COMM || op->code == OP_ACCUM);
+}
+
+/* A bundle value: its fields are read as the stated storage says. */
+static void
+read_bundle_type(struct reader *r, struct stmt *s, struct op *op)
+{
+	struct bundle *b = bundle_of(&op->in[0]);
+
+	if (!b || (s->has_target && op->target.kind != ARG_BUNDLE)) {
+		fail_at(r, op->at, "%s gives the fields of a bundle @B or "
+		    "@B[l] a name", op_info[op->code].name);
 		return;
 	}
 	expect(r, ":");
-	dt = read_dtype(r);
 	if (r->failed)
 		return;
 	add_result(r, s, op, 0, NULL);
-	op->out[0]->bundle = op->in[0].b;
-	op->out[0]->dtype = (uint8_t)dt;
+	op->out[0]->bundle = s->has_target ? op->target.b : b;
+	read_storage_of(r, op->out[0]);
+}
+
+/* What is awaited keeps its type. */
+static void
+wait_results(struct reader *r, struct stmt *s, struct op *op)
+{
+	for (int i = 0; i < op->nout && i < op->nin; i++) {
+		const struct value *v = op->in[i].v;
+
+		if (op->in[i].kind != ARG_VALUE) {
+			fail_at(r, op->at, "wait takes values in flight");
+			return;
+		}
+		add_result(r, s, op, i, v->type);
+		op->out[i]->bundle = v->bundle;
+		op->out[i]->dtype = v->dtype;
+		op->out[i]->flat = v->flat;
+		op->out[i]->pend = v->pend;
+	}
+	if (op->nin != op->nout)
+		fail_at(r, op->at, "%d results and %d operands", op->nout,
+		    op->nin);
 }
 
 static void
@@ -269,6 +338,19 @@ read_callee(struct reader *r)
 }
 
 static void
+call_result(struct reader *r, struct stmt *s, struct op *op, int i,
+    const struct arg *ret)
+{
+	add_result(r, s, op, i, arg_type(r->m, ret));
+	if (r->failed || ret->kind != ARG_VALUE)
+		return;
+	op->out[i]->bundle = ret->v->bundle;
+	op->out[i]->dtype = ret->v->dtype;
+	op->out[i]->flat = ret->v->flat;
+	op->out[i]->pend = ret->v->pend;
+}
+
+static void
 read_call(struct reader *r, struct stmt *s, struct region *out)
 {
 	struct fn *fn = read_callee(r);
@@ -298,7 +380,7 @@ read_call(struct reader *r, struct stmt *s, struct region *out)
 		return;
 	}
 	for (int i = 0; i < op->nout; i++)
-		add_result(r, s, op, i, arg_type(r->m, &ret->in[i]));
+		call_result(r, s, op, i, &ret->in[i]);
 	region_append(r->m, out, op);
 	read_tail(r, op);
 }
@@ -343,7 +425,7 @@ read_carry_group(struct reader *r, struct scratch *c)
 	}
 }
 
-static struct bound
+struct bound
 read_bound(struct reader *r)
 {
 	struct bound b = {0};
@@ -399,6 +481,8 @@ define_carry(struct reader *r, struct op *op, const struct scratch *c, int i)
 	if (init->kind == ARG_VALUE && init->v->bundle) {
 		v->bundle = init->v->bundle;
 		v->dtype = init->v->dtype;
+		v->flat = init->v->flat;
+		v->pend = init->v->pend;
 	}
 	v->slot = c->slot[i].slot;
 	v->slot_indexed = c->slot[i].slot_indexed;
@@ -426,6 +510,8 @@ for_results(struct reader *r, struct stmt *s, struct op *op)
 		add_result(r, s, op, i, t);
 		op->out[i]->bundle = op->carry[i]->bundle;
 		op->out[i]->dtype = op->carry[i]->dtype;
+		op->out[i]->flat = op->carry[i]->flat;
+		op->out[i]->pend = op->carry[i]->pend;
 	}
 }
 
@@ -484,14 +570,18 @@ read_plain(struct reader *r, struct stmt *s, enum opcode code,
 		return;
 	op->index = index;
 	op->indexed = indexed;
+	read_hops(r, op);
+	read_when(r, op);
 	read_attrs(r, op);
 	op->at = span_from(r, s->from);
 	if (r->failed)
 		return;
 	if (code == OP_LOAD)
 		load_results(r, s, op);
-	else if (code == OP_PARAMS)
-		read_params_type(r, s, op);
+	else if (code == OP_WAIT)
+		wait_results(r, s, op);
+	else if (gives_bundle(op))
+		read_bundle_type(r, s, op);
 	else if (op->nout)
 		read_types(r, s, op);
 	if (r->failed)

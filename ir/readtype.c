@@ -5,7 +5,7 @@
  *   dims  = '[' [dim {',' dim}] ']'      dim = name {'/' shard} | LAY ...
  *   shard = axis | '(' coords ')' | 'zz(' coords ')'
  *   coord = (axis | parameter) {('+'|'-') (int | [int '*'] loop variable)}
- *   pending = ['flat/' axes] ['+all' | '+' axes | 'max' axes]
+ *   pending = ['+all' | '+' axes | 'max' axes]
  */
 #include "config.h"
 
@@ -287,11 +287,27 @@ read_axes(struct reader *r)
 	return set;
 }
 
+/* flat/(axes) of a bundle, major to minor. */
+void
+read_flat(struct reader *r, struct axis_list *l)
+{
+	if (!accept(r, "flat/"))
+		return;
+	expect(r, "(");
+	do {
+		int axis = read_axis(r);
+
+		if (axis_list_set(l) >> axis & 1)
+			fail_here(r, "an axis twice");
+		else if (!r->failed)
+			l->axis[l->n++] = (uint8_t)axis;
+	} while (!r->failed && accept(r, ","));
+	expect(r, ")");
+}
+
 void
 read_pending(struct reader *r, struct type *t)
 {
-	if (accept(r, "flat/"))
-		t->flat = read_axes(r);
 	if (accept(r, "+")) {
 		t->pend_op = PEND_SUM;
 		if (accept_word(r, "all"))

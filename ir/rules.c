@@ -131,13 +131,14 @@ all_typed(struct check *c, int nin)
 		return rule_error(c, "takes %d operands, got %d", nin,
 		    c->op->nin);
 	for (int i = 0; i < nin; i++) {
+		const struct arg *a = &c->op->in[i];
+
 		if (!c->in[i])
 			return rule_error(c,
 			    "operand %d is a bundle, not a tensor", i + 1);
-		if (c->in[i]->flat)
-			return rule_error(c,
-			    "operand %d is stored flat; gather it first",
-			    i + 1);
+		if (a->kind == ARG_FIELD && a->v->flat.n)
+			return rule_error(c, "operand %d is a block of an "
+			    "image: gather it first", i + 1);
 	}
 	return true;
 }

@@ -36,6 +36,7 @@ bool is_real(struct check *c, int i);     /* operand i is f32 or bf16 */
 bool complete(struct check *c, int i);    /* operand i is not pending */
 bool equal_type(struct check *c, int i, int j);
 bool unsharded(struct check *c, int i, int dim);
+bool accum_bundle(struct check *c);       /* accum of whole layers */
 bool separate(struct check *c, axis_set a, axis_set b, const char *why);
 
 /* True if all dims of part occur in whole in the same order, equal shards. */

@@ -30,7 +30,7 @@ rule_params(struct check *c)
 		    b->name, b->stack, b->name);
 	if (v->bundle != b)
 		return rule_error(c, "the result stands for another bundle");
-	if (b->pend || b->flat)
+	if (b->pend || b->flat.n)
 		return rule_error(c, "bundle @%s must be reduced and gathered "
 		    "before it is read", b->name);
 	if (v->dtype != DT_F32 && v->dtype != DT_BF16)
@@ -41,10 +41,12 @@ rule_params(struct check *c)
 bool
 rule_accum(struct check *c)
 {
+	if (!c->op->has_target)
+		return rule_error(c, "only goes into a bundle");
+	if (c->op->target.kind == ARG_BUNDLE)
+		return accum_bundle(c);
 	if (!all_typed(c, 1) || !is_real(c, 0))
 		return false;
-	if (!c->op->has_target)
-		return rule_error(c, "only goes into a bundle field");
 	c->res[0] = stated(c, 0)
 	    ? type_with_dtype(c->m, c->in[0], stated(c, 0)->dtype)
 	    : c->in[0];
@@ -69,6 +71,7 @@ rule_sumsq(struct check *c)
 
 	for (int i = 0; i < c->op->nin; i++) {
 		struct bundle *b = whole_bundle(c, i);
+		axis_set own;
 
 		if (!b)
 			return false;
@@ -76,10 +79,11 @@ rule_sumsq(struct check *c)
 			return rule_error(c, "bundle @%s is pending: its sum "
 			    "of squares is not the sum of the pieces'",
 			    b->name);
-		if (i && b->flat != flat)
+		own = axis_list_set(&b->flat);
+		if (i && own != flat)
 			return rule_error(c, "bundle @%s is stored over other "
 			    "mesh axes than the first", b->name);
-		flat = b->flat;
+		flat = own;
 	}
 	c->res[0] = reduced_scalar(c, flat);
 	return true;
@@ -103,7 +107,7 @@ rule_adamw(struct check *c)
 			return rule_error(c, "operand %d must be the %s of "
 			    "@%s", i + 1, i == 1 ? "gradient" : i == 2 ?
 			    "first moment" : "second moment", w->name);
-		if (b->pend || b->flat != w->flat)
+		if (b->pend || !axis_list_equal(&b->flat, &w->flat))
 			return rule_error(c, "bundle @%s must be reduced and "
 			    "stored like @%s", b->name, w->name);
 	}
@@ -111,11 +115,25 @@ rule_adamw(struct check *c)
 			: rule_error(c, "operand 5 must be f32[]");
 }
 
+/* Tensors and bundle values, nothing else. */
+static bool
+all_known(struct check *c)
+{
+	for (int i = 0; i < c->op->nin; i++) {
+		const struct arg *a = &c->op->in[i];
+
+		if (a->kind == ARG_BUNDLE)
+			return rule_error(c, "operand %d is a bundle, not a "
+			    "value", i + 1);
+	}
+	return true;
+}
+
 /* Names of carries, inits and results; verify.c looks into the body. */
 bool
 rule_for(struct check *c)
 {
-	if (!all_typed(c, c->op->nin))
+	if (!all_known(c))
 		return false;
 	if (c->op->nout != c->op->nin)
 		return rule_error(c, "carries %d values but gives %d",
@@ -123,6 +141,14 @@ rule_for(struct check *c)
 	for (int i = 0; i < c->op->nin; i++)
 		c->res[i] = stated(c, i) ? stated(c, i) : c->in[i];
 	return true;
+}
+
+/* The storage of a bundle value, as b says, or not. */
+static bool
+same_storage(const struct value *a, const struct value *b)
+{
+	return a->bundle == b->bundle && a->dtype == b->dtype &&
+	    a->pend == b->pend && axis_list_equal(&a->flat, &b->flat);
 }
 
 bool
@@ -140,7 +166,8 @@ rule_call(struct check *c)
 		return rule_error(c, "%s takes %d values, got %d", f->name,
 		    f->nparam, c->op->nin);
 	for (int i = 0; i < f->nparam; i++)
-		if (c->in[i] != f->param[i]->type)
+		if (c->in[i] != f->param[i]->type || (!c->in[i] &&
+		    !same_storage(c->op->in[i].v, f->param[i])))
 			return rule_error(c, "operand %d has not the type of "
 			    "parameter %s of %s", i + 1, f->param[i]->name,
 			    f->name);
@@ -155,7 +182,7 @@ rule_call(struct check *c)
 bool
 rule_save(struct check *c)
 {
-	return all_typed(c, c->op->nin);
+	return all_known(c);
 }
 
 /* The types are the twin's; verify.c compares them. */

@@ -228,7 +228,7 @@ attn_operands(struct check *c, int at)
 		return rule_error(c, "q is [b,s,k,g..,d], k and v are "
 		    "[b,s,k,d], of one dtype");
 	if (pos >= n || !unsharded(c, at, q->rank - 1) ||
-	    !unsharded(c, at + 1, n) || !unsharded(c, at + 1, pos))
+	    !unsharded(c, at + 1, n))
 		return false;
 	for (int i = 0; i < n; i++)
 		if (q->d[i].name != k->d[i].name ||
@@ -237,6 +237,17 @@ attn_operands(struct check *c, int at)
 			    "but its last, with equal shards: dim %s",
 			    k->d[i].name);
 	return true;
+}
+
+/* Every rank has all keys, or the op says over which axes they lie. */
+static bool
+all_keys(struct check *c, int k)
+{
+	const struct type *t = c->in[k];
+	const struct dim *d = &t->d[type_position(c->m, t)];
+
+	return op_axes(c->op) == dim_axes(d) || rule_error(c, "keys are cut "
+	    "along %s over other mesh axes than `on` says", d->name);
 }
 
 /* The document ids that mask=same compares, or no operand at all. */
@@ -271,7 +282,7 @@ rule_attn(struct check *c)
 	if (c->op->nin != 4 && !all_typed(c, 3))
 		return false;
 	if (!all_typed(c, c->op->nin) || !all_complete(c) ||
-	    !attn_operands(c, 0) || !attn_doc(c, 0, 3))
+	    !attn_operands(c, 0) || !all_keys(c, 1) || !attn_doc(c, 0, 3))
 		return false;
 	c->res[0] = c->in[0];
 	c->res[1] = without_last(c, c->in[0]);
@@ -302,7 +313,7 @@ rule_attn_bwd(struct check *c)
 		return false;
 	if (!all_typed(c, c->op->nin) || !all_complete(c) ||
 	    !equal_type(c, 0, 1) || !attn_operands(c, 1) ||
-	    !attn_doc(c, 1, 6))
+	    !all_keys(c, 2) || !attn_doc(c, 1, 6))
 		return false;
 	if (c->in[4] != without_last(c, q) || c->in[5] != c->in[4])
 		return rule_error(c, "z and D are f32 of q's dims but d");
@@ -310,6 +321,89 @@ rule_attn_bwd(struct check *c)
 	c->res[0] = q;
 	c->res[1] = c->res[2] = reduced(c, k, (enum dtype)k->dtype, pend);
 	return true;
+}
+
+/* The accumulators end the operands: n of them, of these types. */
+static bool
+accumulators(struct check *c, int n, const struct type *const *want)
+{
+	int first = c->op->nin - n;
+
+	if (c->op->into != n)
+		return rule_error(c, "needs `into` and %d accumulators", n);
+	for (int i = 0; i < n; i++) {
+		if (c->in[first + i] != want[i])
+			return rule_error(c, "accumulator %d is not f32 with "
+			    "the dims of what it collects", i + 1);
+		c->res[i] = want[i];
+	}
+	return true;
+}
+
+/* Ids of queries and of keys, or none: q and k are operands, as is doc. */
+static bool
+step_docs(struct check *c, int q, int doc, int naccum)
+{
+	bool same = op_int(c->op, ATTR_MASK) == 3; /* mask_words: same */
+	int pos = type_position(c->m, c->in[q]);
+
+	if (c->op->nin != doc + naccum + (same ? 2 : 0))
+		return rule_error(c, "mask=same and only it takes document "
+		    "ids of queries and of keys");
+	if (op_int(c->op, ATTR_MASK) == 2 && op_int(c->op, ATTR_WINDOW) < 1)
+		return rule_error(c, "mask=window needs {window=...}");
+	for (int i = 0; same && i < 2; i++)
+		if (!is_index(c, doc + i) ||
+		    !dims_at(c->in[doc + i], c->in[q + i], 0) ||
+		    c->in[doc + i]->rank != pos + 1)
+			return rule_error(c, "document ids have the token "
+			    "dims of %s", i ? "k" : "q");
+	return true;
+}
+
+static bool
+step_operands(struct check *c, int n, int q, int naccum)
+{
+	if (c->op->nin < n + naccum)
+		return all_typed(c, n + naccum);
+	if (!all_typed(c, c->op->nin) || !attn_operands(c, q))
+		return false;
+	for (int i = 0; i < c->op->nin - naccum; i++)
+		if (!complete(c, i))
+			return false;
+	return step_docs(c, q, n, naccum);
+}
+
+bool
+rule_attn_step(struct check *c)
+{
+	const struct type *want[2];
+
+	if (!step_operands(c, 3, 0, 2))
+		return false;
+	want[0] = type_with_dtype(c->m, c->in[0], DT_F32);
+	want[1] = without_last(c, c->in[0]);
+	return accumulators(c, 2, want);
+}
+
+/* dk and dv are pending where q is cut and k is not: heads of one group. */
+bool
+rule_attn_step_bwd(struct check *c)
+{
+	const struct type *q, *k, *want[3];
+
+	if (!step_operands(c, 6, 1, 3))
+		return false;
+	q = c->in[1];
+	k = c->in[2];
+	if (!equal_type(c, 0, 1))
+		return false;
+	if (c->in[4] != without_last(c, q) || c->in[5] != c->in[4])
+		return rule_error(c, "z and D are f32 of q's dims but d");
+	want[0] = type_with_dtype(c->m, q, DT_F32);
+	want[1] = want[2] = reduced(c, k, DT_F32,
+	    (axis_set)(type_axes(q) & ~type_axes(k)));
+	return accumulators(c, 3, want);
 }
 
 /* ---------------------------------------------------------------- losses */

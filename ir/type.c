@@ -59,7 +59,7 @@ static bool
 type_equal(const struct type *a, const struct type *b)
 {
 	if (a->dtype != b->dtype || a->rank != b->rank || a->pend != b->pend ||
-	    a->pend_op != b->pend_op || a->flat != b->flat)
+	    a->pend_op != b->pend_op)
 		return false;
 	for (int i = 0; i < a->rank; i++)
 		if (!dim_equal(&a->d[i], &b->d[i]))
@@ -80,7 +80,7 @@ type_hash(const struct type *t)
 {
 	uint64_t h = mix(t->dtype, t->rank);
 
-	h = mix(h, (uint64_t)t->pend << 16 | t->flat);
+	h = mix(h, (uint64_t)t->pend << 16);
 	for (int i = 0; i < t->rank; i++) {
 		h = mix(h, (uintptr_t)t->d[i].name);
 		for (int j = 0; j < t->d[i].n; j++)
@@ -269,11 +269,11 @@ type_global_count(const struct module *m, const struct type *t)
 uint64_t
 type_local_count(const struct module *m, const struct type *t)
 {
-	uint64_t n = 1, blocks = axes_size(m, t->flat);
+	uint64_t n = 1;
 
 	for (int i = 0; i < t->rank; i++)
 		n = times(n, dim_local_size(m, &t->d[i]));
-	return n / blocks + (n % blocks != 0);
+	return n;
 }
 
 uint64_t

@@ -2,11 +2,13 @@
  * Types of the IR: how the local pieces of all ranks form one logical tensor.
  *
  * A type is a dtype, a list of named dimensions (outermost first, each with
- * the nested shards that cut it, outermost first), a flat storage set and a
- * pending reduction.  Sizes are not in the type: a dimension name has one size
+ * the nested shards that cut it, outermost first) and a pending reduction.
+ * Sizes are not in the type: a dimension name has one size
  * in the whole module.  With a mesh of one rank every shard list is empty.
  *
  *     bf16[b/dp,s/zz(co,ci)/hp,e]     f32[e,f] +(co,ci)     f32[] max(dp)
+ *
+ * A skewed coordinate k lies in (-size, 0]: equality is modulo the axis.
  *
  * Types are interned per module: equal types have equal pointers.
  */
@@ -29,6 +31,18 @@ extern const char *const dtype_name[DT_COUNT]; /* "f32", ... */
 extern const uint8_t dtype_size[DT_COUNT];     /* bytes per element */
 
 typedef uint16_t axis_set; /* bit i: mesh axis i of the module */
+
+/* Mesh axes in an order, major to minor: the number of a rank's block. */
+struct axis_list {
+	uint8_t n, axis[MAX_AXES];
+};
+axis_set axis_list_set(const struct axis_list *l);
+bool axis_list_equal(const struct axis_list *a, const struct axis_list *b);
+/* Product of the sizes; 1 for no axes. */
+uint64_t axis_list_blocks(const struct module *m, const struct axis_list *l);
+/* The number of the block that a rank with these coordinates has. */
+uint64_t axis_list_block(const struct module *m, const struct axis_list *l,
+    const int *coord);
 
 /* One mesh coordinate, skewed: axis + k + sum lin[i] * loop variable i. */
 struct coord {
@@ -58,7 +72,6 @@ struct type {
 	uint8_t rank;
 	uint8_t pend_op;
 	axis_set pend; /* axes whose reduction has not happened yet */
-	axis_set flat; /* storage only: concatenated, padded, equal blocks */
 	struct dim d[MAX_RANK];
 };
 

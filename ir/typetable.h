@@ -12,6 +12,8 @@ struct type_table *type_table_new(struct arena *mem);
 void type_print_in(const struct module *m, const struct type *t,
     const char *const *loop, int nloop, struct buf *b);
 void dims_print(const struct module *m, const struct type *t, struct buf *b);
+void flat_print(const struct module *m, const struct axis_list *l,
+    struct buf *b);
 void pending_print(const struct module *m, const struct type *t,
     struct buf *b);
 

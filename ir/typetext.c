@@ -89,16 +89,21 @@ print_axes(const struct module *m, axis_set set, struct buf *b)
 	buf_putc(b, ')');
 }
 
-/* The flat set and the pending reduction, each after a blank. */
+void
+flat_print(const struct module *m, const struct axis_list *l, struct buf *b)
+{
+	for (int i = 0; i < l->n; i++)
+		buf_printf(b, "%s%s", i ? "," : " flat/(",
+		    m->axis[l->axis[i]].name);
+	buf_puts(b, l->n ? ")" : "");
+}
+
+/* The pending reduction after a blank. */
 void
 pending_print(const struct module *m, const struct type *t, struct buf *b)
 {
 	axis_set all = (axis_set)((1u << m->naxis) - 1);
 
-	if (t->flat) {
-		buf_puts(b, " flat/");
-		print_axes(m, t->flat, b);
-	}
 	if (!t->pend)
 		return;
 	if (t->pend_op == PEND_SUM && t->pend == all) {

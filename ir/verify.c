@@ -177,6 +177,22 @@ known_bundle(struct walk *w, const struct bundle *b, int field, struct span at)
 }
 
 static bool
+takes_futures(const struct op *op)
+{
+	return op->code == OP_WAIT || op->code == OP_YIELD ||
+	    op->code == OP_RETURN || op->code == OP_FOR ||
+	    op->code == OP_CALL;
+}
+
+/* Ops on whole layers; all others name a field. */
+static bool
+takes_bundles(const struct op *op)
+{
+	return takes_futures(op) || op->code == OP_ACCUM ||
+	    op_info[op->code].group == GROUP_COMM;
+}
+
+static bool
 check_arg(struct walk *w, struct arg *a, const struct op *op)
 {
 	if (a->kind == ARG_BUNDLE || a->kind == ARG_BUNDLE_FIELD)
@@ -189,7 +205,10 @@ check_arg(struct walk *w, struct arg *a, const struct op *op)
 		return a->v->bundle
 		    ? known_bundle(w, a->v->bundle, a->field, op->at)
 		    : bad(w, op->at, "%s has no fields", name_of(a->v));
-	if (a->v->bundle)
+	if (a->v->future && !takes_futures(op))
+		return bad(w, op->at, "%s is in flight: wait for it first",
+		    name_of(a->v));
+	if (a->v->bundle && !takes_bundles(op))
 		return bad(w, op->at, "%s is a bundle: name a field of it",
 		    name_of(a->v));
 	return true;
@@ -211,6 +230,25 @@ consume(struct walk *w, struct arg *a, const struct op *op)
 
 /* -------------------------------------------------------------------- ops */
 
+/* A field of a `local` image. */
+static bool
+check_field_target(struct walk *w, struct op *op)
+{
+	const struct value *v = op->target.v;
+	const struct type *x = op->out[0]->type, *f;
+
+	if (!usable(w, v, op->at))
+		return false;
+	if (!v->bundle || v->flat.n || v->bundle->role != ROLE_GRAD)
+		return bad(w, op->at, "%s is no local image of a gradient",
+		    name_of(v));
+	f = arg_type(w->m, &op->target);
+	return x == type_with_dtype(w->m, f, (enum dtype)x->dtype) ||
+	    bad(w, op->at, "%s: the result is not what %s.%s collects",
+	    op_info[op->code].name, name_of(v),
+	    v->bundle->field[op->target.field].name);
+}
+
 static bool
 check_target(struct walk *w, struct op *op)
 {
@@ -220,9 +258,14 @@ check_target(struct walk *w, struct op *op)
 
 	if (!op->has_target)
 		return true;
-	if (t->kind != ARG_BUNDLE_FIELD || op->nout != 1 || op->out[0]->name)
-		return bad(w, op->at, "%s: a target is one bundle field",
-		    op_info[op->code].name);
+	if (t->kind == ARG_VALUE || op->nout != 1 || op->out[0]->name)
+		return bad(w, op->at, "%s: a target is one bundle or one "
+		    "field", op_info[op->code].name);
+	if (t->kind == ARG_FIELD)
+		return check_field_target(w, op);
+	if (t->kind == ARG_BUNDLE)
+		return known_bundle(w, b, -1, op->at) &&
+		    bundle_index(w, t, false, op->at);
 	if (!known_bundle(w, b, t->field, op->at) ||
 	    !bundle_index(w, t, true, op->at))
 		return false;
@@ -256,6 +299,26 @@ carry_type(struct walk *w, const struct op *op, int i, const char *what,
 	    "not its type", op->var, what, name_of(op->carry[i]));
 }
 
+static bool
+same_storage(const struct value *a, const struct value *b)
+{
+	return a->bundle == b->bundle && a->dtype == b->dtype &&
+	    a->pend == b->pend && axis_list_equal(&a->flat, &b->flat);
+}
+
+/* A carried bundle value keeps its storage. */
+static bool
+carries_storage(struct walk *w, const struct op *op, int i)
+{
+	const struct op *y = region_last(&op->body);
+	const struct value *c = op->carry[i];
+
+	return (op->in[i].kind == ARG_VALUE && y->in[i].kind == ARG_VALUE &&
+	    same_storage(op->in[i].v, c) && same_storage(y->in[i].v, c) &&
+	    same_storage(op->out[i], c)) || bad(w, op->at, "for %s: carry %s "
+	    "changes how it is stored", op->var, name_of(c));
+}
+
 /* Skewed coordinates follow the loop variable: T, T[v+1], T[hi]. */
 static bool
 carries_agree(struct walk *w, const struct op *op, int64_t lo, int64_t hi)
@@ -272,6 +335,10 @@ carries_agree(struct walk *w, const struct op *op, int64_t lo, int64_t hi)
 		const struct type *in = arg_type(w->m, &op->in[i]);
 		const struct type *out = arg_type(w->m, &y->in[i]);
 
+		if (!t) {
+			ok &= carries_storage(w, op, i);
+			continue;
+		}
 		ok &= carry_type(w, op, i, "start", in,
 		    type_subst(w->m, t, d, lo, 0));
 		ok &= carry_type(w, op, i, "next value", out,
@@ -289,8 +356,8 @@ loop_bound(struct walk *w, const struct op *op, const struct bound *b)
 
 	for (int i = 0; b->dim && i < w->m->naxis; i++)
 		known |= strcmp(w->m->axis[i].name, b->dim) == 0;
-	return known || bad(w, op->at, "for %s: no dim or axis is called %s",
-	    op->var, b->dim);
+	return known || bad(w, op->at, "%s: no dim or axis is called %s",
+	    op_info[op->code].name, b->dim);
 }
 
 /* Values born inside cannot be used once the loop has ended. */
@@ -379,6 +446,38 @@ check_load(struct walk *w, const struct op *op)
 	return ok;
 }
 
+/* Only loop variables and sizes: every rank decides alike. */
+static bool
+check_when(struct walk *w, const struct op *op)
+{
+	const struct cond *c = &op->when;
+
+	for (int i = 0; c->set && i < c->a.n; i++)
+		if (!find_loop(w, c->a.var[i]))
+			return bad(w, op->at, "when: no loop counts %s",
+			    c->a.var[i]);
+	return !c->set || loop_bound(w, op, &c->b);
+}
+
+/* What a communication op starts is all in flight, or it is done at once. */
+static bool
+check_futures(struct walk *w, const struct op *op)
+{
+	bool may = takes_futures(op) && op->code != OP_WAIT;
+
+	for (int i = 0; i < op->nout; i++) {
+		const struct value *v = op->out[i];
+
+		if (v->future == op->out[0]->future && op->code != OP_WAIT &&
+		    op_info[op->code].group == GROUP_COMM)
+			continue;
+		if (v->future && !may)
+			return bad(w, op->at, "%s: %s cannot be in flight",
+			    op_info[op->code].name, name_of(v));
+	}
+	return true;
+}
+
 static bool
 check_op(struct walk *w, struct op *op)
 {
@@ -392,6 +491,9 @@ check_op(struct walk *w, struct op *op)
 		ok = consume(w, &op->in[i], op);
 	if (op->lane != LANE_C && w->m->stage < 'c')
 		ok = bad(w, op->at, "lanes come with stage c");
+	if (op->nhop && w->m->stage == 'a')
+		ok = bad(w, op->at, "stage a is one device: it has no axes");
+	ok = ok && check_when(w, op) && check_futures(w, op);
 	if (ok && op->code == OP_TAKE)
 		ok = index_fits(w, &op->index, module_dim(w->m,
 		    arg_type(w->m, &op->in[0])->d[0].name)->size,
@@ -448,7 +550,8 @@ returns_complete(struct walk *w)
 	bool ok = true;
 
 	for (int i = 0; i < ret->nin; i++)
-		if (arg_type(w->m, &ret->in[i])->pend)
+		if (arg_type(w->m, &ret->in[i]) &&
+		    arg_type(w->m, &ret->in[i])->pend)
 			ok = bad(w, ret->at, "result %d is pending: the host "
 			    "would see one rank's share of it", i + 1);
 	return ok;

@@ -85,7 +85,7 @@ verify_type(struct module *m, const struct type *t, struct span at)
 	if (t->pend & used)
 		return bad_type(m, t, at,
 		    "is pending on an axis that shards it", "");
-	if ((t->pend | t->flat) & ~all)
+	if (t->pend & ~all)
 		return bad_type(m, t, at, "unknown mesh axis", "");
 	if (used && m->stage == 'a')
 		return bad_type(m, t, at,
@@ -108,7 +108,12 @@ verify_dims(struct module *m)
 		ok = false;
 	}
 	for (int i = 0; i < m->naxis; i++)
-		if (m->axis[i].size == 0) {
+		if (module_dim(m, m->axis[i].name)) {
+			diag_error(m->diag, (struct span){0},
+			    "mesh axis %s has the name of a dim",
+			    m->axis[i].name);
+			ok = false;
+		} else if (m->axis[i].size == 0) {
 			diag_error(m->diag, (struct span){0},
 			    "mesh axis %s has no ranks", m->axis[i].name);
 			ok = false;
@@ -150,14 +155,24 @@ verify_bundle(struct module *m, struct bundle *b, uint64_t *total)
 	if (b->stack && !module_dim(m, b->stack))
 		return bad_bundle(m, b, "is stacked along an unknown dim");
 	if ((b->role == ROLE_PARAM) != !b->of)
-		return bad_bundle(m, b, "only gradients and moments belong to "
-		    "another bundle");
+		return bad_bundle(m, b, "parameters are of no other bundle, "
+		    "all others are");
+	if (axis_list_set(&b->flat) & b->pend)
+		return bad_bundle(m, b, "is cut over an axis it is pending on");
+	if (b->over && (b->over->of != b->of || b->over->over ||
+	    !axis_list_equal(&b->over->flat, &b->flat) ||
+	    b->over->dtype != b->dtype))
+		return bad_bundle(m, b, "cannot lie where another kind of "
+		    "bundle is");
 	if (b->of && (b->of->role != ROLE_PARAM || !same_fields(b, b->of)))
 		return bad_bundle(m, b, "has not the fields of its "
 		    "parameters");
 	for (int i = 0; i < b->nfield; i++) {
 		if (!verify_type(m, b->field[i].type, b->field[i].at))
 			return false;
+		if (b->flat.n && type_axes(b->field[i].type))
+			return bad_bundle(m, b, "is cut into blocks, so its "
+			    "fields are not cut");
 		for (int j = 0; j < i; j++)
 			if (b->field[j].name == b->field[i].name)
 				return bad_bundle(m, b, "has a field twice");

@@ -358,7 +358,7 @@ add_into(struct grad *g, struct cotangent *c, struct op *op)
 	in[2] = sum;
 	op->in = in;
 	op->nin = 3;
-	op->into = true;
+	op->into = 1;
 }
 
 void

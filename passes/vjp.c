@@ -401,6 +401,12 @@ element(struct grad *g)
 }
 
 static void
+placed(struct grad *g)
+{
+	vjp_refuse(g, "derivatives are taken before ranks share the work");
+}
+
+static void
 training(struct grad *g)
 {
 	vjp_refuse(g, "it belongs to the training step, not to a model");
@@ -432,6 +438,15 @@ training(struct grad *g)
 #define vjp_XENT_BWD twice
 #define vjp_XENT_DOT_BWD twice
 #define vjp_LOAD twice
+#define vjp_ATTN_STEP placed
+#define vjp_ATTN_STEP_BWD placed
+#define vjp_LOCAL training
+#define vjp_ALLREDUCE placed
+#define vjp_GATHER placed
+#define vjp_RSCATTER placed
+#define vjp_A2A placed
+#define vjp_SHIFT placed
+#define vjp_WAIT placed
 #define vjp_ACCUM training
 #define vjp_ZERO training
 #define vjp_SUMSQ training

@@ -11,7 +11,7 @@ EXTRA_DIST += %D%/filetest
 
 # What the interpreter and the rules promise.
 if HAVE_CHECK
-sem_tests = check_autodiff check_fd check_interp check_ir check_passes \
+sem_tests = check_autodiff check_comm check_fd check_interp check_ir check_passes \
 	check_pipeline check_rng check_rules
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
@@ -37,6 +37,9 @@ check_pipeline_LDADD = $(pass_ldadd)
 check_fd_SOURCES = %D%/sem/check_fd.c
 check_fd_CPPFLAGS = $(sem_cppflags)
 check_fd_LDADD = $(sem_ldadd)
+check_comm_SOURCES = %D%/sem/check_comm.c
+check_comm_CPPFLAGS = $(sem_cppflags)
+check_comm_LDADD = $(sem_ldadd)
 check_interp_SOURCES = %D%/sem/check_interp.c
 check_interp_CPPFLAGS = $(sem_cppflags)
 check_interp_LDADD = $(sem_ldadd)

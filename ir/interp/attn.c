@@ -29,8 +29,9 @@ struct attn {
 	const uint64_t *krow;    /* per row: its key 0 */
 	const uint64_t *qpos;    /* per row: position, local */
 	const uint64_t *qglobal, *kglobal;
-	const double *doc;       /* or NULL */
-	const uint64_t *docrow;  /* per row: document of key 0 */
+	const double *qdoc, *kdoc; /* documents, or NULL */
+	const uint64_t *qdocrow; /* per row: its own */
+	const uint64_t *kdocrow; /* per row: that of key 0 */
 	uint64_t docstep;
 	int mask;
 	int64_t window;
@@ -38,9 +39,10 @@ struct attn {
 	double *score;           /* of one row */
 };
 
-/* q and k are operands at and at + 1; document ids, if any, operand doc. */
+/* q and k are operands at and at + 1; document ids of queries and keys, if
+ * there are any, operands qdoc and kdoc. */
 static struct attn
-attn_of(struct step *s, int at, int doc)
+attn_of(struct step *s, int at, int qdoc, int kdoc)
 {
 	const struct type *q = s->xt[at], *k = s->xt[at + 1];
 	int pos = type_position(s->in->m, k), last = q->rank - 1;
@@ -62,12 +64,14 @@ attn_of(struct step *s, int at, int doc)
 	a.qpos = p;
 	a.qglobal = positions(s, q, pos);
 	a.kglobal = positions(s, k, pos);
-	if (s->op->nin > doc) {
-		a.doc = s->x[doc];
-		a.docrow = offsets(s, &fixed, s->xt[doc]);
-		a.docstep = stride(s, s->xt[doc], pos);
-	}
 	a.mask = (int)op_int(s->op, ATTR_MASK);
+	if (a.mask == SAME) {
+		a.qdoc = s->x[qdoc];
+		a.kdoc = s->x[kdoc];
+		a.qdocrow = offsets(s, &rows, s->xt[qdoc]);
+		a.kdocrow = offsets(s, &fixed, s->xt[kdoc]);
+		a.docstep = stride(s, s->xt[kdoc], pos);
+	}
 	a.window = op_int(s->op, ATTR_WINDOW);
 	a.scale = op_real(s->op, ATTR_SCALE);
 	if (a.scale == 0)
@@ -89,8 +93,8 @@ sees(const struct attn *a, uint64_t row, uint64_t t)
 	case WINDOW:
 		return k <= q && k > q - a->window;
 	case SAME:
-		return k <= q && a->doc[a->docrow[row] + t * a->docstep] ==
-		    a->doc[a->docrow[row] + a->qpos[row] * a->docstep];
+		return k <= q && a->qdoc[a->qdocrow[row]] ==
+		    a->kdoc[a->kdocrow[row] + t * a->docstep];
 	default:
 		return k <= q;
 	}
@@ -128,7 +132,7 @@ scores(struct attn *a, uint64_t row, const double *q, const double *k)
 void
 interp_ATTN(struct step *s)
 {
-	struct attn a = attn_of(s, 0, 3);
+	struct attn a = attn_of(s, 0, 3, s->wide ? s->op->nin : 3);
 
 	memset(s->y[0], 0, a.rows * a.d * sizeof(double));
 	for (uint64_t i = 0; i < a.rows; i++) {
@@ -156,34 +160,83 @@ interp_ATTN_DELTA(struct step *s)
 		s->y[0][i] = inner(s->x[0] + i * d, s->x[1] + i * d, d);
 }
 
-/* Operands do, q, k, v, z, D; results dq, dk, dv. */
-void
-interp_ATTN_BWD(struct step *s)
+/* Adds to dq, dk, dv in s->y; operands do, q, k, v, z, D. */
+static void
+backward(struct step *s, struct attn *a)
 {
-	struct attn a = attn_of(s, 1, 6);
 	const double *z = s->x[4], *delta = s->x[5];
 
-	for (int i = 0; i < 3; i++)
-		memset(s->y[i], 0,
-		    local_count(s, s->yt[i]) * sizeof(double));
-	for (uint64_t i = 0; i < a.rows; i++) {
-		const double *d = s->x[0] + i * a.d, *q = s->x[1] + i * a.d;
+	for (uint64_t i = 0; i < a->rows; i++) {
+		const double *d = s->x[0] + i * a->d, *q = s->x[1] + i * a->d;
 
-		scores(&a, i, s->x[1], s->x[2]);
-		for (uint64_t t = 0; t < a.keys; t++) {
-			uint64_t kt = a.krow[i] + t * a.kstep;
+		scores(a, i, s->x[1], s->x[2]);
+		for (uint64_t t = 0; t < a->keys; t++) {
+			uint64_t kt = a->krow[i] + t * a->kstep;
 			double p, ds;
 
-			if (a.score[t] == -INFINITY)
+			if (a->score[t] == -INFINITY)
 				continue;
-			p = exp(a.score[t] - z[i]);
-			ds = p * a.scale *
-			    (inner(d, s->x[3] + kt, a.d) - delta[i]);
-			for (uint64_t j = 0; j < a.d; j++) {
-				s->y[0][i * a.d + j] += ds * s->x[2][kt + j];
+			p = exp(a->score[t] - z[i]);
+			ds = p * a->scale *
+			    (inner(d, s->x[3] + kt, a->d) - delta[i]);
+			for (uint64_t j = 0; j < a->d; j++) {
+				s->y[0][i * a->d + j] += ds * s->x[2][kt + j];
 				s->y[1][kt + j] += ds * q[j];
 				s->y[2][kt + j] += p * d[j];
 			}
 		}
 	}
+}
+
+void
+interp_ATTN_BWD(struct step *s)
+{
+	struct attn a = attn_of(s, 1, 6, s->wide ? s->op->nin : 6);
+
+	for (int i = 0; i < 3; i++)
+		memset(s->y[i], 0,
+		    local_count(s, s->yt[i]) * sizeof(double));
+	backward(s, &a);
+}
+
+/*
+ * Merges these keys into (o, z), the sums over others: with l = log sum exp
+ * of both, o = o e^(z-l) + sum e^(S-l) v.
+ */
+void
+interp_ATTN_STEP(struct step *s)
+{
+	struct attn a = attn_of(s, 0, 3, 4);
+	const double *o0 = s->x[s->op->nin - 2], *z0 = s->x[s->op->nin - 1];
+
+	for (uint64_t i = 0; i < a.rows; i++) {
+		double *o = s->y[0] + i * a.d, zb, z, keep;
+
+		zb = scores(&a, i, s->x[0], s->x[1]);
+		z = zb == -INFINITY ? z0[i] : z0[i] == -INFINITY ? zb :
+		    fmax(zb, z0[i]) + log1p(exp(-fabs(zb - z0[i])));
+		keep = z0[i] == -INFINITY ? 0 : exp(z0[i] - z);
+		s->y[1][i] = z;
+		for (uint64_t j = 0; j < a.d; j++)
+			o[j] = keep == 0 ? 0 : keep * o0[i * a.d + j];
+		for (uint64_t t = 0; t < a.keys; t++) {
+			const double *v = s->x[2] + a.krow[i] + t * a.kstep;
+			double p = a.score[t] == -INFINITY ? 0 :
+			    exp(a.score[t] - z);
+
+			for (uint64_t j = 0; j < a.d; j++)
+				o[j] += p * v[j];
+		}
+	}
+}
+
+void
+interp_ATTN_STEP_BWD(struct step *s)
+{
+	struct attn a = attn_of(s, 1, 6, 7);
+
+	for (int i = 0; i < 3; i++)
+		memcpy(s->y[i], s->x[s->op->nin - 3 + i],
+		    local_count(s, s->yt[i]) * sizeof(double));
+	backward(s, &a);
 }

@@ -8,6 +8,7 @@
 
 #include "ir/interp/state.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,15 +44,14 @@ frame_index(const struct frame *f, const struct affine *a)
 	return affine_eval(a, f->var, f->value, f->nvar);
 }
 
-/* Loop variables by depth, without the layer index. */
-static const int64_t *
+const int64_t *
 frame_loops(const struct frame *f)
 {
 	return f->value + (f->nvar - f->depth);
 }
 
-static void
-bind(struct interp *in, struct frame *f, const struct value *v,
+void
+frame_bind(struct interp *in, struct frame *f, const struct value *v,
     struct tensor *t)
 {
 	tensor_unref(in, f->val[v->id]);
@@ -77,7 +77,7 @@ show(struct interp *in, struct frame *f, const struct value *v,
 	double *global;
 	bool agree;
 
-	if (!t || !v->name || (!in->opt.on_value && in->ranks == 1))
+	if (!t || !t->type || t->undefined || !v->name || (!in->opt.on_value && in->ranks == 1))
 		return;
 	shown.count = type_global_count(in->m, t->type);
 	global = calloc(shown.count ? shown.count : 1, sizeof *global);
@@ -112,12 +112,22 @@ layer_at(const struct step *s, const struct bundle *b, int field,
 static const double *
 read_field(struct step *s, const struct arg *a)
 {
-	const struct arg *from = &a->v->def->in[0];
-	const double *x = layer_at(s, a->v->bundle, a->field, from->indexed,
-	    &from->index);
-	uint64_t n = store_of(s->in, a->v->bundle, a->field)->count;
+	const struct tensor *t = s->frame->val[a->v->id];
+	const struct arg *from;
+	const double *x;
 	double *copy;
+	uint64_t n;
 
+	if (t) /* gathered, or local */
+		return t->local[s->rank] +
+		    bundle_image_at(s->in->m, a->v->bundle, a->field);
+	if (!a->v->def || a->v->def->code != OP_PARAMS) {
+		step_error(s, "%s has no value", a->v->name);
+		return NULL;
+	}
+	from = &a->v->def->in[0];
+	x = layer_at(s, a->v->bundle, a->field, from->indexed, &from->index);
+	n = store_of(s->in, a->v->bundle, a->field)->count;
 	if (!s->in->opt.round || a->v->dtype == a->v->bundle->dtype)
 		return x;
 	copy = NEW_N(&s->in->scratch, double, n + 1);
@@ -132,9 +142,11 @@ operand(struct step *s, int i)
 	const struct arg *a = &s->op->in[i];
 	const struct tensor *t;
 
+	if (s->wide && s->wide[i])
+		return s->wide[i]->local[s->rank];
 	if (a->kind == ARG_FIELD)
 		return read_field(s, a);
-	if (a->kind != ARG_VALUE)
+	if (a->kind != ARG_VALUE || a->v->bundle)
 		return NULL;
 	t = s->frame->val[a->v->id];
 	if (!t) {
@@ -144,18 +156,35 @@ operand(struct step *s, int i)
 	return t->local[s->rank];
 }
 
+static double *
+target_at(struct step *s, const struct arg *a)
+{
+	struct tensor *t;
+
+	if (a->kind == ARG_BUNDLE_FIELD)
+		return layer_at(s, a->b, a->field, a->indexed, &a->index);
+	t = s->frame->val[a->v->id];
+	if (!t) {
+		step_error(s, "%s has no value", a->v->name);
+		return NULL;
+	}
+	return t->local[s->rank] +
+	    bundle_image_at(s->in->m, a->v->bundle, a->field);
+}
+
 /* target = result, or target += result. */
 static void
 put_target(struct step *s)
 {
 	const struct arg *a = &s->op->target;
-	double *x = layer_at(s, a->b, a->field, a->indexed, &a->index);
-	uint64_t n = store_of(s->in, a->b, a->field)->count;
+	uint64_t n = local_count(s, s->yt[0]);
+	double *x = target_at(s, a);
 
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; x && i < n; i++) {
 		x[i] = (s->op->target_add ? x[i] : 0) + s->y[0][i];
 		if (s->in->opt.round)
-			x[i] = interp_round(x[i], (enum dtype)a->b->dtype);
+			x[i] = interp_round(x[i],
+			    (enum dtype)s->yt[0]->dtype);
 	}
 }
 
@@ -174,14 +203,76 @@ finish(struct step *s)
 static void
 on_rank(struct step *s, struct tensor **out)
 {
-	for (int i = 0; i < s->op->nin; i++)
-		s->x[i] = operand(s, i);
+	for (int i = 0; i < s->op->nin + (s->wide != NULL); i++)
+		s->x[i] = i < s->op->nin ? operand(s, i) :
+		    s->wide[i] ? s->wide[i]->local[s->rank] : NULL;
 	for (int i = 0; i < s->op->nout; i++)
 		s->y[i] = out[i] ? out[i]->local[s->rank] : NULL;
 	if (s->in->failed)
 		return;
 	interp_of[s->op->code](s);
 	finish(s);
+}
+
+/* t with no shards over these axes. */
+static const struct type *
+whole_type(struct module *m, const struct type *t, axis_set axes)
+{
+	struct type w = *t;
+
+	for (int i = 0; i < w.rank; i++)
+		if (dim_axes(&w.d[i]) & axes) {
+			memset(w.d[i].s, 0, sizeof w.d[i].s);
+			w.d[i].n = 0;
+		}
+	return type_intern(m, &w);
+}
+
+/*
+ * attn over axes: k, v and the keys' documents of all ranks are there, dk and
+ * dv are what this rank adds to all of them.  Operand nin: documents of keys.
+ */
+static void
+widen(struct step *s)
+{
+	int at = s->op->code == OP_ATTN ? 1 : 2, n = s->op->nin;
+	axis_set axes = op_axes(s->op);
+
+	s->wide = NEW_N(&s->in->scratch, struct tensor *, (size_t)n + 1);
+	for (int i = at; i < n && !s->in->failed; i++) {
+		bool doc = i == at + (at == 1 ? 2 : 4);
+		struct tensor *x;
+
+		if (i > at + 1 && !doc)
+			continue;
+		x = operand_tensor(s->in, s->frame, s->op, i);
+		if (s->in->failed)
+			return;
+		s->xt[doc ? n : i] = whole_type(s->in->m, s->xt[i], axes);
+		s->wide[doc ? n : i] = tensor_regroup(s->in, x,
+		    s->xt[doc ? n : i], s->loop, axes, false);
+		tensor_unref(s->in, x);
+	}
+	for (int i = 1; i < s->op->nout && at == 2; i++)
+		s->yt[i] = whole_type(s->in->m, s->yt[i], axes);
+}
+
+/* The ranks' shares of dk and dv are added, and each takes its own. */
+static void
+narrow(struct step *s, struct tensor **out)
+{
+	for (int i = 0; i < s->op->nout; i++) {
+		const struct type *want = s->op->out[i]->type;
+		struct tensor *x = out[i];
+
+		if (s->yt[i] == want)
+			continue;
+		out[i] = tensor_regroup(s->in, x, want, s->loop,
+		    op_axes(s->op), true);
+		tensor_unref(s->in, x);
+	}
+	for (int i = 0; i <= s->op->nin; i++)
+		tensor_unref(s->in, s->wide[i]);
 }
 
 static void
@@ -199,6 +290,8 @@ step_new(struct step *s)
 		s->xt[i] = arg_type(s->in->m, &s->op->in[i]);
 	for (int i = 0; i < s->op->nout; i++)
 		s->yt[i] = s->op->out[i]->bundle ? NULL : s->op->out[i]->type;
+	if (s->op->nhop)
+		widen(s);
 }
 
 /* An op that computes: the same on every rank. */
@@ -214,10 +307,39 @@ compute(struct interp *in, struct frame *f, struct op *op)
 		out[i] = s.yt[i] ? tensor_new(in, s.yt[i], s.loop) : NULL;
 	for (s.rank = 0; s.rank < in->ranks && !in->failed; s.rank++)
 		on_rank(&s, out);
+	if (s.wide)
+		narrow(&s, out);
 	for (int i = 0; i < op->nout; i++)
-		bind(in, f, op->out[i], out[i]);
+		frame_bind(in, f, op->out[i], out[i]);
 	arena_free(&in->scratch);
 	in->scratch = (struct arena){0};
+}
+
+/* Ops that run once for all ranks. */
+static bool
+moves_whole(const struct op *op)
+{
+	return op_info[op->code].group == GROUP_FLOW ||
+	    op_info[op->code].group == GROUP_COMM || op->code == OP_LOCAL ||
+	    (op->code == OP_ACCUM && op->target.kind == ARG_BUNDLE);
+}
+
+/* Whoever uses these after all computes with NaN. */
+static void
+leave_undefined(struct interp *in, struct frame *f, struct op *op)
+{
+	for (int i = 0; i < op->nout; i++) {
+		struct value *v = op->out[i];
+		struct tensor *t = v->bundle
+		    ? image_new(in, v->bundle, &v->flat)
+		    : tensor_new(in, v->type, frame_loops(f));
+
+		t->undefined = true;
+		for (int r = 0; r < in->ranks; r++)
+			for (uint64_t j = 0; j < t->count; j++)
+				t->local[r][j] = NAN;
+		frame_bind(in, f, v, t);
+	}
 }
 
 static void
@@ -225,13 +347,15 @@ run_op(struct interp *in, struct frame *f, struct op *op)
 {
 	struct step s = {.in = in, .frame = f, .op = op};
 
-	if (op_info[op->code].group == GROUP_FLOW)
+	if (!cond_holds(in->m, &op->when, f->var, f->value, f->nvar))
+		leave_undefined(in, f, op);
+	else if (moves_whole(op))
 		interp_of[op->code](&s);
 	else
 		compute(in, f, op);
 	for (int i = 0; i < op->nin && !in->failed; i++)
 		if (op->in[i].consume)
-			bind(in, f, op->in[i].v, NULL);
+			frame_bind(in, f, op->in[i].v, NULL);
 	for (int i = 0; i < op->nout && !in->failed; i++)
 		show(in, f, op->out[i], op);
 }
@@ -243,8 +367,7 @@ run_region(struct interp *in, struct frame *f, struct region *r)
 		run_op(in, f, r->op[i]);
 }
 
-/* Operand i of the op as a tensor of its own reference. */
-static struct tensor *
+struct tensor *
 operand_tensor(struct interp *in, struct frame *f, struct op *op, int i)
 {
 	struct step s = {.in = in, .frame = f, .op = op};
@@ -254,6 +377,10 @@ operand_tensor(struct interp *in, struct frame *f, struct op *op, int i)
 
 	if (a->kind == ARG_VALUE && f->val[a->v->id])
 		return share(f->val[a->v->id]);
+	if (!t) {
+		step_error(&s, "operand %d has no value", i + 1);
+		return NULL;
+	}
 	x = tensor_new(in, t, frame_loops(f));
 	for (s.rank = 0; s.rank < in->ranks; s.rank++) {
 		const double *from = operand(&s, i);
@@ -302,7 +429,7 @@ iterate(struct step *s, int64_t i, struct tensor **carried)
 	if (op->hi.dim && strcmp(op->hi.dim, "mb") == 0)
 		s->in->micro = i;
 	for (int j = 0; j < op->nin; j++) {
-		bind(s->in, f, op->carry[j], carried[j]);
+		frame_bind(s->in, f, op->carry[j], carried[j]);
 		carried[j] = NULL;
 		show(s->in, f, op->carry[j], op);
 	}
@@ -331,7 +458,7 @@ interp_FOR(struct step *s)
 	f->depth--;
 	in->micro = micro;
 	for (int j = 0; j < op->nout && !in->failed; j++)
-		bind(in, f, op->out[j], share(carried[j]));
+		frame_bind(in, f, op->out[j], share(carried[j]));
 	for (int j = 0; j < op->nout; j++)
 		tensor_unref(in, carried[j]);
 	free(carried);
@@ -356,7 +483,7 @@ call(struct interp *in, struct func *f, int64_t index, struct tensor **arg)
 		frame.nvar = 1;
 	}
 	for (int i = 0; i < f->nparam; i++) {
-		bind(in, &frame, f->param[i], arg[i]);
+		frame_bind(in, &frame, f->param[i], arg[i]);
 		arg[i] = NULL;
 		show(in, &frame, f->param[i], NULL);
 	}
@@ -378,7 +505,7 @@ interp_CALL(struct step *s)
 		result = call(s->in, op->callee,
 		    op->indexed ? frame_index(s->frame, &op->index) : 0, arg);
 		for (int i = 0; i < op->nout; i++)
-			bind(s->in, s->frame, op->out[i], result[i]);
+			frame_bind(s->in, s->frame, op->out[i], result[i]);
 		free(result);
 	}
 	for (int i = 0; i < op->nin && s->in->failed; i++)
@@ -438,7 +565,7 @@ interp_LOAD(struct step *s)
 			step_error(s, "%s was not saved for layer %lld",
 			    x->name, (long long)s->frame->index);
 		else
-			bind(s->in, s->frame, x, share(t));
+			frame_bind(s->in, s->frame, x, share(t));
 	}
 }
 

@@ -107,7 +107,6 @@ UNARY(EXP, exp(x))
 UNARY(LOG, log(x))
 UNARY(SQRT, sqrt(x))
 UNARY(RECIP, x == 0 ? 0 : 1 / x)
-UNARY(ACCUM, x)
 
 BINARY(ADD, x, y, x + y)
 BINARY(SUB, x, y, x - y)

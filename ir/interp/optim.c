@@ -57,6 +57,18 @@ interp_init(struct interp *in)
 			init_field(in, in->m->bundle[i], j);
 }
 
+/* @B.x = x; whole layers are image.c's. */
+static void
+zero_image(struct step *s, const struct arg *a)
+{
+	struct store *t = image_of(s->in, a->b);
+	uint64_t first = a->indexed ?
+	    (uint64_t)frame_index(s->frame, &a->index) : 0;
+
+	memset(t->local[s->rank] + first * t->count, 0, (a->indexed ? 1 :
+	    t->layers) * t->count * sizeof(double));
+}
+
 /* `params` names a bundle; fields are read from the store when used. */
 void
 interp_PARAMS(struct step *s)
@@ -84,7 +96,9 @@ interp_ZERO(struct step *s)
 	for (int i = 0; i < s->op->nin; i++) {
 		const struct arg *a = &s->op->in[i];
 
-		for (int f = 0; f < a->b->nfield; f++)
+		if (a->b->flat.n)
+			zero_image(s, a);
+		for (int f = 0; f < a->b->nfield && !a->b->flat.n; f++)
 			if (a->kind == ARG_BUNDLE || a->field == f)
 				zero_field(s, a, f);
 	}
@@ -98,8 +112,9 @@ interp_SUMSQ(struct step *s)
 	for (int i = 0; i < s->op->nin; i++) {
 		const struct bundle *b = s->op->in[i].b;
 
-		for (int f = 0; f < b->nfield; f++) {
-			struct store *t = store_of(s->in, b, f);
+		for (int f = 0; f < (b->flat.n ? 1 : b->nfield); f++) {
+			struct store *t = b->flat.n ? image_of(s->in, b) :
+			    store_of(s->in, b, f);
 			const double *x = t->local[s->rank];
 
 			for (uint64_t j = 0; j < t->layers * t->count; j++)
@@ -141,17 +156,12 @@ adamw_of(struct step *s)
  * w -= lr (m / fix1 / (sqrt(v / fix2) + eps) + wd w)      wd: decay fields
  */
 static void
-update(struct step *s, const struct adamw *a, int field)
+update(struct step *s, const struct adamw *a, double *const *x, uint64_t n,
+    bool decay)
 {
-	double *x[4]; /* w, g, m, v */
-	struct store *t = NULL;
-	double wd = s->op->in[0].b->field[field].decay ? a->wd : 0;
+	double wd = decay ? a->wd : 0;
 
-	for (int i = 0; i < 4; i++) {
-		t = store_of(s->in, s->op->in[i].b, field);
-		x[i] = t->local[s->rank];
-	}
-	for (uint64_t j = 0; j < t->layers * t->count; j++) {
+	for (uint64_t j = 0; j < n; j++) {
 		double g = a->clip * x[1][j];
 		double m = a->beta1 * x[2][j] + (1 - a->beta1) * g;
 		double v = a->beta2 * x[3][j] + (1 - a->beta2) * g * g;
@@ -166,11 +176,60 @@ update(struct step *s, const struct adamw *a, int field)
 	}
 }
 
+static void
+update_field(struct step *s, const struct adamw *a, int field)
+{
+	double *x[4]; /* w, g, m, v */
+	struct store *t = NULL;
+
+	for (int i = 0; i < 4; i++) {
+		t = store_of(s->in, s->op->in[i].b, field);
+		x[i] = t->local[s->rank];
+	}
+	update(s, a, x, t->layers * t->count,
+	    s->op->in[0].b->field[field].decay);
+}
+
+/* Field that element e of an image lies in; the last one for padding. */
+static int
+field_at(const struct module *m, const struct bundle *b, uint64_t e)
+{
+	int f = 0;
+
+	while (f + 1 < b->nfield && bundle_image_at(m, b, f + 1) <= e)
+		f++;
+	return f;
+}
+
+/* Element by element: a block may begin and end anywhere in a field. */
+static void
+update_image(struct step *s, const struct adamw *a)
+{
+	const struct bundle *b = s->op->in[0].b;
+	struct store *t = image_of(s->in, b);
+	uint64_t first = t->count * axis_list_block(s->in->m, &b->flat,
+	    s->in->coord[s->rank]);
+
+	for (uint64_t j = 0; j < t->layers * t->count; j++) {
+		int f = field_at(s->in->m, b, first + j % t->count);
+		double *x[4];
+
+		for (int i = 0; i < 4; i++)
+			x[i] = image_of(s->in, s->op->in[i].b)
+			    ->local[s->rank] + j;
+		update(s, a, x, 1, b->field[f].decay);
+	}
+}
+
 void
 interp_ADAMW(struct step *s)
 {
 	struct adamw a = adamw_of(s);
 
+	if (s->op->in[0].b->flat.n) {
+		update_image(s, &a);
+		return;
+	}
 	for (int f = 0; f < s->op->in[0].b->nfield; f++)
-		update(s, &a, f);
+		update_field(s, &a, f);
 }

@@ -175,8 +175,7 @@ tensor_unref(struct interp *in, struct tensor *t)
 	free(t);
 }
 
-/* Global offset of each local element of t on one rank; free it. */
-static uint64_t *
+uint64_t *
 global_offsets(struct interp *in, const struct type *t, const int64_t *loop,
     int rank)
 {
@@ -200,8 +199,7 @@ global_offsets(struct interp *in, const struct type *t, const int64_t *loop,
 	return out;
 }
 
-/* The rank with the same coordinates on these axes and 0 on the others. */
-static int
+int
 canonical(const struct interp *in, int rank, axis_set axes)
 {
 	int at = 0;
@@ -284,6 +282,12 @@ store_of(const struct interp *in, const struct bundle *b, int field)
 	return &in->store[bundle_number(in, b)][field];
 }
 
+struct store *
+image_of(const struct interp *in, const struct bundle *b)
+{
+	return b->flat.n ? &in->image[bundle_number(in, b)] : NULL;
+}
+
 static void
 store_new(struct interp *in, const struct bundle *b, int field)
 {
@@ -291,6 +295,19 @@ store_new(struct interp *in, const struct bundle *b, int field)
 
 	s->layers = b->stack ? module_dim(in->m, b->stack)->size : 1;
 	s->count = type_local_count(in->m, b->field[field].type);
+	s->local = allocate((size_t)in->ranks, sizeof *s->local);
+	for (int r = 0; r < in->ranks; r++)
+		s->local[r] = allocate(s->layers * s->count, sizeof(double));
+}
+
+static void
+image_store_new(struct interp *in, int number)
+{
+	const struct bundle *b = in->m->bundle[number];
+	struct store *s = &in->image[number];
+
+	s->layers = b->stack ? module_dim(in->m, b->stack)->size : 1;
+	s->count = image_block(in->m, b, &b->flat);
 	s->local = allocate((size_t)in->ranks, sizeof *s->local);
 	for (int r = 0; r < in->ranks; r++)
 		s->local[r] = allocate(s->layers * s->count, sizeof(double));
@@ -313,13 +330,6 @@ interp_new(struct module *m, const struct interp_options *o)
 {
 	struct interp *in;
 
-	for (int i = 0; i < m->nbundle; i++)
-		if (m->bundle[i]->flat) {
-			diag_error(m->diag, (struct span){0}, "bundle %s is "
-			    "stored flat: no op of this table could read it",
-			    m->bundle[i]->name);
-			return NULL;
-		}
 	in = allocate(1, sizeof *in);
 	in->m = m;
 	in->opt = *o;
@@ -329,7 +339,12 @@ interp_new(struct module *m, const struct interp_options *o)
 	in->coord = allocate((size_t)in->ranks, sizeof *in->coord);
 	set_coordinates(in);
 	in->store = allocate((size_t)m->nbundle, sizeof *in->store);
+	in->image = allocate((size_t)m->nbundle, sizeof *in->image);
 	for (int i = 0; i < m->nbundle; i++) {
+		if (m->bundle[i]->flat.n) {
+			image_store_new(in, i);
+			continue;
+		}
 		in->store[i] = allocate((size_t)m->bundle[i]->nfield,
 		    sizeof **in->store);
 		for (int j = 0; j < m->bundle[i]->nfield; j++)
@@ -357,7 +372,12 @@ interp_free(struct interp *in)
 		return;
 	free_saved(in);
 	for (int i = 0; i < in->m->nbundle; i++) {
-		for (int j = 0; j < in->m->bundle[i]->nfield; j++) {
+		if (in->image[i].local)
+			for (int r = 0; r < in->ranks; r++)
+				free(in->image[i].local[r]);
+		free(in->image[i].local);
+		for (int j = 0; in->store[i] &&
+		    j < in->m->bundle[i]->nfield; j++) {
 			for (int r = 0; r < in->ranks; r++)
 				free(in->store[i][j].local[r]);
 			free(in->store[i][j].local);
@@ -365,6 +385,7 @@ interp_free(struct interp *in)
 		free(in->store[i]);
 	}
 	free(in->store);
+	free(in->image);
 	free(in->coord);
 	arena_free(&in->scratch);
 	free(in);
@@ -380,8 +401,10 @@ interp_set_step(struct interp *in, int64_t step, double lr)
 uint64_t
 interp_count(const struct interp *in, const struct bundle *b, int field)
 {
-	return store_of(in, b, field)->layers *
-	    type_global_count(in->m, b->field[field].type);
+	uint64_t layers = b->flat.n ? image_of(in, b)->layers :
+	    store_of(in, b, field)->layers;
+
+	return layers * type_global_count(in->m, b->field[field].type);
 }
 
 /* Local arrays of one layer; free the list, not the arrays. */
@@ -409,9 +432,14 @@ void
 interp_set(struct interp *in, const struct bundle *b, int field,
     const double *global)
 {
-	struct store *s = store_of(in, b, field);
 	struct type t = stored_type(b, field);
+	struct store *s;
 
+	if (b->flat.n) {
+		image_set(in, b, field, global);
+		return;
+	}
+	s = store_of(in, b, field);
 	for (uint64_t l = 0; l < s->layers; l++) {
 		double **local = layer_of(in, s, l);
 
@@ -425,10 +453,13 @@ bool
 interp_get(struct interp *in, const struct bundle *b, int field,
     double *global)
 {
-	struct store *s = store_of(in, b, field);
 	struct type t = stored_type(b, field);
 	bool ok = true;
+	struct store *s;
 
+	if (b->flat.n)
+		return image_get(in, b, field, global);
+	s = store_of(in, b, field);
 	for (uint64_t l = 0; l < s->layers; l++) {
 		double **local = layer_of(in, s, l);
 

@@ -5,8 +5,9 @@
 #include "ir/interp/interp.h"
 
 struct tensor {
-	const struct type *type;
+	const struct type *type; /* NULL: a bundle value, parts of an image */
 	int refs;
+	bool undefined;          /* its op's `when` did not hold */
 	int64_t loop[MAX_LOOPS]; /* loop variables when it was made */
 	uint64_t count;          /* elements of each local array */
 	double **local;          /* one array per rank */
@@ -31,6 +32,7 @@ struct interp {
 	int ranks;
 	int (*coord)[MAX_AXES];
 	struct store **store; /* by bundle number, then field */
+	struct store *image;  /* by bundle number: of those cut into blocks */
 	struct saved *saved;
 	struct arena scratch; /* lives for one op */
 	int64_t micro;        /* variable of the loop over mb, else 0 */
@@ -56,6 +58,7 @@ struct step {
 	const double **x;
 	double **y; /* not cleared */
 	const int64_t *loop;
+	struct tensor **wide; /* attn over axes: operands with all keys */
 };
 
 #define OP(code, text, nin, nout, group, rule, summary)                        \
@@ -97,6 +100,41 @@ const uint64_t *positions(struct step *s, const struct type *t, int i);
 /* Per bundle and field. */
 struct store *store_of(const struct interp *in, const struct bundle *b,
     int field);
+
+struct store *image_of(const struct interp *in, const struct bundle *b);
+
+/* The rank with the same coordinates on these axes and 0 on the others. */
+int canonical(const struct interp *in, int rank, axis_set axes);
+
+/* Global offset of each local element of t on one rank; free it. */
+uint64_t *global_offsets(struct interp *in, const struct type *t,
+    const int64_t *loop, int rank);
+
+/* Loop variables by depth, without the layer index. */
+const int64_t *frame_loops(const struct frame *f);
+/* v is t from now on; t's reference is taken over. */
+void frame_bind(struct interp *in, struct frame *f, const struct value *v,
+    struct tensor *t);
+/* Operand i of the op as a tensor with a reference for the caller. */
+struct tensor *operand_tensor(struct interp *in, struct frame *f,
+    struct op *op, int i);
+
+/* ---- comm.c, image.c ---- */
+
+/* x as type `to`, within groups of ranks that differ on these axes only. */
+struct tensor *tensor_regroup(struct interp *in, const struct tensor *x,
+    const struct type *to, const int64_t *loop, axis_set axes, bool sum);
+
+/* Elements that a rank has of an image cut over these axes. */
+uint64_t image_block(const struct module *m, const struct bundle *b,
+    const struct axis_list *flat);
+struct tensor *image_new(struct interp *in, const struct bundle *b,
+    const struct axis_list *flat);
+void image_move(struct step *s, bool sum); /* gather, rscatter, allreduce */
+bool image_get(struct interp *in, const struct bundle *b, int field,
+    double *global);
+void image_set(struct interp *in, const struct bundle *b, int field,
+    const double *global);
 
 /* Values of an affine index in this frame. */
 int64_t frame_index(const struct frame *f, const struct affine *a);

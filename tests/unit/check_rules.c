@@ -139,7 +139,7 @@ static const struct row rows[] = {
     NULL},
     "f32[b,s/hp,k,g,d]"},
 {.op = OP_ATTN, {"f32 b s k g d", "f32 b s/hp k d", "f32 b s/hp k d"},
-    {NULL, NULL}, "dim s of operand 2 must not"},
+    {NULL, NULL}, "cut along s over other mesh axes"},
 {.op = OP_ATTN, {"f32 b s k/hp g d", "f32 b s k d", "f32 b s k d"}, {NULL,
     NULL},
     "equal shards: dim k"},
