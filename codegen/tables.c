@@ -85,7 +85,7 @@ print_tensor(struct emit *e, const struct bundle *b, const struct field *f)
 	print_offset(e, "moment1", derived(m, b, ROLE_MOMENT1), f->name, "");
 	print_offset(e, "moment2", derived(m, b, ROLE_MOMENT2), f->name, "");
 	print_offset(e, "cast", b, f->name, ".cast");
-	fputs("},\n", e->out);
+	fputs(", .flat = -1},\n", e->out);
 }
 
 static void
@@ -250,6 +250,8 @@ print_program(struct emit *e)
 	    ", %" PRIu64 ", 0},\n\t.work = work,\n",
 	    m->arena_size[ARENA_STATE], m->arena_size[ARENA_KEEP],
 	    m->arena_size[ARENA_ACT], m->arena_size[ARENA_IO]);
+	fprintf(e->out, "\t.rows = {.size = %" PRIu64 "}, .cols = {.size = %"
+	    PRIu64 "},\n", size_or(m, "b", 1), size_or(m, "s", 1));
 	print_io(e, "io_tok", "io.tok");
 	print_io(e, "io_lab", "io.lab");
 	print_io(e, "io_doc", "io.doc");

@@ -4,6 +4,7 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/act.h \
 	%D%/dtype.h \
 	%D%/loong_rt.h \
+	%D%/runs.h \
 	%D%/cpu/attn.c %D%/cpu/attn.h \
 	%D%/cpu/attn_amx.c \
 	%D%/cpu/attn_avx2.c \
@@ -15,6 +16,7 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/attn_mask.c %D%/cpu/attn_mask.h \
 	%D%/cpu/attn_row.h \
 	%D%/cpu/attn_tile_body.h \
+	%D%/comm/runs.c \
 	%D%/cpu/cpu.c %D%/cpu/cpu.h \
 	%D%/cpu/gemm.c %D%/cpu/gemm.h \
 	%D%/cpu/gemm_amx.c \
@@ -95,6 +97,7 @@ nobase_rtinclude_HEADERS = \
 	%D%/cpu/vec.h \
 	%D%/dtype.h \
 	%D%/loong_rt.h \
+	%D%/runs.h \
 	support/rng.h
 
 # The trainer's manual: what any trainer prints with --man; a test compares.

@@ -17,8 +17,9 @@
 #include <stdint.h>
 
 #include "runtime/dtype.h"
+#include "runtime/runs.h"
 
-enum { LT_ABI = 2 };
+enum { LT_ABI = 3 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
 enum lt_arena { LT_STATE, LT_KEEP, LT_ACT, LT_IO, LT_WORK, LT_ARENAS };
@@ -40,9 +41,77 @@ enum lt_exit {
 };
 
 /*
+ * How the ranks share one dimension: shards, outermost first, each over mesh
+ * axes, major to minor.  Over n coordinates a block shard gives coordinate c
+ * piece c of n, a zigzag shard pieces c and 2n-1-c of 2n.  Pieces are equal.
+ */
+enum lt_shard { LT_BLOCK, LT_ZIGZAG };
+enum { LT_SHARDS_MAX = 3, LT_SHARD_AXES_MAX = 3 };
+struct lt_layout {
+	uint64_t size;         /* global */
+	uint8_t n;
+	struct {
+		uint8_t kind;  /* enum lt_shard */
+		uint8_t n, axis[LT_SHARD_AXES_MAX];
+	} s[LT_SHARDS_MAX];
+};
+
+/*
+ * What a communication moves.  It is a call of the group: the ranks that have
+ * my coordinate on every axis that no hop names.  Members are numbered in
+ * mixed radix by their coordinates on the hops' axes, the first hop major.
+ * Arrays are the local ones, row-major.
+ *
+ * For member p my piece is the block of src that has, along the dimension
+ * `to` of each hop, p's coordinate on that hop's axis as its number (several
+ * hops into one dimension: mixed radix, the first major).  It lands in p's dst
+ * as the block that has, along `from`, my coordinate as its number.
+ *	a2a        every hop has from and to
+ *	gather     to is -1: everybody gets everything
+ *	rscatter   from is -1: pieces are added
+ *	allreduce  both are -1: arrays are added; dst may be src
+ *	shift      dst of the rank at coordinate + by, modulo the axis, gets
+ *	           src; from and to mean nothing
+ * Sums are of f32, in the order of the members: all replicas get the same
+ * bits.
+ */
+enum lt_move_kind { LT_ALLREDUCE, LT_GATHER, LT_RSCATTER, LT_A2A, LT_SHIFT,
+	LT_MOVE_KINDS };
+struct lt_hop {
+	int8_t axis;           /* of the program's mesh */
+	int8_t from, to;       /* dimensions of the arrays; -1: none */
+	int16_t by;
+};
+struct lt_move {
+	const char *name;      /* for messages: "layer.wq" */
+	uint8_t kind;          /* enum lt_move_kind */
+	uint8_t lane;          /* calls of one lane and group match in order */
+	uint8_t type;          /* enum lt_dtype */
+	uint8_t n;
+	struct lt_hop hop[LT_AXES_MAX];
+	uint8_t rank;          /* shape of src, the same for every pair; with */
+	uint64_t src[LT_RANK_MAX]; /* one dimension, in a shift and in an */
+};                             /* allreduce the pair's count is the shape */
+
+/*
+ * Sharded storage of a group of tensors: each layer is one image, all its
+ * tensors one after the other, each starting at a multiple of 16 elements, the
+ * whole padded to 16 * (ranks over the axes).  A rank stores one of so many
+ * equal blocks, its number being the coordinates on the axes in mixed radix.
+ */
+struct lt_flat {
+	const char *name;
+	uint64_t layers, image; /* elements of the whole image of a layer */
+	uint8_t n, axis[LT_AXES_MAX]; /* major to minor; 0: the image is whole */
+	/* Offsets in LT_STATE of the block of layer 0; those of the others
+	 * follow at once.  f32; UINT64_MAX: not there. */
+	uint64_t master, grad, moment1, moment2;
+};
+
+/*
  * One parameter tensor, stacked over layers where the model repeats: shape[0]
  * is then the number of layers.  Offsets are into the state arena; each
- * points to the local elements, row-major, f32 except `cast` (bf16 copy used
+ * points to the elements, row-major, f32 except `cast` (bf16 copy used
  * by bf16 programs; UINT64_MAX: none; also grad, moment offsets).
  */
 struct lt_tensor {
@@ -52,8 +121,13 @@ struct lt_tensor {
 	uint8_t init;          /* enum lt_init */
 	double init_a, init_b; /* normal: std a; uniform: [a, b) */
 	bool decay;
-	uint64_t count;        /* local elements */
+	uint64_t count;        /* elements, all layers */
 	uint64_t master, grad, moment1, moment2, cast;
+	/* In the images of lt_program.flat[flat], `at` elements from the
+	 * beginning of each layer's; the offsets above are then UINT64_MAX.
+	 * -1: every rank holds the whole tensor. */
+	int32_t flat;
+	uint64_t at;
 };
 
 /* Defaults of the recipe; options of the trainer override some of them. */
@@ -68,6 +142,8 @@ struct lt_recipe {
 	const char *train, *val; /* default paths, or NULL */
 	const char *format;    /* "auto", "bytes", "nanogpt", "llmc", "megatron" */
 	double val_fraction;   /* held-out tail of train if val is NULL */
+	int64_t s;             /* tokens of a sequence in the data; the program's
+	                          seq may be larger: padding; 0: not */
 	int64_t eval_every, eval_batches, save_every, keep_last, log_every;
 	int32_t eos;           /* document separator token; -1: none */
 	int32_t ignore;        /* label that does not count */
@@ -90,11 +166,11 @@ struct lt_program {
 	uint64_t hash;
 	const char *recipe_text, *plan_text;
 	const char *plan;      /* JSON: mesh, arenas, tensors, cost; see --emit=plan */
-	int naxis;
+	int naxis;             /* mesh, major to minor: the order of ranks */
 	const char *axis[LT_AXES_MAX];
 	int axis_size[LT_AXES_MAX];
 	int64_t micro;         /* microbatches per step (gradient accumulation) */
-	int64_t batch;         /* sequences per microbatch on this rank */
+	int64_t batch;         /* sequences per microbatch, global */
 	int64_t seq;           /* tokens per sequence, global */
 	int64_t vocab;
 	uint64_t parameters;   /* global count */
@@ -103,11 +179,17 @@ struct lt_program {
 	const char *flops_formula;
 	uint64_t arena[LT_ARENAS];
 	uint64_t (*work)(int threads); /* bytes of LT_WORK; arena[LT_WORK] is 0 */
-	uint64_t io_tok, io_lab, io_doc; /* offsets in LT_IO: i32[micro,batch,seq]
-	                          each; io_doc UINT64_MAX: not used */
-	uint64_t io_logits;    /* f32[batch,vocab] in LT_IO */
+	/* What of batch and seq this rank's tokens, labels, documents are. */
+	struct lt_layout rows, cols;
+	uint64_t io_tok, io_lab, io_doc; /* offsets in LT_IO: i32[micro, local
+	                          rows, local columns]; UINT64_MAX: not used */
+	uint64_t io_logits;    /* f32[local rows,vocab] in LT_IO */
 	const struct lt_tensor *tensor;
 	int ntensor;
+	const struct lt_flat *flat;
+	int nflat;
+	const struct lt_move *move; /* all that the program does */
+	int nmove;
 	struct lt_recipe recipe;
 
 	/* One optimizer step on the batch in LT_IO; lr, step and the rest in
@@ -115,7 +197,7 @@ struct lt_program {
 	 * norm is not finite. */
 	void (*step)(struct lt *rt);
 	/* Adds the sum of token losses and the number of counted labels of
-	 * microbatch 0 in LT_IO to rt->eval_nll, rt->eval_count. */
+	 * microbatch 0 (of all ranks) to rt->eval_nll, rt->eval_count. */
 	void (*eval)(struct lt *rt);
 	/* Logits at position rt->at of microbatch 0 into io_logits; NULL: none. */
 	void (*logits)(struct lt *rt);
@@ -124,6 +206,7 @@ struct lt_program {
 };
 
 struct lt_pool;
+struct lt_comm;
 
 /* What generated code sees of its rank. */
 struct lt {
@@ -131,6 +214,7 @@ struct lt {
 	int rank, ranks, coord[LT_AXES_MAX];
 	char *arena[LT_ARENAS]; /* 64-byte aligned, zeroed at start */
 	struct lt_pool *pool;
+	struct lt_comm *comm;  /* NULL with one rank */
 	int64_t step;          /* number of this step, from 1 */
 	uint64_t seed;         /* of dropout */
 	int64_t micro;         /* microbatch at work; set by step */
@@ -144,6 +228,31 @@ struct lt {
 };
 
 int lt_main(int argc, char **argv, const struct lt_program *prog);
+
+/* Elements of src and where they go; see lt_move. */
+struct lt_pair {
+	void *dst;
+	const void *src;
+	uint64_t count;        /* elements of src */
+};
+typedef uint32_t lt_token;
+
+/*
+ * Starts a move of n pairs, after everything this rank did before; all ranks
+ * of the group start the same moves of a lane in the same order.  Between
+ * start and finish no src may be changed and no dst touched.  lt_finish
+ * returns when every dst is there and every src may be overwritten.  Neither
+ * returns when a rank is missing or has failed: the run then ends.
+ */
+lt_token lt_start(struct lt *, const struct lt_move *, int n,
+    const struct lt_pair *);
+void lt_finish(struct lt *, lt_token);
+
+/* The indices of a dimension that this rank holds, or, with skew (one number
+ * per axis of the layout, in order), the rank whose coordinates are larger by
+ * skew, modulo the axes. */
+struct lt_runs lt_runs(const struct lt *, const struct lt_layout *,
+    const int64_t *skew);
 
 /*
  * One AdamW update of n elements (Loshchilov and Hutter 2019, decoupled decay,

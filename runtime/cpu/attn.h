@@ -26,26 +26,18 @@
 #include <stdint.h>
 
 #include "runtime/dtype.h"
+#include "runtime/runs.h"
 
-enum { LT_ATTN_D_MAX = 256, LT_ATTN_RUNS_MAX = 8 };
+enum { LT_ATTN_D_MAX = 256 };
 
 struct lt_pool;
-
-/* Global positions of local rows: runs in local order.  n == 0: row i is at
- * position i.  Positions are below 2^31 - 1. */
-struct lt_runs {
-	uint32_t n;
-	struct {
-		uint64_t start, len;
-	} r[LT_ATTN_RUNS_MAX];
-};
 
 struct lt_attn {
 	uint32_t b, sq, sk, k, g, d; /* d <= LT_ATTN_D_MAX */
 	float scale;
 	bool causal;
 	uint32_t window;             /* 0: none */
-	struct lt_runs qpos, kpos;
+	struct lt_runs qpos, kpos;   /* global positions of the rows */
 	const int32_t *qdoc, *kdoc;  /* [b, sq], [b, sk]; both or none (NULL) */
 	enum lt_dtype type;
 	bool acc; /* backward: dq, dk, dv are f32 and added to */

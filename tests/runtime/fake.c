@@ -37,7 +37,7 @@ static const struct lt_tensor tensors[] = {
     {.name = "bigram.w", .rank = 2, .shape = {V, V}, .init = LT_INIT_NORMAL,
 	.init_a = 0.02, .decay = true, .count = N, .master = 0,
 	.grad = 4 * N, .moment1 = 8 * N, .moment2 = 12 * N,
-	.cast = UINT64_MAX},
+	.cast = UINT64_MAX, .flat = -1},
 };
 
 static uint64_t
@@ -163,7 +163,7 @@ static struct lt_program program = {
     .parameters = N, .flops_step = 3e6, .flops_hardware = 3e6,
     .flops_formula = "3 x forward", .work = work,
     .arena = {16 * N, 0, 1000, MICRO * TOKENS * 12 + 4 * B * V, 0},
-    .io_tok = 0, .io_lab = MICRO * TOKENS * 4, .io_doc = UINT64_MAX,
+    .rows = {.size = B}, .cols = {.size = S}, .io_tok = 0, .io_lab = MICRO * TOKENS * 4, .io_doc = UINT64_MAX,
     .io_logits = MICRO * TOKENS * 12, .tensor = tensors, .ntensor = 1,
     .recipe = {.steps = 20, .warmup = 2, .schedule = LT_COSINE, .lr = 0.05,
 	.lr_min = 0.005, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8,

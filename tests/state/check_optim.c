@@ -45,12 +45,12 @@ static const char text[] =
 static const struct lt_tensor init_tensors[] = {
 	{.name = "layer.a", .rank = 3, .shape = {3, 6, 5},
 	 .init = LT_INIT_NORMAL, .init_a = 0.02, .count = 90, .master = 0,
-	 .moment1 = 1024, .moment2 = UINT64_MAX},
+	 .moment1 = 1024, .moment2 = UINT64_MAX, .flat = -1},
 	{.name = "layer.b", .rank = 2, .shape = {3, 5}, .init = LT_INIT_ONES,
-	 .count = 15, .master = 384, .moment1 = UINT64_MAX, .moment2 = 2048},
+	 .count = 15, .master = 384, .moment1 = UINT64_MAX, .moment2 = 2048, .flat = -1},
 	{.name = "layer.c", .rank = 2, .shape = {3, 6},
 	 .init = LT_INIT_UNIFORM, .init_a = -0.5, .init_b = 0.25, .count = 18,
-	 .master = 512, .moment1 = UINT64_MAX, .moment2 = UINT64_MAX},
+	 .master = 512, .moment1 = UINT64_MAX, .moment2 = UINT64_MAX, .flat = -1},
 };
 
 static struct interp *

@@ -18,11 +18,11 @@ enum { ARENA = 2048 };
 /* Masters at 0.., gradients nowhere, moments behind; "b" has one moment. */
 static const struct lt_tensor tiny_tensors[] = {
 	{.name = "layer.a", .rank = 3, .shape = {2, 3, 2}, .count = 12,
-	 .master = 0, .moment1 = 512, .moment2 = 1024},
+	 .master = 0, .moment1 = 512, .moment2 = 1024, .flat = -1},
 	{.name = "b", .rank = 1, .shape = {5}, .count = 5, .master = 64,
-	 .moment1 = 576, .moment2 = UINT64_MAX},
+	 .moment1 = 576, .moment2 = UINT64_MAX, .flat = -1},
 	{.name = "none", .rank = 2, .shape = {0, 4}, .count = 0, .master = 128,
-	 .moment1 = 640, .moment2 = 1152},
+	 .moment1 = 640, .moment2 = 1152, .flat = -1},
 };
 
 struct tiny {
