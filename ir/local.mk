@@ -26,11 +26,13 @@ libir_a_SOURCES = \
 	%D%/print.c \
 	%D%/read.c \
 	%D%/readcomm.c \
+	%D%/readflow.c \
 	%D%/readfn.c %D%/readfn.h \
 	%D%/readop.c \
 	%D%/readtype.c \
 	%D%/reader.h \
 	%D%/rules.c %D%/rules.h \
+	%D%/rules_base.c \
 	%D%/rules_comm.c \
 	%D%/rules_flow.c \
 	%D%/rules_row.c \

@@ -46,6 +46,29 @@ void read_hops(struct reader *r, struct op *op);
 void read_when(struct reader *r, struct op *op);
 void read_storage_of(struct reader *r, struct value *v);
 
+/* readop.c: one statement, its arguments up to close (NULL: to `into`), its op
+ * without results, result i named and of type t, and what ends the line. */
+struct stmt { /* a statement before its op exists */
+	struct result *res;
+	int nres;
+	bool has_target, add;
+	struct arg target;
+	struct arg *in;
+	int nin;
+	uint8_t into;
+	const char *from; /* where the op's name starts */
+};
+void read_args(struct reader *r, struct stmt *s, const char *close);
+struct op *make_op(struct reader *r, struct stmt *s, enum opcode code);
+void add_result(struct reader *r, struct stmt *s, struct op *op, int i,
+    const struct type *t);
+void read_tail(struct reader *r, struct op *op);
+
+/* readflow.c */
+void load_results(struct reader *r, struct stmt *s, struct op *op);
+void read_call(struct reader *r, struct stmt *s, struct region *out);
+void read_for(struct reader *r, struct stmt *s, struct region *out);
+
 /* readop.c: statements up to and with the closing brace. */
 void read_region(struct reader *r, struct region *out);
 
