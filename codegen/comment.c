@@ -123,7 +123,7 @@ add_op(struct emit *e, const struct op *op, struct buf *b)
 	add_results(e, op, b);
 	add_name(e, op, b);
 	for (int i = 0; i < op->nin; i++) {
-		buf_puts(b, i == 0 ? " " : op->into && i == op->nin - 1 ?
+		buf_puts(b, i == 0 ? " " : op->into && i == op->nin - op->into ?
 		    " into " : ", ");
 		add_arg(e, &op->in[i], b);
 	}
@@ -189,8 +189,7 @@ print_macro(struct emit *e, FILE *out, const struct bundle *b, int j,
     const char *suffix)
 {
 	struct module *m = e->m;
-	struct slot *s = module_slot(m, module_namez(m, arena_printf(m->mem,
-	    "%s.%s%s", b->name, b->field[j].name, suffix)));
+	struct slot *s = b->over ? NULL : bundle_slot(m, b, j, suffix);
 	struct buf t = {0};
 	const char *ct = emit_ctype(*suffix ? DT_BF16 : b->dtype);
 

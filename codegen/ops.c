@@ -234,8 +234,7 @@ emit_check(struct emit *e, const struct op *op)
 static bool
 has_cast(struct emit *e, const struct bundle *b)
 {
-	return module_slot(e->m, module_namez(e->m, arena_printf(e->m->mem,
-	    "%s.%s.cast", b->name, b->field[0].name))) != NULL;
+	return bundle_slot(e->m, b, 0, ".cast") != NULL;
 }
 
 static void

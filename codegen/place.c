@@ -93,8 +93,7 @@ name_field(struct emit *e, const struct bundle *b, int field,
     const char *suffix)
 {
 	struct module *m = e->m;
-	struct slot *s = module_slot(m, module_namez(m, arena_printf(m->mem,
-	    "%s.%s%s", b->name, b->field[field].name, suffix)));
+	struct slot *s = b->over ? NULL : bundle_slot(m, b, field, suffix);
 	const char *name;
 
 	if (!s)
@@ -221,14 +220,13 @@ emit_field_ptr(struct emit *e, const struct bundle *b, int field,
     const struct affine *index, enum dtype dt)
 {
 	struct module *m = e->m;
-	const char *name = module_namez(m, arena_printf(m->mem,
-	    dt == (enum dtype)b->dtype ? "%s.%s" : "%s.%s.cast", b->name,
-	    b->field[field].name));
-	const struct slot *s = module_slot(m, name);
+	const char *suffix = dt == (enum dtype)b->dtype ? "" : ".cast";
+	const struct slot *s = bundle_slot(m, b, field, suffix);
 
 	if (s)
 		return emit_slot_ptr(e, s, index, dt);
-	emit_broken(e, NULL, "%s has no place", name);
+	emit_broken(e, NULL, "%s.%s%s has no place", b->name,
+	    b->field[field].name, suffix);
 	return "NULL";
 }
 

@@ -47,11 +47,9 @@ derived(const struct module *m, const struct bundle *of,
 
 static void
 print_offset(struct emit *e, const char *key, const struct bundle *b,
-    const char *field, const char *suffix)
+    int field, const char *suffix)
 {
-	struct slot *s = b ? module_slot(e->m, module_namez(e->m,
-	    arena_printf(e->m->mem, "%s.%s%s", b->name, field, suffix))) :
-	    NULL;
+	struct slot *s = b ? bundle_slot(e->m, b, field, suffix) : NULL;
 
 	if (s)
 		fprintf(e->out, ", .%s = UINT64_C(%" PRIu64 ")", key,
@@ -61,9 +59,10 @@ print_offset(struct emit *e, const char *key, const struct bundle *b,
 }
 
 static void
-print_tensor(struct emit *e, const struct bundle *b, const struct field *f)
+print_tensor(struct emit *e, const struct bundle *b, int field)
 {
 	const struct module *m = e->m;
+	const struct field *f = &b->field[field];
 	uint64_t layers = layers_of(m, b);
 	int rank = f->type->rank + (b->stack != NULL);
 
@@ -80,11 +79,11 @@ print_tensor(struct emit *e, const struct bundle *b, const struct field *f)
 	    ".decay = %s, .count = UINT64_C(%" PRIu64 ")", inits[f->init.kind],
 	    f->init.a, f->init.b, f->decay ? "true" : "false",
 	    type_local_count(m, f->type) * layers);
-	print_offset(e, "master", b, f->name, "");
-	print_offset(e, "grad", derived(m, b, ROLE_GRAD), f->name, "");
-	print_offset(e, "moment1", derived(m, b, ROLE_MOMENT1), f->name, "");
-	print_offset(e, "moment2", derived(m, b, ROLE_MOMENT2), f->name, "");
-	print_offset(e, "cast", b, f->name, ".cast");
+	print_offset(e, "master", b, field, "");
+	print_offset(e, "grad", derived(m, b, ROLE_GRAD), field, "");
+	print_offset(e, "moment1", derived(m, b, ROLE_MOMENT1), field, "");
+	print_offset(e, "moment2", derived(m, b, ROLE_MOMENT2), field, "");
+	print_offset(e, "cast", b, field, ".cast");
 	fputs(", .flat = -1},\n", e->out);
 }
 
@@ -96,7 +95,7 @@ print_tensors(struct emit *e)
 		const struct bundle *b = e->m->bundle[i];
 
 		for (int j = 0; b->role == ROLE_PARAM && j < b->nfield; j++)
-			print_tensor(e, b, &b->field[j]);
+			print_tensor(e, b, j);
 	}
 	fputs("};\n\n", e->out);
 }
@@ -155,9 +154,7 @@ emit_refresh(struct emit *e)
 	for (int i = 0; i < m->nbundle; i++)
 		for (int j = 0; j < m->bundle[i]->nfield; j++) {
 			const struct bundle *b = m->bundle[i];
-			struct slot *s = module_slot(m, module_namez(m,
-			    arena_printf(m->mem, "%s.%s.cast", b->name,
-			    b->field[j].name)));
+			struct slot *s = bundle_slot(m, b, j, ".cast");
 
 			if (s)
 				emit_line(e, "lt_round(rt->pool, %" PRIu64

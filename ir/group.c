@@ -15,12 +15,12 @@ enum { WIDE_ROW = 32768, BLOCKS = 64 };
 
 /* ---- one op ---- */
 
-/* Are the dims of y those of x from dim `at` on? */
+/* Are the dims of y those of x from dim `at` on, cut alike? */
 static bool
 is_part(const struct type *x, const struct type *y, int at)
 {
 	for (int i = 0; i < y->rank; i++)
-		if (x->d[at + i].name != y->d[i].name)
+		if (!dim_equal(&x->d[at + i], &y->d[i]))
 			return false;
 	return true;
 }
@@ -135,7 +135,7 @@ group_fusable(const struct module *m, const struct op *op)
 	uint8_t g = op_info[op->code].group;
 
 	if ((g != GROUP_ROW && g != GROUP_MAP) || op->code == OP_CONST ||
-	    op->into)
+	    op->into || op->when.set)
 		return false;
 	if (op->code == OP_SUM)
 		return sum_fuses(m, op);

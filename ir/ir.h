@@ -316,6 +316,10 @@ void module_set_number(struct module *m, const char *key, double v,
 void module_set_text(struct module *m, const char *key, const char *v,
     struct span at);
 struct slot *module_slot(const struct module *m, const char *name);
+/* Where a field is stored: "@B.x", or with the suffix ".cast" its copy in
+ * another dtype.  A bundle over another is where that one is. */
+struct slot *bundle_slot(const struct module *m, const struct bundle *b,
+    int field, const char *suffix);
 struct slot *module_add_slot(struct module *m, const char *name);
 
 /* True if a value is called name, or was since the last module_compact. */

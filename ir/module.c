@@ -227,6 +227,16 @@ module_slot(const struct module *m, const char *name)
 }
 
 struct slot *
+bundle_slot(const struct module *m, const struct bundle *b, int field,
+    const char *suffix)
+{
+	while (b->over)
+		b = b->over;
+	return module_slot(m, arena_printf(m->mem, "%s.%s%s", b->name,
+	    b->field[field].name, suffix));
+}
+
+struct slot *
 module_add_slot(struct module *m, const char *name)
 {
 	m->slot = GROW(m, m->slot, m->nslot, m->slotcap);

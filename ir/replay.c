@@ -19,6 +19,7 @@ struct spot { /* bytes of an arena */
 struct held { /* what a value is at the moment */
 	struct spot at;
 	uint32_t content;
+	bool undefined; /* its op did not run: only carries may pass it on */
 };
 
 struct kept { /* contents that save left, by layer and value */
@@ -142,6 +143,8 @@ must_hold(struct replay *p, const struct frame *f, const struct op *op,
 
 	if (p->failed)
 		return false;
+	if (h.undefined)
+		return fail(p, f, op, "%s is undefined here", name_of(v));
 	if (h.at.arena == NO_PLACE || !h.content)
 		return fail(p, f, op, "%s has no place to be read from",
 		    name_of(v));
@@ -242,8 +245,8 @@ write_result(struct replay *p, struct frame *f, const struct op *op, int out,
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < group[i]->nin; j++) {
 			const struct arg *a = &group[i]->in[j];
-			bool sum = group[i]->into &&
-			    j == group[i]->nin - 1;
+			bool sum = group[i] == op &&
+			    j == op->nin - op->into + out;
 
 			if (a->kind == ARG_VALUE && a->v != v &&
 			    overlap(f->held[a->v->id].at, h->at) &&
@@ -363,6 +366,21 @@ load(struct replay *p, struct frame *f, const struct op *op)
 
 static void run_region(struct replay *p, struct frame *f, struct region *r);
 
+/* An undefined value stays so: whatever is there is copied with it. */
+static void
+pass_on(struct replay *p, struct frame *f, const struct op *op,
+    const struct value *v, struct held *to)
+{
+	const struct held *h = &f->held[v->id];
+
+	to->content = h->content;
+	to->undefined = h->undefined;
+	if (!h->undefined)
+		copy(p, f, op, v, to->at);
+	else if (!same_spot(h->at, to->at))
+		put(p, to->at, new_content(p, "something undefined"));
+}
+
 /* Carries move to where trip `at` reads them, and only then are others: one
  * may be the next value of another. */
 static void
@@ -384,8 +402,7 @@ carry(struct replay *p, struct frame *f, const struct op *op,
 			    affine_eval(&v->slot_index, f->var, f->val,
 			    f->nvar) : 0);
 		f->val[f->nvar - 1] = now;
-		next[i].content = f->held[from->in[i].v->id].content;
-		copy(p, f, from, from->in[i].v, next[i].at);
+		pass_on(p, f, from, from->in[i].v, &next[i]);
 	}
 	for (int i = 0; i < op->nin && !p->failed; i++)
 		f->held[op->carry[i]->id] = next[i];
@@ -424,6 +441,8 @@ run_loop(struct replay *p, struct frame *f, struct op *op)
 		f->held[op->out[i]->id].at = spot_of(p, f, op, op->out[i]);
 		f->held[op->out[i]->id].content =
 		    f->held[op->carry[i]->id].content;
+		f->held[op->out[i]->id].undefined =
+		    f->held[op->carry[i]->id].undefined;
 	}
 }
 
@@ -490,11 +509,25 @@ call(struct replay *p, struct frame *f, struct op *op)
 }
 
 static void
+skip(struct replay *p, struct frame *f, const struct op *op)
+{
+	for (int i = 0; i < op->nout; i++) {
+		struct held *h = &f->held[op->out[i]->id];
+
+		*h = (struct held){spot_of(p, f, op, op->out[i]), 0, true};
+	}
+}
+
+static void
 run_op(struct replay *p, struct frame *f, struct region *r, int i)
 {
 	struct op *op = r->op[i];
 	struct op_list g = {.op = {op}, .n = 1};
 
+	if (!cond_holds(p->m, &op->when, f->var, f->val, f->nvar)) {
+		skip(p, f, op);
+		return;
+	}
 	if (op->group >= 0) {
 		group_collect(r, i, &g);
 		if (g.op[0] == op)
@@ -535,6 +568,7 @@ run_region(struct replay *p, struct frame *f, struct region *r)
 			if (!result)
 				f->held[v->id].at.arena = NO_PLACE;
 			f->held[v->id].content = 0;
+			f->held[v->id].undefined = false;
 		}
 	for (int i = 0; i < r->n && !p->failed; i++)
 		run_op(p, f, r, i);

@@ -87,8 +87,7 @@ field_placed(struct module *m, const struct bundle *b, int i,
     const char *suffix, enum dtype dt)
 {
 	const struct field *f = &b->field[i];
-	const struct slot *s = module_slot(m, module_namez(m,
-	    arena_printf(m->mem, "%s.%s%s", b->name, f->name, suffix)));
+	const struct slot *s = bundle_slot(m, b, i, suffix);
 	uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
 	uint64_t bytes = type_local_count(m, f->type) * dtype_size[dt];
 

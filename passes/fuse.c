@@ -13,7 +13,7 @@
  * A field of a bundle that flows (starts a carry, is yielded, passed, saved or
  * returned) becomes a value first, for only values have places of their own.
  *
- * needs: stage a, differentiated.  keeps: order, values.  leaves: op->group.
+ * needs: forward and backward.  keeps: order, values.  leaves: op->group.
  */
 #include "config.h"
 

@@ -142,8 +142,7 @@ see_cast(struct op *op, void *arg)
 	b = op->in[0].b;
 	if (op->out[0]->dtype == b->dtype || !b->nfield)
 		return;
-	s = module_slot(m, module_namez(m, arena_printf(m->mem, "%s.%s.cast",
-	    b->name, b->field[0].name)));
+	s = bundle_slot(m, b, 0, ".cast");
 	for (int i = 0; !s && i < b->nfield; i++)
 		place_field(m, b, &b->field[i],
 		    (enum dtype)op->out[0]->dtype);
@@ -153,7 +152,8 @@ static void
 place_state(struct module *m)
 {
 	for (int i = 0; i < m->nbundle; i++)
-		for (int j = 0; j < m->bundle[i]->nfield; j++)
+		for (int j = 0; j < m->bundle[i]->nfield &&
+		    !m->bundle[i]->over; j++)
 			place_field(m, m->bundle[i], &m->bundle[i]->field[j],
 			    (enum dtype)m->bundle[i]->dtype);
 	for (int i = 0; i < m->nfunc; i++)

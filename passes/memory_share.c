@@ -4,8 +4,9 @@
  * What forward saves lives in keep, an element a layer, and backward loads it
  * from there.  A carry of a loop has two elements that take turns, or, when
  * the callee saves it anyway, one element of keep per layer: then nothing is
- * ever copied.  A sum into a value takes that value's place.  What only its
- * fusion group reads has none.
+ * ever copied.  A sum into a value takes that value's place, and a carry that
+ * each trip only adds to stays where it is, through inner loops too.  What
+ * only its fusion group reads has none.
  */
 #include "config.h"
 
@@ -106,6 +107,67 @@ made_here(const struct region *r, const struct value *v)
 	return false;
 }
 
+static void
+take_place(struct plan *p, struct value *v, const struct value *from)
+{
+	p->of[v->id] = p->of[from->id];
+	v->slot = from->slot;
+	v->slot_indexed = from->slot_indexed;
+	v->slot_index = from->slot_index;
+}
+
+/* The result of op that takes the place of its operand i; NULL: none does. */
+static struct value *
+accumulated(const struct op *op, int i)
+{
+	int first = op->nin - op->into;
+
+	return i >= first && i - first < op->nout && op->in[i].consume &&
+	    !(op->has_target && i == first) ? op->out[i - first] : NULL;
+}
+
+static struct value *stays(struct plan *p, const struct op *loop, int i,
+    struct value *like);
+
+/*
+ * Follows v, which nothing else reads, through the ops of r that add to it in
+ * place: what becomes of it.  With like, all on the way get the place of like.
+ */
+static struct value *
+follow(struct plan *p, const struct region *r, struct value *v,
+    struct value *like)
+{
+	for (int i = 0; i < r->n && readers(p->f, v) == 1; i++) {
+		const struct op *op = r->op[i];
+		struct value *next = NULL;
+
+		for (int j = 0; j < op->nin && !next; j++)
+			if (op->in[j].v == v)
+				next = op->code == OP_FOR ?
+				    stays(p, op, j, like) :
+				    accumulated(op, j);
+		if (next && like)
+			take_place(p, next, like);
+		v = next ? next : v;
+	}
+	return v;
+}
+
+/* Result i of a loop whose carry i only ever grows in place; else NULL. */
+static struct value *
+stays(struct plan *p, const struct op *loop, int i, struct value *like)
+{
+	struct value *v = loop->carry[i];
+	const struct op *yield = region_last(&loop->body);
+
+	if (like)
+		take_place(p, v, like);
+	if (v != yield->in[i].v &&
+	    follow(p, &loop->body, v, like) != yield->in[i].v)
+		return NULL;
+	return loop->out[i];
+}
+
 struct carry_place {
 	const char *slot;
 	struct affine now, next, first, last;
@@ -147,6 +209,20 @@ carry_by_turns(struct plan *p, const struct op *loop, int i)
 	return c;
 }
 
+/* One element, where the carry, what it becomes and the result all are. */
+static void
+carry_in_place(struct plan *p, struct region *outer, struct op *loop, int i)
+{
+	struct value *v = loop->carry[i], *init = loop->in[i].v;
+
+	p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
+	    type_local_bytes(p->m, v->type), 1);
+	set_slot(v, p->place[p->of[v->id]].name);
+	take_place(p, stays(p, loop, i, v), v);
+	if (made_here(outer, init) && !init->slot && readers(p->f, init) == 1)
+		take_place(p, init, v);
+}
+
 static void
 join(struct plan *p, struct value *v, const struct carry_place *c,
     struct affine index)
@@ -165,6 +241,12 @@ place_carry(struct plan *p, struct region *outer, struct op *loop, int i)
 	int param;
 	const struct op *call = carry_call(loop, i, &param);
 
+	if (loop->carry[i]->slot)
+		return; /* an outer loop's, that stays */
+	if (stays(p, loop, i, NULL)) {
+		carry_in_place(p, outer, loop, i);
+		return;
+	}
 	if (call && !loop->rev && call->callee->param[param]->slot)
 		c = carry_in_keep(p, loop, call->callee, param);
 	else
@@ -267,6 +349,7 @@ place_result(struct plan *p, struct region *r, int at, int i)
 {
 	struct op *op = r->op[at];
 	struct value *v = op->out[i];
+	int acc;
 
 	if (v->bundle || v->slot || p->of[v->id] >= 0 || op->code == OP_TAKE)
 		return; /* take is an address inside its operand */
@@ -278,15 +361,10 @@ place_result(struct plan *p, struct region *r, int at, int i)
 		return;
 	if (memory_called(p->f) && returned(p->f, v) && !v->slot)
 		return; /* the caller says where */
-	if (op->into && op->in[op->nin - 1].consume &&
-	    op->in[op->nin - 1].v->slot &&
-	    p->of[op->in[op->nin - 1].v->id] >= 0) {
-		struct value *acc = op->in[op->nin - 1].v;
-
-		p->of[v->id] = p->of[acc->id];
-		v->slot = acc->slot;
-		v->slot_indexed = acc->slot_indexed;
-		v->slot_index = acc->slot_index;
+	acc = op->nin - op->into + i;
+	if (acc < op->nin && accumulated(op, acc) == v &&
+	    op->in[acc].v->slot && p->of[op->in[acc].v->id] >= 0) {
+		take_place(p, v, op->in[acc].v);
 		return;
 	}
 	p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
