@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "codegen/host.h"
+#include "codegen/layout.h"
 #include "ir/group.h"
 #include "ir/rules.h"
 
@@ -17,13 +18,26 @@ dim_of(struct emit *e, const struct type *t, int i)
 	return dim_local_size(e->m, &t->d[i]);
 }
 
+/* Positions of the rows that are here; all of them in order need no words. */
+static const char *
+positions(struct emit *e, const struct type *q, const struct type *k)
+{
+	const struct dim *dq = &q->d[type_position(e->m, q)];
+	const struct dim *dk = &k->d[type_position(e->m, k)];
+
+	if (!dq->n && !dk->n)
+		return "";
+	return arena_printf(e->m->mem, ",\n\t    .qpos = %s,\n\t    "
+	    ".kpos = %s", emit_runs(e, dq), emit_runs(e, dk));
+}
+
 /*
  * The C literal of the shape.  q is [b.., s, kv heads.., groups.., d] and k
  * [b.., s, kv heads.., d]: what q has more stands just before d.
  */
 static const char *
 attn_shape(struct emit *e, const struct op *op, const struct type *q,
-    const struct type *k, const char *doc)
+    const struct type *k, const char *more)
 {
 	int64_t mask = op_int(op, ATTR_MASK);
 	int pos = type_position(e->m, k);
@@ -46,48 +60,96 @@ attn_shape(struct emit *e, const struct op *op, const struct type *q,
 	return arena_printf(e->m->mem, "{.b = %" PRIu64 ", .sq = %" PRIu64
 	    ", .sk = %" PRIu64 ", .k = %" PRIu64 ", .g = %" PRIu64 ", .d = %"
 	    PRIu64 ",\n\t    .scale = (float)%a, .causal = %d, .window = %"
-	    PRId64 ", .qdoc = %s, .kdoc = %s, .type = %s}",
+	    PRId64 ", .type = %s%s}",
 	    batch, dim_of(e, q, pos), dim_of(e, k, pos), heads, group, d,
 	    scale, mask != MASK_FULL,
-	    mask == MASK_WINDOW ? op_int(op, ATTR_WINDOW) : (int64_t)0, doc,
-	    doc, emit_ltype((enum dtype)q->dtype));
+	    mask == MASK_WINDOW ? op_int(op, ATTR_WINDOW) : (int64_t)0,
+	    emit_ltype((enum dtype)q->dtype), more);
+}
+
+/* Documents of queries and keys, operands q and k, if there are any. */
+static const char *
+documents(struct emit *e, const struct op *op, int q, int k)
+{
+	if (op->nin - op->into <= q)
+		return "";
+	return arena_printf(e->m->mem, ", .qdoc = %s, .kdoc = %s",
+	    emit_arg_ptr(e, &op->in[q]), emit_arg_ptr(e, &op->in[k]));
+}
+
+/*
+ * `lt_attn_NAME(rt->pool, &(struct lt_attn){..},` and n operands.  first: q,
+ * after which come k and v; the documents follow v or what backward needs.
+ */
+static void
+begin_attn(struct emit *e, const struct op *op, const char *name, int first,
+    const char *more)
+{
+	const struct type *q = arg_type(e->m, &op->in[first]);
+	const struct type *k = arg_type(e->m, &op->in[first + 1]);
+	int n = first ? 6 : 3, doc = op->into ? n + 1 : n;
+
+	emit_work(e, arena_printf(e->m->mem, "lt_attn_%s_workspace("
+	    "&(struct lt_attn)%s, threads)", first ? "bwd" : "fwd",
+	    attn_shape(e, op, q, k, more)));
+	more = arena_printf(e->m->mem, "%s%s%s", more,
+	    documents(e, op, n, doc), positions(e, q, k));
+	emit_line(e, "lt_attn_%s(rt->pool, &(struct lt_attn)%s,", name,
+	    attn_shape(e, op, q, k, more));
+	for (int i = 0; i < n; i += 3)
+		emit_line(e, "    %s, %s, %s,", emit_arg_ptr(e, &op->in[i]),
+		    emit_arg_ptr(e, &op->in[i + 1]),
+		    emit_arg_ptr(e, &op->in[i + 2]));
+}
+
+static void
+end_attn(struct emit *e, const struct op *op)
+{
+	const char *out = "";
+
+	for (int i = 0; i < op->nout; i++)
+		out = arena_printf(e->m->mem, "%s%s, ", out,
+		    emit_result_ptr(e, op, i));
+	emit_line(e, "    %srt->arena[LT_WORK]);", out);
 }
 
 void
 emit_attn(struct emit *e, const struct op *op)
 {
-	const char *doc = op->nin > 3 ? emit_arg_ptr(e, &op->in[3]) : "NULL";
-	const struct type *q = arg_type(e->m, &op->in[0]);
-	const struct type *k = arg_type(e->m, &op->in[1]);
-
-	emit_work(e, arena_printf(e->m->mem, "lt_attn_fwd_workspace("
-	    "&(struct lt_attn)%s, threads)", attn_shape(e, op, q, k, "NULL")));
-	emit_line(e, "lt_attn_fwd(rt->pool, &(struct lt_attn)%s,",
-	    attn_shape(e, op, q, k, doc));
-	emit_line(e, "    %s, %s, %s,", emit_arg_ptr(e, &op->in[0]),
-	    emit_arg_ptr(e, &op->in[1]), emit_arg_ptr(e, &op->in[2]));
-	emit_line(e, "    %s, %s, rt->arena[LT_WORK]);",
-	    emit_result_ptr(e, op, 0), emit_value_ptr(e, op->out[1]));
+	begin_attn(e, op, "fwd", 0, "");
+	end_attn(e, op);
 }
 
 void
 emit_attn_bwd(struct emit *e, const struct op *op)
 {
-	const char *doc = op->nin > 6 ? emit_arg_ptr(e, &op->in[6]) : "NULL";
-	const struct type *q = arg_type(e->m, &op->in[1]);
-	const struct type *k = arg_type(e->m, &op->in[2]);
+	begin_attn(e, op, "bwd", 1, "");
+	end_attn(e, op);
+}
 
-	emit_work(e, arena_printf(e->m->mem, "lt_attn_bwd_workspace("
-	    "&(struct lt_attn)%s, threads)", attn_shape(e, op, q, k, "NULL")));
-	emit_line(e, "lt_attn_bwd(rt->pool, &(struct lt_attn)%s,",
-	    attn_shape(e, op, q, k, doc));
-	for (int i = 0; i < 6; i += 3)
-		emit_line(e, "    %s, %s, %s,", emit_arg_ptr(e, &op->in[i]),
-		    emit_arg_ptr(e, &op->in[i + 1]),
-		    emit_arg_ptr(e, &op->in[i + 2]));
-	emit_line(e, "    %s, %s, %s, rt->arena[LT_WORK]);",
-	    emit_result_ptr(e, op, 0), emit_value_ptr(e, op->out[1]),
-	    emit_value_ptr(e, op->out[2]));
+/* The sums so far must be where the result goes. */
+static void
+bring_sums(struct emit *e, const struct op *op)
+{
+	for (int i = 0; i < op->nout; i++)
+		emit_copy_if_moved(e, op->out[i], NULL,
+		    op->in[op->nin - op->into + i].v, NULL);
+}
+
+void
+emit_attn_step(struct emit *e, const struct op *op)
+{
+	bring_sums(e, op);
+	begin_attn(e, op, "step", 0, "");
+	end_attn(e, op);
+}
+
+void
+emit_attn_step_bwd(struct emit *e, const struct op *op)
+{
+	bring_sums(e, op);
+	begin_attn(e, op, "bwd", 1, ", .acc = 1");
+	end_attn(e, op);
 }
 
 /* What h has beyond the token dims of the labels. */

@@ -11,10 +11,22 @@
 
 #include "ir/ir.h"
 
+enum { EMIT_LAYOUTS = 64 };
+
 struct emit {
 	struct module *m;
 	FILE *out;
 	FILE *kernels;      /* text of the kernels, printed before the host */
+	FILE *tables;       /* what they both use */
+	FILE *moves, *move_ids; /* table of communication, and its indices */
+	int nmove;
+	struct {
+		const char *name;
+		const struct dim *dim;
+	} layout[EMIT_LAYOUTS];
+	int nlayout;
+	const char *loop[MAX_LOOPS]; /* variables of the loops around */
+	int nloop;
 	struct func *f;     /* function being written */
 	const struct region *region; /* and where in it: region->op[at] */
 	int at;

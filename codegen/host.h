@@ -22,7 +22,17 @@ bool emit_op(struct emit *e, const struct op *op);
 void emit_dot(struct emit *e, const struct op *op);
 void emit_attn(struct emit *e, const struct op *op);
 void emit_attn_bwd(struct emit *e, const struct op *op);
+void emit_attn_step(struct emit *e, const struct op *op);
+void emit_attn_step_bwd(struct emit *e, const struct op *op);
 void emit_head(struct emit *e, const struct op *op);
+
+/* comm.c */
+void emit_comm(struct emit *e, const struct op *op);
+/* A row of the table of moves for op, of arrays like t, or of count elements
+ * in a row if t is NULL; its C name.  Then its start and finish. */
+const char *emit_move(struct emit *e, const struct op *op,
+    const struct type *t, enum dtype dt, uint64_t count);
+void emit_transfer(struct emit *e, const char *move, int n, const char *pairs);
 
 /* loops.c */
 uint64_t emit_stride(const struct module *m, const struct type *t, int i);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codegen/kernel.h"
+#include "codegen/layout.h"
 
 /* ---- what a group reads and makes ---- */
 
@@ -101,16 +102,6 @@ is_rope(const struct op *op)
 	return op->code == OP_ROPE || op->code == OP_ROPE_BWD;
 }
 
-static bool
-has_dropout(const struct kernel *k)
-{
-	for (int i = 0; i < k->n; i++)
-		if (k->op[i]->code == OP_DROPOUT ||
-		    k->op[i]->code == OP_DROPOUT_BWD)
-			return true;
-	return false;
-}
-
 static const char *
 member_ctype(const struct member *t)
 {
@@ -139,8 +130,12 @@ print_struct(struct kernel *k, FILE *out)
 		if (is_rope(k->op[i]))
 			fprintf(out, "\tconst float *rope%d; "
 			    "/* cos, sin by position */\n", i);
-	if (has_dropout(k))
+	if (kernel_has_dropout(k))
 		fputs("\tstruct lt *rt;\n\tint64_t layer;\n", out);
+	for (int i = 0; kernel_has_dropout(k) && i < k->space->rank; i++)
+		if (k->space->d[i].n)
+			fprintf(out, "\tstruct lt_runs %s;\n",
+			    kernel_runs_name(k, i));
 	fputs("};\n\n", out);
 }
 
@@ -294,7 +289,11 @@ print_call(struct kernel *k)
 		if (is_rope(k->op[i]))
 			emit_line(e, "    .rope%d = %s,", i,
 			    rope_ptr(k, k->op[i]));
-	if (has_dropout(k))
+	for (int i = 0; kernel_has_dropout(k) && i < k->space->rank; i++)
+		if (k->space->d[i].n)
+			emit_line(e, "    .%s = %s,", kernel_runs_name(k, i),
+			    emit_runs(e, &k->space->d[i]));
+	if (kernel_has_dropout(k))
 		emit_line(e, "    .rt = rt, .layer = %s,", e->f->index ?
 		    emit_mangle(e, "i_", e->f->index) : "0");
 	emit_line(e, "});");

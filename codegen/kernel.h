@@ -74,6 +74,12 @@ struct kernel {
 void kernel_shape(struct kernel *k);
 /* Element offset of row r in an operand of type t, as C text. */
 const char *kernel_row_offset(const struct kernel *k, const struct type *t);
+/* Is an element's number in the whole tensor another than here? */
+bool kernel_is_cut(const struct kernel *k);
+/* Index in the whole tensor of the space's element c of row r. */
+const char *kernel_global_index(const struct kernel *k);
+/* Name in the kernel's struct of the runs of dim i of the space. */
+const char *kernel_runs_name(const struct kernel *k, int i);
 /* Offset of row r's cosines in its table. */
 const char *kernel_rope_row(const struct kernel *k, const struct op *rope);
 
@@ -101,6 +107,7 @@ void kernel_add_sum(struct kernel *k, const struct op *op, int out,
 const char *kernel_constant(struct kernel *k, double x);
 
 /* kernel_map.c and kernel_row.c: one op; id tells its variables apart */
+bool kernel_has_dropout(const struct kernel *k);
 void kernel_map_op(struct kernel *k, const struct op *op, int id);
 void kernel_row_op(struct kernel *k, const struct op *op, int id);
 bool kernel_op_is_map(const struct op *op);

@@ -65,13 +65,24 @@ kernel_expand(struct arena *mem, const char *formula, const char *const *arg)
 	return s;
 }
 
+bool
+kernel_has_dropout(const struct kernel *k)
+{
+	for (int i = 0; i < k->n; i++)
+		if (k->op[i]->code == OP_DROPOUT ||
+		    k->op[i]->code == OP_DROPOUT_BWD)
+			return true;
+	return false;
+}
+
 /* The element's number counts microbatches, as in the interpreter. */
 static const char *
 dropout_index(struct kernel *k, const struct op *op)
 {
-	return TEXT(k, "(uint64_t)a->rt->micro * %" PRIu64
-	    " + (uint64_t)r * COLS + (uint64_t)c",
-	    type_global_count(k->e->m, op->out[0]->type));
+	return TEXT(k, "(uint64_t)a->rt->micro * %" PRIu64 " + %s",
+	    type_global_count(k->e->m, op->out[0]->type),
+	    kernel_is_cut(k) ? kernel_global_index(k) :
+	    "(uint64_t)r * COLS + (uint64_t)c");
 }
 
 static void

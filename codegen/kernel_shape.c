@@ -22,6 +22,21 @@ cols_fit(const struct kernel *k, int ncol)
 }
 
 static bool
+cols_cut(const struct kernel *k, int ncol)
+{
+	for (int i = k->space->rank - ncol; i < k->space->rank; i++)
+		if (k->space->d[i].n)
+			return true;
+	return false;
+}
+
+bool
+kernel_is_cut(const struct kernel *k)
+{
+	return cols_cut(k, k->space->rank);
+}
+
+static bool
 has_row_op(const struct kernel *k)
 {
 	for (int i = 0; i < k->n; i++)
@@ -45,6 +60,8 @@ choose_cols(const struct kernel *k)
 		return most;
 	for (n = k->space->rank; n > 0 && !cols_fit(k, n); n--)
 		;
+	while (n > 0 && kernel_has_dropout(k) && cols_cut(k, n))
+		n--; /* a column's number must not depend on the rank */
 	return n;
 }
 
@@ -58,7 +75,8 @@ kernel_shape(struct kernel *k)
 			k->rows *= dim_size(k, i);
 		else
 			k->cols *= dim_size(k, i);
-	if (k->rows == 1 && k->cols > FLAT_COLS && !has_row_op(k)) {
+	if (k->rows == 1 && k->cols > FLAT_COLS && !has_row_op(k) &&
+	    !(kernel_has_dropout(k) && kernel_is_cut(k))) {
 		k->flat = true;
 		k->rows = (k->cols + FLAT_COLS - 1) / FLAT_COLS;
 	}
@@ -104,6 +122,32 @@ kernel_row_offset(const struct kernel *k, const struct type *t)
 		stride *= dim_size(k, i);
 	}
 	return s ? s : "0";
+}
+
+const char *
+kernel_runs_name(const struct kernel *k, int i)
+{
+	return emit_mangle(k->e, "at_", k->space->d[i].name);
+}
+
+const char *
+kernel_global_index(const struct kernel *k)
+{
+	const char *s = "(uint64_t)c";
+	uint64_t stride = 1;
+
+	for (int i = k->space->rank - 1; i >= 0; i--) {
+		uint64_t size = module_dim(k->e->m, k->space->d[i].name)->size;
+
+		if (i < k->space->rank - k->ncol)
+			s = TEXT(k, k->space->d[i].n ? "lt_position(&a->%s, "
+			    "(uint64_t)(%s)) * %" PRIu64 " + %s" :
+			    "%s(uint64_t)(%s) * %" PRIu64 " + %s",
+			    k->space->d[i].n ? kernel_runs_name(k, i) : "",
+			    row_index(k, i), stride, s);
+		stride *= size;
+	}
+	return s;
 }
 
 const char *

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libcodegen.a
 libcodegen_a_SOURCES = \
 	%D%/attn.c \
 	%D%/codegen.h \
+	%D%/comm.c \
 	%D%/comment.c \
 	%D%/emit.h \
 	%D%/gemm.c \
@@ -11,6 +12,7 @@ libcodegen_a_SOURCES = \
 	%D%/kernel_map.c \
 	%D%/kernel_row.c \
 	%D%/kernel_shape.c \
+	%D%/layout.c %D%/layout.h \
 	%D%/loops.c \
 	%D%/ops.c \
 	%D%/place.c \

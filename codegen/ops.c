@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "codegen/host.h"
+#include "codegen/layout.h"
 #include "ir/group.h"
 
 static uint64_t
@@ -50,8 +51,10 @@ emit_rename(struct emit *e, const struct op *op)
 static void
 emit_iota(struct emit *e, const struct op *op)
 {
-	emit_line(e, "lt_iota(%s, %" PRIu64 ");", emit_result_ptr(e, op, 0),
-	    type_local_count(e->m, op->out[0]->type));
+	const struct type *t = op->out[0]->type;
+
+	emit_line(e, "lt_iota(%s, (const struct lt_runs[]){%s});",
+	    emit_result_ptr(e, op, 0), emit_runs(e, &t->d[0]));
 }
 
 /* An address inside the operand. */
@@ -316,6 +319,8 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_ROPE_BWD] = emit_rope_lines,
 	[OP_ATTN] = emit_attn,
 	[OP_ATTN_BWD] = emit_attn_bwd,
+	[OP_ATTN_STEP] = emit_attn_step,
+	[OP_ATTN_STEP_BWD] = emit_attn_step_bwd,
 	[OP_XENT_DOT] = emit_head,
 	[OP_XENT_DOT_BWD] = emit_head,
 	[OP_LABELS] = emit_count,
@@ -326,6 +331,11 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_ZERO] = emit_zero,
 	[OP_SUMSQ] = emit_sumsq,
 	[OP_ADAMW] = emit_adamw,
+	[OP_ALLREDUCE] = emit_comm,
+	[OP_GATHER] = emit_comm,
+	[OP_RSCATTER] = emit_comm,
+	[OP_A2A] = emit_comm,
+	[OP_SHIFT] = emit_comm,
 	[OP_SAVE] = emit_save,
 	[OP_LOAD] = emit_nothing,
 	[OP_YIELD] = emit_nothing,

@@ -7,6 +7,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/host.h"
+#include "codegen/layout.h"
 #include "ir/flops.h"
 #include "ir/group.h"
 #include "ir/identity.h"
@@ -133,9 +134,10 @@ fill_table(struct op *op, void *arg)
 		return;
 	t->done[s - e->m->slot] = true;
 	x = group_space(op);
-	emit_line(e, "lt_rope_table(%s, %" PRIu64 ", %" PRIu64 ", %a);",
+	emit_line(e, "lt_rope_table(%s, (const struct lt_runs[]){%s},",
 	    emit_slot_ptr(e, s, NULL, DT_F32),
-	    dim_local_size(e->m, &x->d[group_position(op)]),
+	    emit_runs(e, &x->d[group_position(op)]));
+	emit_line(e, "    %" PRIu64 ", %a);",
 	    dim_local_size(e->m, &x->d[type_find(x,
 	    op_dim(op, ATTR_OVER))]), op_real(op, ATTR_BASE));
 }
@@ -193,6 +195,48 @@ vocabulary(const struct module *m)
 	return dim_local_size(m, &t->d[t->rank - 1]);
 }
 
+/* How tokens are cut: as the parameters of the entries say. */
+static void
+print_input_layout(struct emit *e, const char *key, const char *name)
+{
+	static const char *const entry[] = {"step", "eval", "logits"};
+	const struct dim *d = NULL;
+
+	for (size_t i = 0; i < COUNT_OF(entry) && !d; i++) {
+		const struct func *f = module_func(e->m, entry[i]);
+		const struct type *t = f && f->nparam ? f->param[0]->type :
+		    NULL;
+
+		for (int j = 0; t && j < t->rank; j++)
+			if (strcmp(t->d[j].name, name) == 0)
+				d = &t->d[j];
+	}
+	fprintf(e->out, "\t.%s = ", key);
+	if (d)
+		emit_layout_value(e, e->out, d);
+	else
+		fputs("{.size = 1}", e->out);
+	fputs(",\n", e->out);
+}
+
+static void
+print_mesh(struct emit *e)
+{
+	const struct module *m = e->m;
+
+	if (!m->naxis)
+		return;
+	fprintf(e->out, "\t.naxis = %d,\n\t.axis = {", m->naxis);
+	for (int i = 0; i < m->naxis; i++)
+		fprintf(e->out, "%s\"%s\"", i ? ", " : "", m->axis[i].name);
+	fputs("},\n\t.axis_size = {", e->out);
+	for (int i = 0; i < m->naxis; i++)
+		fprintf(e->out, "%s%u", i ? ", " : "", m->axis[i].size);
+	fputs("},\n", e->out);
+	if (e->nmove)
+		fputs("\t.move = moves, .nmove = MOVES,\n", e->out);
+}
+
 static void
 print_io(struct emit *e, const char *key, const char *name)
 {
@@ -235,7 +279,9 @@ print_program(struct emit *e)
 	fputs("\t.plan = ", e->out);
 	emit_quoted(e->out, plan);
 	free(plan);
-	fprintf(e->out, ",\n\t.micro = %" PRIu64 ", .batch = %" PRIu64
+	fputs(",\n", e->out);
+	print_mesh(e);
+	fprintf(e->out, "\t.micro = %" PRIu64 ", .batch = %" PRIu64
 	    ", .seq = %" PRIu64 ", .vocab = %" PRIu64 ",\n"
 	    "\t.parameters = UINT64_C(%" PRIu64 "),\n"
 	    "\t.flops_step = %a, .flops_hardware = %a,\n"
@@ -247,8 +293,8 @@ print_program(struct emit *e)
 	    ", %" PRIu64 ", 0},\n\t.work = work,\n",
 	    m->arena_size[ARENA_STATE], m->arena_size[ARENA_KEEP],
 	    m->arena_size[ARENA_ACT], m->arena_size[ARENA_IO]);
-	fprintf(e->out, "\t.rows = {.size = %" PRIu64 "}, .cols = {.size = %"
-	    PRIu64 "},\n", size_or(m, "b", 1), size_or(m, "s", 1));
+	print_input_layout(e, "rows", "b");
+	print_input_layout(e, "cols", "s");
 	print_io(e, "io_tok", "io.tok");
 	print_io(e, "io_lab", "io.lab");
 	print_io(e, "io_doc", "io.doc");

@@ -321,12 +321,28 @@ group_position(const struct op *op)
 	return type_position(NULL, group_space(op));
 }
 
+/* s_zz_co_ci_hp: each cut has positions of its own. */
+static const char *
+cut_name(struct module *m, const struct dim *d)
+{
+	const char *s = d->name;
+
+	for (int i = 0; i < d->n; i++) {
+		if (d->s[i].kind == SHARD_ZIGZAG)
+			s = arena_printf(m->mem, "%s_zz", s);
+		for (int j = 0; j < d->s[i].n; j++)
+			s = arena_printf(m->mem, "%s_%s", s,
+			    m->axis[d->s[i].c[j].axis].name);
+	}
+	return s;
+}
+
 const char *
 group_rope_slot(struct module *m, const struct op *op)
 {
 	const struct type *t = group_space(op);
 	double base = op_real(op, ATTR_BASE);
-	const char *s = t->d[group_position(op)].name;
+	const char *s = cut_name(m, &t->d[group_position(op)]);
 	const char *d = op_dim(op, ATTR_OVER);
 	uint64_t bits;
 

@@ -61,7 +61,8 @@ const struct op *group_head_store(struct func *f, const struct region *r,
 
 /*
  * Rope reads cosines and sines by position from a table, one for all ropes of
- * the same dims and base: the name of its slot; which dim counts positions.
+ * the same dims, cut alike, and base: the name of its slot; which dim counts
+ * positions.
  */
 const char *group_rope_slot(struct module *m, const struct op *op);
 int group_position(const struct op *op);

@@ -16,4 +16,15 @@ struct lt_runs {
 	} r[LT_RUNS_MAX];
 };
 
+/* The global index of local element i. */
+static inline uint64_t
+lt_position(const struct lt_runs *at, uint64_t i)
+{
+	uint32_t j = 0;
+
+	while (j + 1 < at->n && i >= at->r[j].len)
+		i -= at->r[j++].len;
+	return at->r[j].start + i;
+}
+
 #endif

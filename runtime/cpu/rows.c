@@ -4,8 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/cpu/pool.h"
 #include "runtime/cpu/act.h"
+#include "runtime/cpu/pool.h"
+#include "runtime/runs.h"
 
 /* The slice [lo, hi) of n that a part of the pool works on. */
 struct slice {
@@ -173,10 +174,11 @@ lt_set(struct lt_pool *pool, float *x, float value, uint64_t n)
 }
 
 void
-lt_iota(int32_t *x, uint64_t n)
+lt_iota(int32_t *x, const struct lt_runs *at)
 {
-	for (uint64_t i = 0; i < n; i++)
-		x[i] = (int32_t)i;
+	for (uint32_t i = 0; i < at->n; i++)
+		for (uint64_t j = 0; j < at->r[i].len; j++)
+			*x++ = (int32_t)(at->r[i].start + j);
 }
 
 float
@@ -190,15 +192,19 @@ lt_count(uint64_t n, const int32_t *labels, int64_t ignore)
 }
 
 void
-lt_rope_table(float *table, uint64_t positions, uint64_t d, double base)
+lt_rope_table(float *table, const struct lt_runs *at, uint64_t d, double base)
 {
 	for (uint64_t j = 0; j < d / 2; j++) {
 		double f = pow(base, -2.0 * (double)j / (double)d);
+		float *row = table;
 
-		for (uint64_t p = 0; p < positions; p++) {
-			table[p * d + j] = (float)cos((double)p * f);
-			table[p * d + d / 2 + j] = (float)sin((double)p * f);
-		}
+		for (uint32_t i = 0; i < at->n; i++)
+			for (uint64_t k = 0; k < at->r[i].len; k++, row += d) {
+				double p = (double)(at->r[i].start + k);
+
+				row[j] = (float)cos(p * f);
+				row[d / 2 + j] = (float)sin(p * f);
+			}
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/dtype.h"
 
 struct lt_pool;
+struct lt_runs;
 
 /* out[i] = table[index[i]], rows of `bytes` bytes. */
 void lt_embed(struct lt_pool *, uint64_t n, uint64_t bytes, const void *table,
@@ -30,12 +31,13 @@ void lt_accum(struct lt_pool *, uint64_t n, enum lt_dtype type, const void *x,
     float *y, bool add);
 
 void lt_set(struct lt_pool *, float *x, float value, uint64_t n);
-void lt_iota(int32_t *x, uint64_t n); /* x[i] = i */
+void lt_iota(int32_t *x, const struct lt_runs *); /* x[i] = position i */
 float lt_count(uint64_t n, const int32_t *labels, int64_t ignore);
 
-/* Cosines then sines of position * base^(-2j/d), j < d/2, per position:
- * [positions][2][d/2], from double precision angles. */
-void lt_rope_table(float *table, uint64_t positions, uint64_t d, double base);
+/* Cosines then sines of position * base^(-2j/d), j < d/2, per position of the
+ * runs: [positions][2][d/2], from double precision angles. */
+void lt_rope_table(float *table, const struct lt_runs *, uint64_t d,
+    double base);
 
 /* w16 = bf16(w), round to nearest even. */
 void lt_round(struct lt_pool *, uint64_t n, const float *w, uint16_t *w16);

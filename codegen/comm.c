@@ -1,0 +1,187 @@
+/*
+ * Communication: a table of moves, and a start and a finish for each op.
+ *
+ *	qA = a2a q on hp s>k : bf16[..]
+ *
+ *	[M_layer_qA] = {"layer.qA", LT_A2A, ..., .hop = {{1, 1, 2}}, ...}
+ *	lt_finish(rt, lt_start(rt, &moves[M_layer_qA], 1,
+ *	    (const struct lt_pair[]){{v_qA, v_q, 16384}}));
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "codegen/host.h"
+
+static const char *
+move_kind(const struct op *op)
+{
+	switch (op->code) {
+	case OP_ALLREDUCE: return "LT_ALLREDUCE";
+	case OP_GATHER:    return "LT_GATHER";
+	case OP_RSCATTER:  return "LT_RSCATTER";
+	case OP_A2A:       return "LT_A2A";
+	default:           return "LT_SHIFT";
+	}
+}
+
+/* What the op gives, for messages and for its entry in the table. */
+static const char *
+move_name(struct emit *e, const struct op *op)
+{
+	const struct bundle *b = op->has_target ? op->target.b : NULL;
+	const char *result = b ? b->name : op->out[0]->name;
+
+	return arena_printf(e->m->mem, "%s.%s", e->f->name,
+	    result ? result : op_info[op->code].name);
+}
+
+/* By size alone: shape and hops as blocks of one array. */
+static bool
+flat_shape(const struct op *op)
+{
+	return op->code == OP_ALLREDUCE || op->code == OP_SHIFT;
+}
+
+static void
+print_hops(struct emit *e, const struct op *op, const struct type *t)
+{
+	fputs("\t .hop = {", e->moves);
+	for (int i = 0; i < op->nhop; i++) {
+		const struct hop *h = &op->hop[i];
+		bool dims = t && !flat_shape(op);
+		int from = dims && h->from ? type_find(t, h->from) : -1;
+		int to = dims && h->to ? type_find(t, h->to) : -1;
+
+		fprintf(e->moves, "%s{%d, %d, %d, %d}", i ? ", " : "",
+		    h->axis, from, to, h->by);
+	}
+	fputs("},\n", e->moves);
+}
+
+static void
+print_shape(struct emit *e, const struct op *op, const struct type *t,
+    uint64_t count)
+{
+	if (!t || flat_shape(op)) {
+		fprintf(e->moves, "\t .rank = 1, .src = {%" PRIu64 "}},\n",
+		    count);
+		return;
+	}
+	fprintf(e->moves, "\t .rank = %d, .src = {", t->rank);
+	for (int i = 0; i < t->rank; i++)
+		fprintf(e->moves, "%s%" PRIu64, i ? ", " : "",
+		    dim_local_size(e->m, &t->d[i]));
+	fputs("}},\n", e->moves);
+}
+
+const char *
+emit_move(struct emit *e, const struct op *op, const struct type *t,
+    enum dtype dt, uint64_t count)
+{
+	const char *name = move_name(e, op);
+	const char *id = arena_printf(e->m->mem, "%s_%d",
+	    emit_mangle(e, "M_", name), e->nmove);
+
+	fprintf(e->move_ids, "\t%s,\n", id);
+	fprintf(e->moves, "\t[%s] = {.name = \"%s\", .kind = %s, .lane = %d, "
+	    ".type = %s, .n = %d,\n", id, name, move_kind(op), op->lane,
+	    emit_ltype(dt), op->nhop);
+	print_hops(e, op, t);
+	print_shape(e, op, t, count);
+	e->nmove++;
+	return id;
+}
+
+void
+emit_transfer(struct emit *e, const char *move, int n, const char *pairs)
+{
+	emit_line(e, "lt_finish(rt, lt_start(rt, &moves[%s], %d,", move, n);
+	emit_line(e, "    (const struct lt_pair[]){%s}));", pairs);
+}
+
+/* ---- tensors ---- */
+
+static void
+move_tensors(struct emit *e, const struct op *op)
+{
+	const struct type *t = arg_type(e->m, &op->in[0]);
+	const char *pairs = "", *id = emit_move(e, op, t,
+	    (enum dtype)t->dtype, type_local_count(e->m, t));
+
+	for (int i = 0; i < op->nin; i++)
+		pairs = arena_printf(e->m->mem, "%s%s{%s, %s, %" PRIu64 "}",
+		    pairs, i ? ", " : "", emit_result_ptr(e, op, i),
+		    emit_arg_ptr(e, &op->in[i]), type_local_count(e->m,
+		    arg_type(e->m, &op->in[i])));
+	emit_transfer(e, id, op->nin, pairs);
+}
+
+/* ---- bundles ---- */
+
+/*
+ * All layers and fields of a bundle, which lie together; the bytes between
+ * them are zero and stay so.
+ */
+static uint64_t
+bundle_region(struct emit *e, const struct op *op, const struct bundle *b,
+    uint64_t *count)
+{
+	uint64_t lo = UINT64_MAX, hi = 0;
+	const struct module *m = e->m;
+
+	for (int i = 0; i < b->nfield; i++) {
+		const struct slot *s = bundle_slot(m, b, i, "");
+		uint64_t end = s ? s->offset + s->stride * s->count : 0;
+
+		lo = s && s->offset < lo ? s->offset : lo;
+		hi = end > hi ? end : hi;
+	}
+	for (int i = 0; i < m->nslot; i++) {
+		const struct slot *s = &m->slot[i];
+		bool own = false;
+
+		for (int j = 0; j < b->nfield; j++)
+			own |= s == bundle_slot(m, b, j, "");
+		if (s->arena == ARENA_STATE && !own && s->offset >= lo &&
+		    s->offset < hi && s->size)
+			emit_broken(e, op, "%s lies among the fields of @%s",
+			    s->name, b->name);
+	}
+	*count = hi > lo ? (hi - lo) / sizeof(float) : 0;
+	return lo;
+}
+
+static void
+reduce_bundle(struct emit *e, const struct op *op)
+{
+	uint64_t n, size, dst, src = bundle_region(e, op, op->in[0].b, &n);
+
+	if (op->in[0].b->flat.n || op->in[0].indexed) {
+		emit_broken(e, op, "only whole bundles that every rank has");
+		return;
+	}
+	dst = bundle_region(e, op, op->target.b, &size);
+	if (size != n)
+		emit_broken(e, op, "@%s and @%s differ in size",
+		    op->in[0].b->name, op->target.b->name);
+	emit_transfer(e, emit_move(e, op, NULL, DT_F32, n), 1, arena_printf(
+	    e->m->mem, "{AT(float, LT_STATE, %" PRIu64 "), AT(float, LT_STATE, "
+	    "%" PRIu64 "), %" PRIu64 "}", dst, src, n));
+}
+
+void
+emit_comm(struct emit *e, const struct op *op)
+{
+	const struct arg *a = &op->in[0];
+	bool bundle = a->kind == ARG_BUNDLE ||
+	    (a->kind == ARG_VALUE && a->v->bundle);
+
+	if (!bundle)
+		move_tensors(e, op);
+	else if (op->code == OP_ALLREDUCE && a->kind == ARG_BUNDLE)
+		reduce_bundle(e, op);
+	else
+		emit_broken(e, op, "no such move of bundles");
+}
