@@ -83,8 +83,7 @@ enter_loop(struct emit *e, const struct op *op, int64_t first)
 		struct affine at = affine_const(affine_eval(&v->slot_index,
 		    &op->var, &first, 1));
 
-		emit_copy_if_moved(e, v, v->slot_indexed ? &at : NULL,
-		    op->in[i].v, NULL);
+		emit_copy_if_moved(e, v, &at, op->in[i].v, NULL);
 	}
 }
 
