@@ -41,7 +41,7 @@ CLEANFILES += %D%/probe_text.h
 %D%/libdriver_a-probe.$(OBJEXT): %D%/probe_text.h
 
 bin_PROGRAMS += loongc
-loongc_libs = libdriver.a libfrontend.a libcodegen.a libpasses.a libir.a \
+loongc_libs = libdriver.a libfrontend.a libcodegen.a libpasses.a libplan.a libir.a \
 	libsupport.a
 loongc_SOURCES = %D%/main.c
 loongc_LDADD = $(loongc_libs)

@@ -9,7 +9,7 @@ lt_ldadd = libfrontend.a libir.a libsupport.a $(CHECK_LIBS)
 check_grad_SOURCES = %D%/check_grad.c %D%/load.c %D%/load.h \
 	tests/golden/golden.c tests/golden/golden.h
 check_grad_CPPFLAGS = $(lt_cppflags)
-check_grad_LDADD = libfrontend.a libpasses.a libir.a libsupport.a \
+check_grad_LDADD = libfrontend.a libpasses.a libplan.a libir.a libsupport.a \
 	$(CHECK_LIBS)
 check_diag_SOURCES = %D%/check_diag.c
 check_diag_CPPFLAGS = $(lt_cppflags)

@@ -8,9 +8,10 @@ rules='
 support   support
 ir        ir support
 frontend  frontend ir support
-passes    passes ir support
-codegen   codegen ir support
-driver    driver frontend passes codegen ir support
+plan      plan ir support
+passes    passes plan ir support
+codegen   codegen plan ir support
+driver    driver frontend passes plan codegen ir support
 runtime   runtime support/rng.h support/size.h
 '
 

@@ -1,0 +1,5 @@
+# Prices of plans.
+noinst_LIBRARIES += libplan.a
+libplan_a_SOURCES = \
+	%D%/cost.c %D%/cost.h \
+	%D%/machine.c %D%/machine.h
