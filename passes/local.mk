@@ -3,6 +3,7 @@ noinst_LIBRARIES += libpasses.a
 libpasses_a_SOURCES = \
 	%D%/autodiff.c \
 	%D%/best.c \
+	%D%/effects.c %D%/effects.h \
 	%D%/firstwrite.c \
 	%D%/fit.c \
 	%D%/fuse.c \
@@ -13,11 +14,13 @@ libpasses_a_SOURCES = \
 	%D%/memory_clock.c \
 	%D%/memory_offset.c \
 	%D%/memory_share.c \
+	%D%/order.c %D%/order.h \
 	%D%/pass.h \
 	%D%/passes.def \
 	%D%/pipeline.c \
 	%D%/recompute.c %D%/recompute.h \
 	%D%/rewrite.c %D%/rewrite.h \
+	%D%/schedule.c \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \
 	%D%/vjp.c

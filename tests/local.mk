@@ -12,13 +12,13 @@ EXTRA_DIST += %D%/filetest
 # What the interpreter and the rules promise.
 if HAVE_CHECK
 sem_tests = check_autodiff check_comm check_fd check_interp check_ir check_passes \
-	check_pipeline check_rng check_rules
+	check_pipeline check_rng check_rules check_schedule
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
 
 sem_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 sem_ldadd = libir.a libsupport.a $(CHECK_LIBS)
-pass_ldadd = libpasses.a $(sem_ldadd)
+pass_ldadd = libpasses.a libplan.a $(sem_ldadd)
 check_autodiff_SOURCES = %D%/sem/check_autodiff.c %D%/sem/train.c \
 	%D%/sem/train.h
 check_autodiff_CPPFLAGS = $(sem_cppflags)
@@ -37,7 +37,10 @@ check_pipeline_LDADD = $(pass_ldadd)
 check_fd_SOURCES = %D%/sem/check_fd.c
 check_fd_CPPFLAGS = $(sem_cppflags)
 check_fd_LDADD = $(sem_ldadd)
-check_comm_SOURCES = %D%/sem/check_comm.c
+check_comm_SOURCES = %D%/sem/check_comm.c %D%/sem/ringtext.h
+check_schedule_SOURCES = %D%/sem/check_schedule.c %D%/sem/ringtext.h
+check_schedule_CPPFLAGS = $(sem_cppflags)
+check_schedule_LDADD = $(pass_ldadd)
 check_comm_CPPFLAGS = $(sem_cppflags)
 check_comm_LDADD = $(sem_ldadd)
 check_interp_SOURCES = %D%/sem/check_interp.c

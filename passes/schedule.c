@@ -1,0 +1,199 @@
+/*
+ * schedule: transfers go on their way while something else is computed.
+ *
+ *   before                               after
+ *   q = dot h, w.wq : ...                     c = dot h, w.wk : ...
+ *   qA = a2a q on hp s>k : Q             h  | ~cA1 = a2a c on hp s>k : KV
+ *   c = dot h, w.wk : ...                     q = dot h, w.wq : ...
+ *   cA = a2a c on hp s>k : KV            h  | ~qA1 = a2a q on hp s>k : Q
+ *   o, z = attn qA, cA, cA : ...              cA = wait ~cA1
+ *                                             qA = wait ~qA1
+ *                                             o, z = attn qA, cA, cA : ...
+ *
+ * Each transfer becomes a start on a lane and a wait; a lane is a stream and
+ * a communicator, and lanes are the only concurrency there is.  Keys and
+ * values of a ring (ki, ko) and what is added up on the way (di, do) never
+ * share one, nor do inner and outer ring: in a ring of two both neighbours are
+ * the same peer, and messages match by order alone.  Then each region that has
+ * transfers is put in a good order (passes/order.h).
+ *
+ * All ranks run the same program, and the order decided here is that of the
+ * transfers on every rank: there is no other, so ranks cannot disagree.
+ *
+ * needs: fuse.  keeps: values, groups.  leaves: lanes, futures, order.
+ */
+#include "config.h"
+
+#include "passes/order.h"
+#include "passes/pass.h"
+#include "plan/cost.h"
+
+struct pass_state {
+	struct module *m;
+	struct machine x;
+	uint64_t cap;
+	struct func *f;
+	const struct op *loop; /* innermost around the region, or NULL */
+};
+
+/* ------------------------------------------------------------------ lanes */
+
+/* What the loop's body yields for a carry, before any wait. */
+static const struct value *
+next_of(const struct op *loop, const struct value *carry)
+{
+	const struct op *y = loop ? region_last(&loop->body) : NULL;
+
+	for (int i = 0; y && i < loop->nin && i < y->nin; i++)
+		if (loop->carry[i] == carry && y->in[i].kind == ARG_VALUE)
+			return y->in[i].v;
+	return NULL;
+}
+
+/* A ring's keys and values only travel; what it sums is computed on. */
+static bool
+travels(const struct pass_state *s, const struct op *shift)
+{
+	const struct arg *a = &shift->in[0];
+	const struct value *next;
+
+	if (a->kind != ARG_VALUE || (a->v->def && a->v->def->code != OP_FOR))
+		return a->kind == ARG_VALUE && a->v->def &&
+		    a->v->def->code == OP_WAIT;
+	next = next_of(s->loop, a->v);
+	return next && next->def && (next->def->code == OP_SHIFT ||
+	    (next->def->code == OP_WAIT &&
+	    next->def->in[0].v->def->code == OP_SHIFT));
+}
+
+/* The inner ring is the last context axis, whatever it is called. */
+static bool
+is_outer(const struct pass_state *s, const struct op *shift)
+{
+	for (int i = 0; i < shift->nhop; i++)
+		if (module_namez(s->m, s->m->axis[shift->hop[i].axis].name) ==
+		    module_namez(s->m, "co"))
+			return true;
+	return false;
+}
+
+static enum lane
+lane_of(const struct pass_state *s, const struct op *op)
+{
+	bool bundle = op->in[0].kind == ARG_BUNDLE ||
+	    (op->in[0].kind == ARG_VALUE && op->in[0].v->bundle);
+
+	if (op->code == OP_SHIFT && travels(s, op))
+		return is_outer(s, op) ? LANE_KO : LANE_KI;
+	if (op->code == OP_SHIFT)
+		return is_outer(s, op) ? LANE_DO : LANE_DI;
+	if (bundle)
+		return op->code == OP_GATHER ? LANE_ZG : LANE_ZR;
+	return op->code == OP_ALLREDUCE ? LANE_SC : LANE_H;
+}
+
+/* --------------------------------------------------------- start and wait */
+
+/* The first op from `at` on that reads a result of op, in it or below. */
+static bool
+reads(const struct op *user, const struct op *op)
+{
+	for (int i = 0; i < user->nin; i++)
+		for (int j = 0; j < op->nout; j++)
+			if ((user->in[i].kind == ARG_VALUE ||
+			    user->in[i].kind == ARG_FIELD) &&
+			    user->in[i].v == op->out[j])
+				return true;
+	for (int i = 0; i < user->body.n; i++)
+		if (reads(user->body.op[i], op))
+			return true;
+	return false;
+}
+
+static int
+first_reader(const struct region *r, int at, const struct op *op)
+{
+	while (at + 1 < r->n && !reads(r->op[at], op))
+		at++;
+	return at;
+}
+
+static struct value *
+future_of(struct pass_state *s, const struct value *v)
+{
+	struct value *x = func_value(s->m, s->f, func_fresh(s->m, s->f,
+	    v->name), v->type, v->at);
+
+	x->bundle = v->bundle;
+	x->dtype = v->dtype;
+	x->flat = v->flat;
+	x->pend = v->pend;
+	x->future = true;
+	return x;
+}
+
+/* op's results become futures; a wait gives the values their names. */
+static void
+split(struct pass_state *s, struct region *r, int at)
+{
+	struct op *op = r->op[at];
+	struct op *wait = op_new(s->m, OP_WAIT, op->nout, op->nout, op->at);
+	int to = first_reader(r, at + 1, op);
+
+	for (int i = 0; i < op->nout; i++) {
+		wait->out[i] = op->out[i];
+		op->out[i] = future_of(s, op->out[i]);
+		op->out[i]->def = op;
+		wait->in[i] = arg_value(op->out[i]);
+	}
+	wait->when = op->when;
+	region_insert(s->m, r, to, wait);
+}
+
+/* Values in flight already were put there by a pass before. */
+static bool
+is_synchronous(const struct op *op)
+{
+	return cost_is_transfer(op) && !op->has_target && op->nout > 0 &&
+	    !op->out[0]->future;
+}
+
+static void
+schedule_region(struct pass_state *s, struct region *r, const struct op *loop)
+{
+	bool any = false;
+
+	for (int i = 0; i < r->n; i++)
+		if (r->op[i]->code == OP_FOR)
+			schedule_region(s, &r->op[i]->body, r->op[i]);
+	s->loop = loop;
+	for (int i = 0; i < r->n; i++)
+		if (cost_is_transfer(r->op[i]))
+			r->op[i]->lane = (uint8_t)lane_of(s, r->op[i]);
+	for (int i = 0; i < r->n; i++) {
+		any |= cost_is_transfer(r->op[i]);
+		if (is_synchronous(r->op[i]))
+			split(s, r, i);
+	}
+	if (any)
+		order_region(s->m, &s->x, r, s->cap);
+}
+
+static int
+schedule(struct module *m)
+{
+	struct pass_state s = {.m = m, .x = machine_of(m),
+	    .cap = (uint64_t)module_number(m, "plan.in_flight", 0x1p30)};
+
+	for (int i = 0; i < m->nfunc && m->naxis; i++) {
+		s.f = m->func[i];
+		schedule_region(&s, &s.f->body, NULL);
+	}
+	return 0;
+}
+
+const struct pass pass_schedule = {
+	.name = "schedule",
+	.summary = "transfers start early, on lanes, and are awaited late",
+	.run = schedule,
+};
