@@ -3,17 +3,16 @@
 #include "driver/cc.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "codegen/codegen.h"
+#include "driver/child.h"
+#include "driver/say.h"
 #include "support/arena.h"
-
-extern char **environ;
+#include "support/buf.h"
 
 struct command {
 	struct arena mem;
@@ -74,84 +73,97 @@ build(struct command *c, const struct runtime *rt, const char *exe)
 	add_words(c, LOONGC_LIBS);
 }
 
-/* As one would type it. */
-static void
-show(const struct command *c)
+static bool
+is_plain(const char *w)
 {
+	return *w && w[strspn(w, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./,:@%")] == '\0';
+}
+
+/* As one would type it; in c's arena. */
+static const char *
+command_text(struct command *c)
+{
+	struct buf b = {0};
+	const char *text;
+
 	for (int i = 0; i < c->n; i++) {
 		const char *w = c->argv[i];
-		bool plain =
-		    *w &&
-		    strspn(w,
-			"abcdefghijklmnopqrstuvwxyz"
-			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./,:@%") ==
-			strlen(w);
+		bool plain = is_plain(w);
 
-		fprintf(stderr, "%s%s", i ? " " : "  ", plain ? "" : "'");
+		buf_puts(&b, i ? " " : "");
+		buf_puts(&b, plain ? "" : "'");
 		for (; *w; w++)
-			fputs(*w == '\'' ? "'\\''" : (char[]){*w, 0}, stderr);
-		fputs(plain ? "" : "'", stderr);
+			buf_puts(&b, *w == '\'' ? "'\\''" : (char[]){*w, 0});
+		buf_puts(&b, plain ? "" : "'");
 	}
-	fputc('\n', stderr);
+	text = arena_strndup(&c->mem, buf_text(&b), b.len);
+	buf_free(&b);
+	return text;
 }
 
 static bool
-fail(const struct command *c, const char *why)
+fail(struct command *c, const char *why)
 {
-	fprintf(stderr, "loongc: %s\n", why);
-	show(c);
-	return false;
+	return say_compiler(true, why, command_text(c), "");
 }
 
-/* Standard input is the source; standard output is ours, so it gets ours. */
-static int
-spawn(const struct command *c, int source, pid_t *pid)
+/* What the compiler printed: at most 64 KiB of it. */
+static const char *
+read_back(struct command *c, FILE *said)
 {
-	posix_spawn_file_actions_t actions;
-	int why;
+	enum { MOST = 64 << 10 };
+	char *text = arena_alloc(&c->mem, MOST + 1);
 
-	if ((why = posix_spawn_file_actions_init(&actions)) != 0)
-		return why;
-	why = posix_spawn_file_actions_adddup2(&actions, source, 0);
-	if (!why)
-		why = posix_spawn_file_actions_adddup2(&actions, 2, 1);
-	if (!why)
-		why = posix_spawnp(
-		    pid, c->argv[0], &actions, NULL, c->argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return why;
+	rewind(said);
+	text[fread(text, 1, MOST, said)] = '\0';
+	return text;
 }
 
-static bool
-run(const struct command *c, int source)
+/* How a program ended, NULL if well. */
+static const char *
+ended(struct command *c, int status)
 {
-	char why[256];
-	pid_t pid;
-	int status, err = spawn(c, source, &pid);
-
-	if (err) {
-		snprintf(why, sizeof why,
-		    "cannot run the C compiler '%s': %s "
-		    "(CC names another one)",
-		    c->argv[0], strerror(err));
-		return fail(c, why);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return fail(c, strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return true;
-	if (WIFEXITED(status))
-		snprintf(why, sizeof why,
-		    "the C compiler failed with exit "
-		    "code %d:",
-		    WEXITSTATUS(status));
-	else
-		snprintf(why, sizeof why,
-		    "the C compiler was stopped by "
-		    "signal %d:",
-		    WTERMSIG(status));
-	return fail(c, why);
+		return NULL;
+	return WIFEXITED(status) ?
+	    arena_printf(&c->mem, "the C compiler failed with exit code %d:",
+		WEXITSTATUS(status)) :
+	    arena_printf(&c->mem, "the C compiler was stopped by signal %d:",
+		WTERMSIG(status));
+}
+
+/* Standard input is the source; what it prints is shown when it has ended. */
+static bool
+run(struct command *c, int source, FILE *said)
+{
+	const char *why, *output;
+	int status, err;
+
+	err = child_run(c->argv, source, fileno(said), fileno(said), &status);
+	if (err)
+		return fail(c, arena_printf(&c->mem, "cannot run the C "
+		    "compiler '%s': %s (CC names another one)", c->argv[0],
+		    strerror(err)));
+	why = ended(c, status);
+	output = read_back(c, said);
+	if (why || *output)
+		say_compiler(why, why ? why : "the C compiler warns",
+		    command_text(c), output);
+	return !why;
+}
+
+static bool
+compile(struct command *c, FILE *source)
+{
+	FILE *said = tmpfile();
+	bool ok = said && fflush(source) == 0 &&
+	    lseek(fileno(source), 0, SEEK_SET) == 0;
+
+	ok = ok ? run(c, fileno(source), said) : fail(c, strerror(errno));
+	if (said)
+		fclose(said);
+	return ok;
 }
 
 bool
@@ -164,10 +176,8 @@ cc_link(FILE *source, const char *exe, bool verbose)
 	if (ok) {
 		build(&c, &rt, exe);
 		if (verbose)
-			show(&c);
-		ok = fflush(source) == 0 &&
-		     lseek(fileno(source), 0, SEEK_SET) == 0;
-		ok = ok ? run(&c, fileno(source)) : fail(&c, strerror(errno));
+			fprintf(stderr, "  %s\n", command_text(&c));
+		ok = compile(&c, source);
 	}
 	if (ok && access(exe, X_OK) != 0)
 		ok = fail(&c, "the C compiler made no program:");

@@ -10,6 +10,7 @@
 #include "driver/load.h"
 #include "driver/output.h"
 #include "driver/run.h"
+#include "driver/say.h"
 #include "driver/times.h"
 #include "driver/verify.h"
 #include "frontend/frontend.h"
@@ -52,11 +53,8 @@ write_exe(struct job *j, struct output *w)
 	FILE *c = tmpfile();
 	bool ok;
 
-	if (!c) {
-		fprintf(
-		    stderr, "loongc: temporary file: %s\n", strerror(errno));
-		return false;
-	}
+	if (!c)
+		return say_error("temporary file: %s", strerror(errno));
 	ok = codegen_c(j->m, c) == 0;
 	times_lap(&j->times, "emit");
 	ok = ok && cc_link(c, w->temp, j->o->verbose);

@@ -4,33 +4,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool PRINTF_LIKE(2, 3) fail(const char *path, const char *fmt, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "loongc: %s: ", path);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return false;
-}
+#include "driver/say.h"
 
 static bool
 check_kind(const struct stat *st, const char *path)
 {
 	if (S_ISDIR(st->st_mode))
-		return fail(path, "is a directory");
+		return say_file(path, "is a directory");
 	if (!S_ISREG(st->st_mode))
-		return fail(path, "is not a regular file");
+		return say_file(path, "is not a regular file");
 	if (st->st_size > INPUT_LIMIT)
-		return fail(path, "has %lld bytes; a source has at most %d MiB",
+		return say_file(path,
+		    "has %lld bytes; a source has at most %d MiB",
 		    (long long)st->st_size, INPUT_LIMIT >> 20);
 	return true;
 }
@@ -63,15 +52,15 @@ read_text(struct input *in, struct arena *mem, int fd, const char *path)
 	ssize_t got;
 
 	if (fstat(fd, &st) != 0)
-		return fail(path, "%s", strerror(errno));
+		return say_file(path, "%s", strerror(errno));
 	if (!check_kind(&st, path))
 		return false;
 	text = arena_alloc(mem, (size_t)st.st_size + 1);
 	got = read_full(fd, text, (size_t)st.st_size);
 	if (got < 0)
-		return fail(path, "%s", strerror(errno));
+		return say_file(path, "%s", strerror(errno));
 	if (got == 0)
-		return fail(path, "is empty");
+		return say_file(path, "is empty");
 	in->src = (struct source){path, text, (uint32_t)got};
 	in->dev = st.st_dev;
 	in->ino = st.st_ino;
@@ -86,7 +75,7 @@ input_read(struct input *in, struct arena *mem, const char *path)
 	bool ok;
 
 	if (fd < 0)
-		return fail(path, "%s", strerror(errno));
+		return say_file(path, "%s", strerror(errno));
 	ok = read_text(in, mem, fd, path);
 	close(fd);
 	return ok;

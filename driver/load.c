@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/say.h"
 #include "frontend/frontend.h"
 
 enum file_kind
@@ -25,8 +26,7 @@ file_kind(const char *path)
 static bool
 fail(const char *text, const char *why)
 {
-	fprintf(stderr, "loongc: --set %s: %s\n", text, why);
-	return false;
+	return say_error("--set %s: %s", text, why);
 }
 
 /* Sizes are whole and positive; a later verify checks that they fit. */

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libdriver.a
 libdriver_a_SOURCES = \
 	%D%/batch.c %D%/batch.h \
 	%D%/cc.c %D%/cc.h \
+	%D%/child.c %D%/child.h \
 	%D%/compile.c %D%/compile.h \
 	%D%/help.c \
 	%D%/input.c %D%/input.h \
@@ -15,6 +16,7 @@ libdriver_a_SOURCES = \
 	%D%/record.c %D%/record.h \
 	%D%/run.c %D%/run.h \
 	%D%/runtime.c \
+	%D%/say.c %D%/say.h \
 	%D%/scale.c %D%/scale.h \
 	%D%/times.c %D%/times.h \
 	%D%/verify.c %D%/verify.h \

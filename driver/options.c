@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/say.h"
 #include "support/diag.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -71,11 +72,9 @@ put_word(const struct option_row *row, int *field, const char *value)
 {
 	int i = word_index(row->arg, value);
 
-	if (i < 0) {
-		fprintf(stderr, "loongc: --%s takes one of %s, not '%s'\n",
-		    row->name, row->arg, value);
-		return false;
-	}
+	if (i < 0)
+		return say_usage("--%s takes one of %s, not '%s'", row->name,
+		    row->arg, value);
 	*field = i;
 	return true;
 }
@@ -114,17 +113,7 @@ put(struct options *o, const struct option_row *row, int argc,
 }
 
 static bool
-complain(const char *why, const char *what)
-{
-	fprintf(stderr,
-	    "loongc: %s '%s'\n"
-	    "try: loongc --help\n",
-	    why, what);
-	return false;
-}
-
-static bool
-complain_unknown(const char *text, size_t len)
+unknown_long(const char *text, size_t len)
 {
 	const char *names[64] = {0}, *near;
 	char name[64];
@@ -136,10 +125,9 @@ complain_unknown(const char *text, size_t len)
 	snprintf(name, sizeof name, "%.*s", (int)(len < 63 ? len : 63), text);
 	near = diag_nearest(name, names);
 	if (!near)
-		return complain("unknown option", text - 2);
-	fprintf(stderr, "loongc: unknown option '--%s'; did you mean '--%s'?\n",
-	    text, near);
-	return false;
+		return say_usage("unknown option '%s'", text - 2);
+	return say_usage("unknown option '--%s'; did you mean '--%s'?", text,
+	    near);
 }
 
 /* value: text behind '=' or the letter, or NULL. */
@@ -149,11 +137,11 @@ take(struct options *o, const struct option_row *row, struct words *w,
 {
 	if (row->kind == OPTION_FLAG) {
 		if (value)
-			return complain(
-			    "no value is taken by option", w->argv[w->at - 1]);
+			return say_usage("no value is taken by option '%s'",
+			    w->argv[w->at - 1]);
 	} else if (!value) {
 		if (w->at == w->argc)
-			return complain("a value is missing for option",
+			return say_usage("a value is missing for option '%s'",
 			    w->argv[w->at - 1]);
 		value = w->argv[w->at++];
 	}
@@ -167,7 +155,7 @@ take_long(struct options *o, struct words *w, const char *text)
 	const struct option_row *row = find_long(text, len);
 
 	if (!row)
-		return complain_unknown(text, len);
+		return unknown_long(text, len);
 	return take(o, row, w, text[len] ? text + len + 1 : NULL);
 }
 
@@ -179,7 +167,8 @@ take_letters(struct options *o, struct words *w, const char *text)
 		bool flag = row && row->kind == OPTION_FLAG;
 
 		if (!row)
-			return complain("unknown option", w->argv[w->at - 1]);
+			return say_usage("unknown option '%s'",
+			    w->argv[w->at - 1]);
 		if (!take(o, row, w, flag || !text[1] ? NULL : text + 1))
 			return false;
 		if (!flag)
@@ -192,9 +181,25 @@ static bool
 take_file(struct options *o, const char *text)
 {
 	if (o->file)
-		return complain("one file at a time: unexpected", text);
+		return say_usage("one file at a time: unexpected '%s'", text);
 	o->file = text;
 	return true;
+}
+
+/* Mistakes before --diagnostics=json are reported in its form, too. */
+static void
+choose_form(int argc, char **argv)
+{
+	static const char name[] = "--diagnostics";
+	size_t n = sizeof name - 1;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strncmp(argv[i], name, n) == 0 &&
+		    ((argv[i][n] == '=' &&
+		    strcmp(argv[i] + n + 1, "json") == 0) ||
+		    (!argv[i][n] && i + 1 < argc &&
+		    strcmp(argv[i + 1], "json") == 0)))
+			say_in_json();
 }
 
 bool
@@ -203,6 +208,7 @@ options_parse(struct options *o, int argc, char **argv)
 	struct words w = {argc, 1, argv};
 	bool options = true, ok = true;
 
+	choose_form(argc, argv);
 	*o = (struct options){0};
 	while (ok && w.at < argc) {
 		const char *text = argv[w.at++];

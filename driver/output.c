@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/child.h"
+#include "driver/say.h"
+
 /* What a signal has to remove; one output is open at a time. */
 static char *volatile leave_file, *volatile leave_dir;
 
@@ -19,6 +22,7 @@ static const int deadly[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE,
 static void
 on_signal(int sig)
 {
+	child_end(); /* it may still write to what is removed now */
 	if (leave_file)
 		unlink(leave_file);
 	if (leave_dir)
@@ -40,13 +44,6 @@ set_handlers(void (*handler)(int))
 #ifdef SIGXFSZ
 	signal(SIGXFSZ, SIG_IGN); /* a full disk is an error like others */
 #endif
-}
-
-static bool
-fail(const char *path, const char *why)
-{
-	fprintf(stderr, "loongc: %s: %s\n", path, why);
-	return false;
 }
 
 static char *
@@ -87,7 +84,7 @@ open_beside(struct output *w, bool exe)
 	if (!mkdtemp(w->dir)) {
 		free(w->dir);
 		*w = (struct output){0};
-		return fail(path, strerror(errno));
+		return say_file(path, "%s", strerror(errno));
 	}
 	w->temp = join(w->dir, strlen(w->dir), "/out");
 	leave_file = w->temp;
@@ -97,7 +94,7 @@ open_beside(struct output *w, bool exe)
 		int why = errno;
 
 		forget(w);
-		return fail(path, strerror(why));
+		return say_file(path, "%s", strerror(why));
 	}
 	return true;
 }
@@ -108,9 +105,9 @@ open_device(struct output *w, bool exe)
 	const char *path = w->path;
 
 	if (exe)
-		return fail(path, "is not a regular file");
+		return say_file(path, "is not a regular file");
 	w->file = fopen(path, "wbe");
-	return w->file ? true : fail(path, strerror(errno));
+	return w->file ? true : say_file(path, "%s", strerror(errno));
 }
 
 bool
@@ -127,15 +124,15 @@ output_open(
 	w->path = path;
 	if (stat(path, &st) != 0)
 		return errno == ENOENT ? open_beside(w, exe)
-				       : fail(path, strerror(errno));
+				       : say_file(path, "%s", strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return fail(path, "is a directory");
+		return say_file(path, "is a directory");
 	if (in && st.st_dev == in->dev && st.st_ino == in->ino)
-		return fail(path, "is the input; choose another output");
+		return say_file(path, "is the input; choose another output");
 	if (!S_ISREG(st.st_mode))
 		return open_device(w, exe);
 	if (access(path, W_OK) != 0)
-		return fail(path, strerror(errno));
+		return say_file(path, "%s", strerror(errno));
 	return open_beside(w, exe);
 }
 
@@ -165,7 +162,7 @@ output_commit(struct output *w)
 		why = errno ? errno : EIO;
 	if (w->dir)
 		forget(w);
-	return why ? fail(path, strerror(why)) : true;
+	return why ? say_file(path, "%s", strerror(why)) : true;
 }
 
 void

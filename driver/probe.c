@@ -3,18 +3,15 @@
 #include "driver/probe.h"
 
 #include <errno.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "codegen/codegen.h"
 #include "driver/cc.h"
+#include "driver/child.h"
 #include "driver/output.h"
 #include "driver/probe_text.h"
-
-extern char **environ;
 
 static bool
 fail(struct module *m, const char *why)
@@ -167,31 +164,22 @@ get_output(FILE *f, struct module *m, struct probe *p)
 
 /* ---- compile and run ---- */
 
-int
-probe_spawn(const char *path, FILE *in, FILE *out)
+static int
+run_program(const char *path, FILE *in, FILE *out)
 {
-	posix_spawn_file_actions_t actions;
 	char *argv[] = {(char *)path, NULL};
-	int status = -1;
-	pid_t pid;
+	int status;
 
 	fflush(in);
 	rewind(in);
-	if (posix_spawn_file_actions_init(&actions) != 0)
-		return -1;
-	if (posix_spawn_file_actions_adddup2(&actions, fileno(in), 0) == 0 &&
-	    posix_spawn_file_actions_adddup2(&actions, fileno(out), 1) == 0 &&
-	    posix_spawn(&pid, path, &actions, NULL, argv, environ) == 0)
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	posix_spawn_file_actions_destroy(&actions);
-	return status;
+	return child_run(argv, fileno(in), fileno(out), 2, &status) == 0 ?
+	    status : -1;
 }
 
 static bool
 run(struct probe *p, struct module *m, const char *exe, FILE *in, FILE *out)
 {
-	int status = probe_spawn(exe, in, out);
+	int status = run_program(exe, in, out);
 	const char *why;
 
 	if (status == 0)

@@ -33,7 +33,4 @@ struct probe {
 bool probe_run(struct probe *p, struct module *m, const struct batch *x,
     uint64_t seed, double lr, bool verbose);
 
-/* Runs a program with these standard files; its wait status, or -1. */
-int probe_spawn(const char *path, FILE *in, FILE *out);
-
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "driver/say.h"
+
 static bool
 fill(struct runtime *rt, const char *include, const char *archive_dir)
 {
@@ -64,20 +66,14 @@ runtime_find(struct runtime *rt)
 	if (named && *named) {
 		if (in_folder(rt, named))
 			return true;
-		fprintf(stderr,
-		    "loongc: LOONGC_RUNTIME=%s: no libloong_rt.a "
-		    "there\n",
+		return say_error("LOONGC_RUNTIME=%s: no libloong_rt.a there",
 		    named);
-		return false;
 	}
 	if (own_folder(own, sizeof own) &&
 	    (fill(rt, LOONGC_SRCDIR, own) || beside_bin(rt, own)))
 		return true;
 	if (in_folder(rt, LOONGC_LIBDIR))
 		return true;
-	fprintf(stderr,
-	    "loongc: the runtime is not in %s; set LOONGC_RUNTIME "
-	    "to the folder with libloong_rt.a\n",
-	    LOONGC_LIBDIR);
-	return false;
+	return say_error("the runtime is not in %s; set LOONGC_RUNTIME to the "
+	    "folder with libloong_rt.a", LOONGC_LIBDIR);
 }

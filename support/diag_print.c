@@ -195,8 +195,8 @@ utf8_length(const char *s)
 	return n;
 }
 
-static void
-print_string(FILE *out, const char *s)
+void
+diag_print_string(FILE *out, const char *s)
 {
 	fputc('"', out);
 	while (*s) {
@@ -239,9 +239,9 @@ diag_print_json(const struct report *r)
 	if (*x->code)
 		fprintf(d->out, "\"code\":\"%s\",", x->code);
 	fputs("\"message\":", d->out);
-	print_string(d->out, r->text);
+	diag_print_string(d->out, r->text);
 	fputs(",\"file\":", d->out);
-	print_string(d->out, d->src->name);
+	diag_print_string(d->out, d->src->name);
 	fputc(',', d->out);
 	print_span(d, r->at);
 	fputs(",\"children\":[", d->out);
@@ -250,7 +250,7 @@ diag_print_json(const struct report *r)
 
 		fprintf(d->out, "%s{\"kind\":\"%s\",\"message\":", i ? "," : "",
 		    line_name[l->kind]);
-		print_string(d->out, l->text);
+		diag_print_string(d->out, l->text);
 		if (l->kind == LINE_LABEL) {
 			fputc(',', d->out);
 			print_span(d, l->at);

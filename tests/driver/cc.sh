@@ -33,6 +33,24 @@ awk '/^<-O3>$/ { a = NR } /^<-O1>$/ { b = NR } END { exit !(a && a < b) }' \
 	log || fail "CFLAGS do not come last"
 holds out
 
+# In JSON: what the compiler said is in the message, nothing is beside it.
+cat >loud.sh <<'END'
+#!/bin/sh
+echo 'x.c:1: "bad"'
+echo 'and worse' >&2
+exit $CODE
+END
+chmod +x loud.sh
+CC=$tmp/loud.sh CODE=4 "$loongc" --diagnostics=json "$tiny" -o out/train \
+	>json 2>&1
+grep -q '^{"severity":"error","message":"the C compiler failed with exit code 4:","children":\[{"kind":"note","message":".*/loud.sh ' json &&
+	grep -qF '{"kind":"note","message":"x.c:1: \"bad\"\u000aand worse\u000a"}]}' json &&
+	test "$(wc -l <json)" = 1 || fail "json: $(cat json)"
+CC=$tmp/loud.sh CODE=4 "$loongc" "$tiny" -o out/train 2>err
+test "$(head -n 2 err)" = 'x.c:1: "bad"
+and worse' || fail "the compiler's words: $(cat err)"
+holds out
+
 unset CC
 CFLAGS=-no-such-flag says 1 "the C compiler failed" "$tiny" -o out/train
 LOONGC_RUNTIME=/no/where says 1 "no libloong_rt.a" "$tiny" -o out/train

@@ -76,21 +76,39 @@ test -x train || fail "train is not executable"
 rm -f err dd.log says.out says.err
 holds "$tmp" again dir in link $(test -d locked && echo locked) old train
 
-# Stopped half way: nothing is left.
+# Stopped half way: nothing is left, and nothing goes on.
 cat >slow <<'END'
 #!/bin/sh
-: >"$MARK"
-exec sleep 3
+sleep 60 &
+echo $! $$ >"$MARK.new"
+mv "$MARK.new" "$MARK"
+test -z "${DEAF-}" || trap '' TERM
+wait
+: >"$OUT"
+sleep 60
 END
 chmod +x slow
 mkdir stop
-for sig in TERM HUP ABRT; do
+ends() {
+	sig=$1
+	shift
 	rm -f mark
-	MARK=$tmp/mark CC=$tmp/slow "$loongc" in/tiny.lt -o stop/train &
+	MARK=$tmp/mark CC=$tmp/slow OUT=$tmp/late "$@" "$loongc" in/tiny.lt \
+		-o stop/train &
 	pid=$!
 	while test ! -e mark; do sleep 0.1; done
 	kill -$sig $pid
 	wait $pid && fail "exit 0 after SIG$sig"
+	for pid in $(cat mark); do
+		kill -0 $pid 2>/dev/null && fail "SIG$sig: $pid goes on"
+	done
 	holds stop
-done
+}
+ends TERM
+if env --default-signal=INT true 2>/dev/null; then
+	ends INT env --default-signal=INT
+fi
+ends HUP
+ends ABRT
+DEAF=yes ends TERM
 exit $bad
