@@ -1,17 +1,22 @@
 /* loongc: the command. */
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "driver/compile.h"
 #include "driver/load.h"
 #include "driver/options.h"
+#include "driver/say.h"
+#include "passes/pass.h"
+#include "support/buf.h"
 #include "support/diag.h"
 
 static int
 usage(const char *why)
 {
-	fprintf(stderr, "loongc: %s\ntry: loongc --help\n", why);
+	say_usage("%s", why);
 	return EXIT_USAGE;
 }
 
@@ -20,7 +25,7 @@ finish_print(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
-	perror("loongc: standard output");
+	say_file("standard output", "%s", strerror(errno));
 	return EXIT_ERRORS;
 }
 
@@ -77,9 +82,50 @@ find_clash(struct options *o)
 		return "--after goes with --emit=ir only";
 	if (o->emit == EMIT_AST && file_kind(o->file) != FILE_LT)
 		return "--emit=ast needs a .lt file";
-	if (o->emit == EMIT_EXE && (!o->output || strcmp(o->output, "-") == 0))
+	/* A file that is not there is the first thing to say. */
+	if (o->emit == EMIT_EXE && access(o->file, F_OK) == 0 &&
+	    (!o->output || strcmp(o->output, "-") == 0))
 		return "where to put the trainer? -o PATH";
 	return NULL;
+}
+
+static bool
+no_pass(const char *option, const char *name, const char *const *names)
+{
+	const char *near = diag_nearest(name, names);
+	struct buf b = {0};
+
+	if (near)
+		buf_printf(&b, "; did you mean '%s'?", near);
+	buf_puts(&b, "  Passes:");
+	for (; *names; names++)
+		buf_printf(&b, " %s", *names);
+	say_usage("--%s: no pass is called '%s'%s", option, name, buf_text(&b));
+	buf_free(&b);
+	return false;
+}
+
+/* name is "read", a pass or, if that is one of the words, "all". */
+static bool
+check_pass(const char *option, const char *name, const char *all)
+{
+	const char *names[64] = {"read"};
+	int n = 1;
+
+	for (int i = 0; pipeline[i] && n < 62; i++)
+		names[n++] = pipeline[i]->name;
+	names[n] = all;
+	for (int i = 0; name && names[i]; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return !name || no_pass(option, name, names);
+}
+
+static bool
+passes_exist(const struct options *o)
+{
+	return check_pass("after", o->after, NULL) &&
+	    check_pass("print-after", o->print_after, "all");
 }
 
 int
@@ -97,6 +143,8 @@ main(int argc, char **argv)
 		status = explain(o.explain);
 	else if ((clash = find_clash(&o)))
 		status = usage(clash);
+	else if (!passes_exist(&o))
+		status = EXIT_USAGE;
 	else
 		status = driver_compile(&o);
 	options_free(&o);

@@ -37,15 +37,37 @@ says 2 "one file at a time: unexpected 'y.lir'" x.lir y.lir
 says 2 "must end in .lt or .lir" x.c
 says 2 "must end in .lt or .lir" -- --help
 says 2 "--target=cpu only" --target=cuda x.lir -o t
-says 2 "where to put the trainer" x.lir
+says 2 "where to put the trainer" "${srcdir:-.}/tests/driver/read.lir"
 says 2 "--after goes with --emit=ir only" --emit=c --after=fuse x.lir
 says 2 "no -o, --emit or --after" --verify x.lir -o t
 says 2 "--run or --verify, one at a time" --verify --run x.lir
 says 2 "no diagnostic has this code" --explain E9999
 says 2 "a dump has one model" --model=m x.lir -o t
 says 2 "--emit=ast needs a .lt file" --emit=ast x.lir
-says 1 "no pass is called 'frob'" --after=frob \
-	"${srcdir:-.}/tests/driver/read.lir"
-says 1 "no pass is called 'frob'" --print-after=frob --emit=c \
-	"${srcdir:-.}/tests/driver/read.lir"
+says 2 "--after: no pass is called 'frob'  Passes: read simplify" \
+	--after=frob x.lir
+says 2 "no pass is called 'autodif'; did you mean 'autodiff'?" \
+	--after=autodif x.lir
+says 2 "no pass is called 'all'" --after=all x.lir
+says 2 "--print-after: no pass is called 'frob'" --print-after=frob \
+	--emit=c x.lir
+says 2 "fit all" --print-after=frob --emit=c x.lir
+says 1 "no.lt: No such file" no.lt
+
+# In JSON, wherever the option stands.
+json() {
+	want=$1
+	shift
+	"$loongc" "$@" >"$tmp/out" 2>"$tmp/err"
+	test "$(cat "$tmp/err")" = "$want" || fail "$*: $(cat "$tmp/err")"
+}
+help='"children":[{"kind":"help","message":"try: loongc --help"}]}'
+json '{"severity":"error","message":"unknown option '"'--frob'"'",'"$help" \
+	--frob --diagnostics=json
+json '{"severity":"error","message":"no file to compile",'"$help" \
+	--diagnostics json
+json '{"severity":"error","message":"No such file or directory","file":"a\"b.lt","children":[]}' \
+	--diagnostics=json 'a"b.lt' -o train
+json '{"severity":"error","message":"No such file or directory","file":"no/t","children":[]}' \
+	--diagnostics=json "${srcdir:-.}/tests/driver/tiny.lt" -o no/t
 exit $bad
