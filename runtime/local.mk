@@ -16,7 +16,15 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/attn_mask.c %D%/cpu/attn_mask.h \
 	%D%/cpu/attn_row.h \
 	%D%/cpu/attn_tile_body.h \
+	%D%/comm/comm.c %D%/comm/comm.h \
+	%D%/comm/count.c %D%/comm/count.h \
+	%D%/comm/group.c %D%/comm/group.h \
+	%D%/comm/local.c %D%/comm/local.h \
+	%D%/comm/nest.c %D%/comm/nest.h \
+	%D%/comm/op.c %D%/comm/op.h \
 	%D%/comm/runs.c \
+	%D%/comm/transport.h \
+	%D%/comm/world.c %D%/comm/world.h \
 	%D%/cpu/cpu.c %D%/cpu/cpu.h \
 	%D%/cpu/gemm.c %D%/cpu/gemm.h \
 	%D%/cpu/gemm_amx.c \

@@ -43,16 +43,16 @@ futex(atomic_uint *word, int op, unsigned value)
 	syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
 }
 
-static inline void
-pause_cpu(void)
+void
+lt_pool_pause(void)
 {
 #if defined(__x86_64__)
 	__builtin_ia32_pause();
 #endif
 }
 
-static int
-spins(void)
+int
+lt_pool_patience(void)
 {
 	static atomic_int cores;
 	int n = atomic_load_explicit(&cores, memory_order_relaxed);
@@ -71,10 +71,10 @@ gate_wait(struct gate *g, unsigned old)
 {
 	int i;
 
-	for (i = spins(); i > 0; i--) {
+	for (i = lt_pool_patience(); i > 0; i--) {
 		if (atomic_load_explicit(&g->word, memory_order_acquire) != old)
 			return;
-		pause_cpu();
+		lt_pool_pause();
 	}
 	atomic_fetch_add(&g->sleepers, 1);
 	while (atomic_load(&g->word) == old)

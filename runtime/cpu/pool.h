@@ -26,4 +26,9 @@ void lt_pool_run(struct lt_pool *, lt_pool_fn *, void *arg);
 /* Inside a running function: returns when every part has called it. */
 void lt_pool_barrier(struct lt_pool *);
 
+/* How often to look before sleeping, with a pause between: 0 where there are
+ * more threads, of all pools, than cores. */
+int lt_pool_patience(void);
+void lt_pool_pause(void);
+
 #endif

@@ -1,0 +1,303 @@
+/* Moves: started, finished, failed. */
+#include "config.h"
+
+#include "runtime/comm/comm.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/main/report.h"
+
+/* ---- failing ---- */
+
+void
+lt_comm_escape(struct lt_comm *c, int code)
+{
+	if (!c->escape)
+		_exit(code);
+	longjmp(*c->escape, code);
+}
+
+void
+lt_comm_fail(struct lt_comm *c, int code, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (c->transport->claim(c, code))
+		lt_fail(code, "rank %d: %s", c->rank, text);
+	c->transport->stop(c, code);
+	lt_comm_escape(c, code);
+}
+
+static const char *
+axes_text(const struct lt_comm *c, const struct lt_op *op, char buf[128])
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (int h = 0; h < op->move->n && at < 127; h++)
+		at += (size_t)snprintf(buf + at, 128 - at, "%s%s", h ? "," : "",
+		    c->prog->axis[op->move->hop[h].axis]);
+	return buf;
+}
+
+/* Names the members that a test holds for. */
+static _Noreturn void
+late(struct lt_comm *c, struct lt_op *op, const char *what,
+    bool (*is_late)(struct lt_comm *, struct lt_op *, int))
+{
+	char axes[128], who[256] = "";
+	size_t at = 0;
+
+	for (int p = 0; p < op->group.n && at < sizeof who - 16; p++)
+		if (is_late(c, op, p))
+			at += (size_t)snprintf(who + at, sizeof who - at,
+			    "%s%d", at ? ", " : "",
+			    lt_group_rank(&op->group, p));
+	lt_comm_fail(c, LT_EXIT_COMM, "%s on %s: %s rank%s %s for %g s; "
+	    "--comm-timeout sets how long ranks wait for each other",
+	    op->move->name, axes_text(c, op, axes), what,
+	    strchr(who, ',') ? "s" : "", who, c->timeout);
+}
+
+static bool
+not_here(struct lt_comm *c, struct lt_op *op, int p)
+{
+	return lt_op_takes(op, p) && !c->transport->here(c, op, p);
+}
+
+static bool
+reads(struct lt_comm *c, struct lt_op *op, int p)
+{
+	(void)c;
+	return lt_op_sends(op, p);
+}
+
+/* ---- one step ---- */
+
+static void
+take(struct lt_comm *c, struct lt_op *op, int member)
+{
+	if (lt_op_takes(op, member) &&
+	    !c->transport->take(c, op, member, &c->view[member]))
+		late(c, op, "nothing came from", not_here);
+}
+
+static struct lt_source
+source_of(const struct lt_comm *c, const struct lt_op *op, int pair,
+    int member, uint64_t at)
+{
+	const struct lt_view *v = &c->view[member];
+	size_t size = lt_dtype_size(op->move->type);
+	uint64_t before = 0;
+
+	if (member == op->group.me)
+		return (struct lt_source){lt_op_src(op, pair) + at * size, 0};
+	if (!v->packed)
+		return (struct lt_source){lt_op_src(v->peer, pair) +
+		    at * size, 0};
+	for (int i = 0; i < pair; i++) {
+		struct lt_nest x = lt_op_piece(op, i, member,
+		    op->group.me).nest;
+
+		before += x.rows * x.len;
+	}
+	return (struct lt_source){v->packed + before * size, 1};
+}
+
+/* All pairs from the members whose views are in c->view, or from me. */
+static void
+fill(struct lt_comm *c, const struct lt_op *op, const int *member, int n)
+{
+	size_t size = lt_dtype_size(op->move->type);
+
+	for (int k = 0; k < op->npair; k++) {
+		struct lt_piece x = lt_op_piece(op, k, member[0],
+		    op->group.me);
+		char *dst = (char *)op->pair[k].dst + x.dst * size;
+
+		for (int i = 0; i < n; i++)
+			c->source[i] = source_of(c, op, k, member[i], x.src);
+		if (n > 1)
+			lt_nest_sum(c->pool, &x.nest, (float *)(void *)dst, n,
+			    c->source);
+		else if (c->source[0].at != dst)
+			lt_nest_copy(c->pool, &x.nest, size, dst,
+			    c->source[0]);
+	}
+}
+
+static void
+take_and_fill(struct lt_comm *c, struct lt_op *op, int leader)
+{
+	int n = 0;
+
+	for (int p = leader; p < op->group.n; p++)
+		if (op->from != LT_OP_ALL ? p == leader :
+		    lt_op_adds(op, leader, p)) {
+			take(c, op, p);
+			c->member[n++] = p;
+		}
+	fill(c, op, c->member, n);
+}
+
+/* Everything that comes in; the fixed order makes the sums. */
+static void
+receive(struct lt_comm *c, struct lt_op *op)
+{
+	if (op->from >= 0)
+		take_and_fill(c, op, op->from);
+	for (int p = 0; op->from == LT_OP_ALL && p < op->group.n; p++)
+		if (lt_op_leads(op, p))
+			take_and_fill(c, op, p);
+	c->transport->taken(c, op);
+}
+
+static void
+end(struct lt_comm *c, struct lt_op *op)
+{
+	if (!c->transport->done(c, op))
+		late(c, op, "nobody took what was sent to", reads);
+}
+
+void
+lt_comm_run(struct lt_comm *c, struct lt_op *op)
+{
+	c->transport->post(c, op);
+	receive(c, op);
+	end(c, op);
+}
+
+/* ---- moves ---- */
+
+static struct lt_pending *
+free_pending(struct lt_comm *c)
+{
+	for (int i = 0; i < LT_PENDING_MAX; i++)
+		if (!c->pending[i].used)
+			return &c->pending[i];
+	lt_comm_fail(c, LT_EXIT_INTERNAL,
+	    "more than %d transfers are under way", LT_PENDING_MAX);
+}
+
+static void
+copy_pairs(struct lt_comm *c, struct lt_pending *p, int n,
+    const struct lt_pair *pair)
+{
+	if (n > p->room) {
+		free(p->pair);
+		p->pair = calloc((size_t)n, sizeof *p->pair);
+		p->room = p->pair ? n : 0;
+	}
+	if (n > p->room)
+		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory");
+	memcpy(p->pair, pair, (size_t)n * sizeof *pair);
+}
+
+static void
+finish(struct lt_comm *c, struct lt_pending *p)
+{
+	receive(c, &p->op);
+	if (p->op.phase == LT_PHASE_SUM) {
+		c->transport->post(c, &p->spread);
+		end(c, &p->op);
+		receive(c, &p->spread);
+		end(c, &p->spread);
+	} else {
+		end(c, &p->op);
+	}
+	p->finished = true;
+}
+
+static void
+check_sum(struct lt_comm *c, const struct lt_op *op)
+{
+	for (int p = 1; p < op->group.n && op->from == LT_OP_ALL; p++)
+		if (!lt_op_leads(op, p) && op->move->type != LT_F32)
+			lt_comm_fail(c, LT_EXIT_INTERNAL,
+			    "%s: sums are of f32 only", op->move->name);
+}
+
+lt_token
+lt_start(struct lt *rt, const struct lt_move *m, int n,
+    const struct lt_pair *pair)
+{
+	struct lt_comm *c = rt->comm;
+	struct lt_pending *p = free_pending(c);
+	struct lt_group g = lt_group_of(c->prog, c->coord, m);
+
+	copy_pairs(c, p, n, pair);
+	p->used = true;
+	p->finished = false;
+	lt_op_set(&p->op, m, &g, m->kind == LT_ALLREDUCE ? LT_PHASE_WHOLE :
+	    LT_PHASE_MOVE, n, p->pair);
+	if (m->kind == LT_ALLREDUCE && !p->op.small) {
+		lt_op_set(&p->op, m, &g, LT_PHASE_SUM, n, p->pair);
+		lt_op_set(&p->spread, m, &g, LT_PHASE_SPREAD, n, p->pair);
+	}
+	check_sum(c, &p->op);
+	lt_count_add(&c->count, &p->op);
+	c->transport->post(c, &p->op);
+	if (c->serial)
+		finish(c, p);
+	return (lt_token)(p - c->pending);
+}
+
+void
+lt_finish(struct lt *rt, lt_token t)
+{
+	struct lt_comm *c = rt->comm;
+	struct lt_pending *p = &c->pending[t < LT_PENDING_MAX ? t : 0];
+
+	if (t >= LT_PENDING_MAX || !p->used)
+		lt_comm_fail(c, LT_EXIT_INTERNAL,
+		    "a transfer is finished that was not started");
+	if (!p->finished)
+		finish(c, p);
+	p->used = false;
+}
+
+/* ---- opening and closing ---- */
+
+struct lt_comm *
+lt_comm_new(const struct lt_program *prog, int rank,
+    const struct lt_transport *t, void *world)
+{
+	struct lt_comm *c = calloc(1, sizeof *c);
+	size_t n = (size_t)lt_mesh_ranks(prog);
+
+	if (!c)
+		return NULL;
+	*c = (struct lt_comm){.transport = t, .world = world, .prog = prog,
+	    .rank = rank, .ranks = (int)n, .timeout = 600,
+	    .view = calloc(n, sizeof *c->view),
+	    .source = calloc(n, sizeof *c->source),
+	    .member = calloc(n, sizeof *c->member)};
+	lt_mesh_coord(prog, rank, c->coord);
+	if (!c->view || !c->source || !c->member) {
+		lt_comm_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+lt_comm_close(struct lt_comm *c)
+{
+	if (!c)
+		return;
+	c->transport->close(c);
+	for (int i = 0; i < LT_PENDING_MAX; i++)
+		free(c->pending[i].pair);
+	free(c->view);
+	free(c->source);
+	free(c->member);
+	free(c);
+}

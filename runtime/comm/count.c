@@ -1,0 +1,52 @@
+/* What a rank sends. */
+#include "runtime/comm/count.h"
+
+#include "runtime/comm/op.h"
+
+static uint64_t
+sent(const struct lt_op *op)
+{
+	const struct lt_group *g = &op->group;
+	uint64_t n = 0;
+
+	for (int p = 0; p < g->n; p++)
+		if (lt_op_sends(op, p))
+			n += lt_op_bytes(op, g->me, p);
+	return n;
+}
+
+/* As if every member added up its part, whatever was really done. */
+static uint64_t
+sent_by_allreduce(const struct lt_op *op)
+{
+	struct lt_op sum = *op, spread = *op;
+
+	sum.phase = LT_PHASE_SUM;
+	spread.phase = LT_PHASE_SPREAD;
+	return sent(&sum) + sent(&spread);
+}
+
+static struct lt_count_row *
+row_of(struct lt_count *c, uint32_t kind, uint32_t axes)
+{
+	for (int i = 0; i < c->n; i++)
+		if (c->row[i].kind == kind && c->row[i].axes == axes)
+			return &c->row[i];
+	if (c->n == LT_COUNT_MAX)
+		return NULL;
+	c->row[c->n] = (struct lt_count_row){kind, axes, 0, 0};
+	return &c->row[c->n++];
+}
+
+void
+lt_count_add(struct lt_count *c, const struct lt_op *op)
+{
+	struct lt_count_row *r = c->on ? row_of(c, op->move->kind,
+	    op->group.axes) : NULL;
+
+	if (!r)
+		return;
+	r->calls++;
+	r->bytes += op->move->kind == LT_ALLREDUCE ? sent_by_allreduce(op) :
+	    sent(op);
+}

@@ -1,0 +1,373 @@
+/*
+ * Moves between ranks that are threads, against moves made element by
+ * element: random meshes, groups, shapes and orders of finishing.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "tests/comm/plain.h"
+#include "tests/comm/ranks.h"
+
+enum { BATCH = 4, PAIRS = 3 };
+
+/* One move of a test, the same on all ranks. */
+struct trial {
+	struct lt_move move;
+	int n;
+	uint64_t count[PAIRS], salt;
+	bool in_place, fractions;
+};
+
+struct plan {
+	struct trial t[BATCH];
+	int n, finish[BATCH]; /* order */
+};
+
+/* ---- inventing moves ---- */
+
+static void
+choose_hops(uint64_t *random, const struct lt_program *p, struct lt_move *m)
+{
+	int axis[LT_AXES_MAX], n = p->naxis;
+
+	for (int i = 0; i < n; i++)
+		axis[i] = i;
+	m->n = (uint8_t)(1 + roll(random, (uint64_t)n));
+	for (int h = 0; h < m->n; h++) {
+		int k = h + (int)roll(random, (uint64_t)(n - h));
+		int a = axis[k];
+
+		axis[k] = axis[h];
+		m->hop[h] = (struct lt_hop){(int8_t)a, -1, -1,
+		    (int16_t)((int)roll(random, 9) - 4)};
+		axis[h] = a;
+	}
+}
+
+/* from and to as the kind has them; a second kind of hop now and then. */
+static void
+choose_ends(uint64_t *random, struct lt_move *m)
+{
+	for (int h = 0; h < m->n; h++) {
+		struct lt_hop *x = &m->hop[h];
+		bool mixed = roll(random, 8) == 0;
+
+		if (m->kind == LT_GATHER || m->kind == LT_A2A || mixed)
+			x->from = (int8_t)roll(random, m->rank);
+		if (m->kind == LT_RSCATTER || m->kind == LT_A2A)
+			x->to = (int8_t)roll(random, m->rank);
+		if (m->type != LT_F32 && x->from < 0)
+			x->from = 0;
+	}
+}
+
+static uint64_t
+choose_shape(uint64_t *random, const struct lt_program *p, struct lt_move *m)
+{
+	uint64_t count = 1;
+
+	for (int i = 0; i < m->rank; i++) {
+		m->src[i] = 1 + roll(random, 4);
+		for (int h = 0; h < m->n; h++)
+			if (m->hop[h].to == i)
+				m->src[i] *= (uint64_t)
+				    p->axis_size[m->hop[h].axis];
+		count *= m->src[i];
+	}
+	return count;
+}
+
+static void
+choose(uint64_t *random, const struct lt_program *p, struct trial *t)
+{
+	struct lt_move *m = &t->move;
+	uint64_t count;
+
+	*t = (struct trial){.n = 1 + (int)roll(random, PAIRS)};
+	m->name = "trial";
+	m->kind = (uint8_t)roll(random, LT_MOVE_KINDS);
+	m->lane = (uint8_t)roll(random, 3);
+	m->type = roll(random, 2) ? LT_F32 : roll(random, 2) ? LT_BF16 :
+	    LT_I32;
+	if (m->kind == LT_ALLREDUCE || m->kind == LT_RSCATTER)
+		m->type = LT_F32;
+	m->rank = (uint8_t)(1 + roll(random, 4));
+	choose_hops(random, p, m);
+	if (m->kind != LT_SHIFT && m->kind != LT_ALLREDUCE)
+		choose_ends(random, m);
+	count = choose_shape(random, p, m);
+	for (int i = 0; i < t->n; i++)
+		t->count[i] = m->kind == LT_SHIFT || m->kind == LT_ALLREDUCE ?
+		    roll(random, 4) ? roll(random, 3000) : roll(random, 20) :
+		    count;
+	t->in_place = m->kind == LT_ALLREDUCE && roll(random, 2);
+	t->fractions = m->type == LT_F32 && roll(random, 2);
+	t->salt = roll(random, 1000);
+}
+
+/* ---- values ---- */
+
+/* Which rank, pair and element: small integers, exact in bf16 as well, or
+ * fractions whose sums depend on the order. */
+static float
+value(const struct trial *t, int pair, int rank, uint64_t i)
+{
+	uint64_t state = t->salt + (uint64_t)rank * 1000003 +
+	    (uint64_t)pair * 7919 + i * 104729;
+	uint64_t x = roll(&state, 200);
+
+	x = roll(&state, 200);
+	return t->fractions ? (float)(x + 1) / 7.0f *
+	    (roll(&state, 2) ? 1e4f : 1.0f) : (float)x;
+}
+
+struct wanted {
+	const struct trial *t;
+	int pair;
+};
+
+static float
+source(void *arg, int rank, uint64_t i)
+{
+	const struct wanted *w = arg;
+
+	return value(w->t, w->pair, rank, i);
+}
+
+static void
+put(uint8_t type, void *to, uint64_t i, float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	if (type == LT_F32)
+		((float *)to)[i] = x;
+	else if (type == LT_I32)
+		((int32_t *)to)[i] = (int32_t)x;
+	else
+		((uint16_t *)to)[i] = (uint16_t)(bits >> 16);
+}
+
+static float
+fetch(uint8_t type, const void *from, uint64_t i)
+{
+	uint32_t bits;
+	float x;
+
+	if (type == LT_F32)
+		return ((const float *)from)[i];
+	if (type == LT_I32)
+		return (float)((const int32_t *)from)[i];
+	bits = (uint32_t)((const uint16_t *)from)[i] << 16;
+	memcpy(&x, &bits, sizeof x);
+	return x;
+}
+
+/* ---- running ---- */
+
+struct running {
+	struct lt_pair pair[PAIRS];
+	lt_token token;
+};
+
+static void
+begin(struct rank *r, const struct trial *t, struct running *x)
+{
+	for (int k = 0; k < t->n; k++) {
+		uint64_t in = t->count[k], out = plain_count(&r->all->prog,
+		    &t->move, in);
+		char *src = malloc(4 * in + 1);
+
+		for (uint64_t i = 0; i < in; i++)
+			put(t->move.type, src, i, value(t, k, r->rt.rank, i));
+		x->pair[k] = (struct lt_pair){t->in_place ? src :
+		    memset(malloc(4 * out + 1), 0xff, 4 * out), src, in};
+	}
+	x->token = lt_start(&r->rt, &t->move, t->n, x->pair);
+}
+
+static void
+compare(struct rank *r, const struct trial *t, int pair, const void *dst)
+{
+	const struct lt_program *p = &r->all->prog;
+	uint64_t n = plain_count(p, &t->move, t->count[pair]);
+	struct wanted w = {t, pair};
+	float *want = calloc(n + 1, sizeof *want);
+
+	plain_move(p, &t->move, r->rt.rank, t->count[pair], source, &w, want);
+	for (uint64_t i = 0; i < n; i++)
+		if (fetch(t->move.type, dst, i) != want[i]) {
+			fprintf(stderr, "rank %d, kind %d, hops %d, pair %d, "
+			    "element %lu of %lu: %g, not %g\n", r->rt.rank,
+			    t->move.kind, t->move.n, pair, (unsigned long)i,
+			    (unsigned long)n,
+			    (double)fetch(t->move.type, dst, i),
+			    (double)want[i]);
+			lt_comm_fail(r->rt.comm, 99, "wrong");
+		}
+	free(want);
+}
+
+/* After finish the source is ours again: scribble on it. */
+static void
+conclude(struct rank *r, const struct trial *t, struct running *x)
+{
+	lt_finish(&r->rt, x->token);
+	for (int k = 0; k < t->n; k++) {
+		if (!t->in_place)
+			memset((void *)(uintptr_t)x->pair[k].src, 0x7f,
+			    4 * t->count[k]);
+		compare(r, t, k, x->pair[k].dst);
+		if (!t->in_place)
+			free((void *)(uintptr_t)x->pair[k].src);
+		free(x->pair[k].dst);
+	}
+}
+
+static void
+run_plan(struct rank *r, void *arg)
+{
+	const struct plan *p = arg;
+	struct running x[BATCH];
+
+	for (int i = 0; i < p->n; i++)
+		begin(r, &p->t[i], &x[i]);
+	for (int i = 0; i < p->n; i++)
+		conclude(r, &p->t[p->finish[i]], &x[p->finish[i]]);
+}
+
+static void
+choose_plan(uint64_t *random, const struct lt_program *prog, struct plan *p)
+{
+	p->n = 1 + (int)roll(random, BATCH);
+	for (int i = 0; i < p->n; i++) {
+		int k = (int)roll(random, (uint64_t)i + 1);
+
+		choose(random, prog, &p->t[i]);
+		p->finish[i] = p->finish[k];
+		p->finish[k] = i;
+	}
+}
+
+static const int meshes[][3] = {{2, 0, 0}, {3, 0, 0}, {2, 2, 0}, {4, 2, 0},
+    {2, 4, 0}, {3, 2, 0}, {2, 2, 2}, {2, 3, 2}, {4, 2, 2}, {1, 5, 0}};
+enum { MESHES = sizeof meshes / sizeof *meshes, ROUNDS = 60 };
+
+START_TEST(moves_mean_what_they_say)
+{
+	struct ranks *w = malloc(sizeof *w);
+	struct plan p;
+	uint64_t random = (uint64_t)_i * 977 + 5;
+
+	for (int k = 0; k < ROUNDS; k++) {
+		ranks_mesh(w, meshes[_i][2] ? 3 : meshes[_i][1] ? 2 : 1,
+		    meshes[_i]);
+		w->serial = k % 5 == 0;
+		choose_plan(&random, &w->prog, &p);
+		ranks_run(w, run_plan, &p);
+		ranks_ended(w);
+	}
+	free(w);
+}
+END_TEST
+
+/* ---- many small steps in a row, and slots used again and again ---- */
+
+static void
+add_up(struct rank *r, void *arg)
+{
+	static const struct lt_move sum = {.name = "sum", .kind = LT_ALLREDUCE,
+	    .type = LT_F32, .n = 1, .hop = {{0, -1, -1, 0}}};
+	static const struct lt_move turn = {.name = "turn", .kind = LT_SHIFT,
+	    .type = LT_F32, .n = 1, .hop = {{0, -1, -1, 1}}};
+	float big[200], back[200];
+
+	(void)arg;
+	for (int i = 0; i < 500; i++) {
+		float x = (float)(r->rt.rank + i), y;
+		struct lt_pair pair = {&y, &x, 1}, large = {back, big, 200};
+		int n = r->rt.ranks;
+
+		lt_finish(&r->rt, lt_start(&r->rt, &sum, 1, &pair));
+		if (y != (float)(n * i + n * (n - 1) / 2))
+			lt_comm_fail(r->rt.comm, 99, "wrong sum");
+		for (int k = 0; k < 200; k++)
+			big[k] = x;
+		lt_finish(&r->rt, lt_start(&r->rt, &turn, 1, &large));
+		if (back[199] != (float)((r->rt.rank + n - 1) % n + i))
+			lt_comm_fail(r->rt.comm, 99, "wrong turn");
+	}
+}
+
+START_TEST(steps_follow_each_other)
+{
+	static const int mesh[] = {5};
+	struct ranks *w = malloc(sizeof *w);
+
+	ranks_mesh(w, 1, mesh);
+	ranks_run(w, add_up, NULL);
+	ranks_ended(w);
+	free(w);
+}
+END_TEST
+
+/* ---- counting ---- */
+
+/* 48 bf16 over 4: three of four parts leave.  100 f32 over 8: all ranks
+ * together send 2 * 7 * 100 elements. */
+START_TEST(bytes_are_those_of_the_formulas)
+{
+	static const int mesh[] = {2, 4};
+	struct ranks *w = malloc(sizeof *w);
+	uint64_t all = 0;
+
+	ranks_mesh(w, 2, mesh);
+	w->local = lt_local_new(&w->prog);
+	for (int i = 0; i < w->n; i++) {
+		struct lt_comm *c = lt_local_open(w->local, i);
+		struct lt_move sum = {.kind = LT_ALLREDUCE, .type = LT_F32,
+		    .n = 2, .hop = {{0, -1, -1, 0}, {1, -1, -1, 0}}};
+		struct lt_move a2a = {.kind = LT_A2A, .type = LT_BF16, .n = 1,
+		    .hop = {{1, 0, 1, 0}}, .rank = 2, .src = {6, 8}};
+		struct lt_pair p = {NULL, NULL, 48}, q = {NULL, NULL, 100};
+		struct lt_group g = lt_group_of(&w->prog, c->coord, &a2a);
+		struct lt_op op;
+
+		c->count.on = true;
+		lt_op_set(&op, &a2a, &g, LT_PHASE_MOVE, 1, &p);
+		lt_count_add(&c->count, &op);
+		lt_count_add(&c->count, &op);
+		ck_assert_uint_eq(c->count.row[0].calls, 2);
+		ck_assert_uint_eq(c->count.row[0].bytes, 2 * 48 * 2 * 3 / 4);
+		g = lt_group_of(&w->prog, c->coord, &sum);
+		lt_op_set(&op, &sum, &g, LT_PHASE_WHOLE, 1, &q);
+		lt_count_add(&c->count, &op);
+		ck_assert_int_eq(c->count.n, 2);
+		all += c->count.row[1].bytes;
+		lt_comm_close(c);
+	}
+	lt_local_free(w->local);
+	ck_assert_uint_eq(all, 2 * 7 * 100 * 4);
+	free(w);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("move");
+	TCase *t = tcase_create("local");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_set_timeout(t, 240);
+	tcase_add_loop_test(t, moves_mean_what_they_say, 0, MESHES);
+	tcase_add_test(t, steps_follow_each_other);
+	tcase_add_test(t, bytes_are_those_of_the_formulas);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
