@@ -148,6 +148,16 @@ verify(struct job *j)
 	return status_of(result);
 }
 
+/* What the ring pass decided, by function. */
+static void
+tell_rings(const struct module *m)
+{
+	for (int i = 0; i < m->nset; i++)
+		if (strncmp(m->set[i].key, "ring.", 5) == 0)
+			fprintf(stderr, "%s: %s\n", m->set[i].key,
+			    m->set[i].text);
+}
+
 /* What is asked for, of a module that was read. */
 static int
 finish(struct job *j)
@@ -160,6 +170,8 @@ finish(struct job *j)
 	times_skip(&j->times);
 	if (status)
 		return status;
+	if (j->o->verbose)
+		tell_rings(j->m);
 	return j->o->run ? finish_stdout(run_module(j->m, stdout)) : emit(j);
 }
 

@@ -84,16 +84,16 @@ at_type(struct reader *r)
 	return yes;
 }
 
-static int8_t
-add_skew(struct reader *r, int8_t old, int64_t x)
+static int16_t
+add_skew(struct reader *r, int16_t old, int64_t x)
 {
 	int64_t sum = old + x;
 
-	if (sum < INT8_MIN || sum > INT8_MAX) {
+	if (sum < INT16_MIN || sum > INT16_MAX) {
 		fail_here(r, "the skew of a coordinate is too large");
 		return 0;
 	}
-	return (int8_t)sum;
+	return (int16_t)sum;
 }
 
 static void
@@ -105,7 +105,7 @@ read_skew(struct reader *r, struct coord *c, int sign)
 	skip_blank(r);
 	from = r->p;
 	if (!at_word(r)) {
-		n = read_int(r, 0, INT8_MAX);
+		n = read_int(r, 0, INT16_MAX);
 		if (!accept(r, "*")) {
 			c->k = add_skew(r, c->k, sign * n);
 			return;

@@ -266,8 +266,8 @@ type_subst(struct module *m, const struct type *t, int depth, int64_t k0,
 				int64_t n = m->axis[x->axis].size;
 				int64_t v = x->k + x->lin[depth] * k0;
 
-				x->k = (int8_t)((v % n + n) % n);
-				x->lin[depth] = (int8_t)(x->lin[depth] * k1);
+				x->k = (int16_t)((v % n + n) % n);
+				x->lin[depth] = (int16_t)(x->lin[depth] * k1);
 			}
 	return type_intern(m, &r);
 }

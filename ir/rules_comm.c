@@ -375,7 +375,7 @@ turn(struct check *c, struct type *t, int hop)
 				if (x->axis != h->axis)
 					continue;
 				found = true;
-				x->k = (int8_t)((x->k - h->by) % n);
+				x->k = (int16_t)((x->k - h->by) % n);
 			}
 	return found || rule_error(c, "no dim is cut by axis %s: there is "
 	    "nothing to shift", axis_of(c, hop));

@@ -114,10 +114,10 @@ grow(struct arena *mem, struct type_table *tab)
 }
 
 /* The representative of x modulo n in (-n, 0]: `co-j`, as rings are read. */
-static int8_t
-skew_mod(int8_t x, uint32_t n)
+static int16_t
+skew_mod(int16_t x, uint32_t n)
 {
-	return n > 0 && n <= INT8_MAX ? (int8_t)(x % (int)n -
+	return n > 0 && n <= INT16_MAX ? (int16_t)(x % (int)n -
 	    (x % (int)n > 0 ? (int)n : 0)) : x;
 }
 
@@ -297,7 +297,7 @@ type_substitute(struct module *m, const struct type *t, int depth, uint64_t v)
 				uint32_t n = m->axis[c->axis].size;
 				int64_t by = c->lin[depth] * (int64_t)(v % n);
 
-				c->k = (int8_t)((c->k + by) % (int64_t)n);
+				c->k = (int16_t)((c->k + by) % (int64_t)n);
 				c->lin[depth] = 0;
 			}
 	return type_intern(m, &copy);

@@ -47,8 +47,8 @@ uint64_t axis_list_block(const struct module *m, const struct axis_list *l,
 /* One mesh coordinate, skewed: axis + k + sum lin[i] * loop variable i. */
 struct coord {
 	uint8_t axis;
-	int8_t k;
-	int8_t lin[MAX_LOOPS]; /* by nesting depth, outermost loop first */
+	int16_t k;
+	int16_t lin[MAX_LOOPS]; /* by nesting depth, outermost loop first */
 };
 
 enum shard_kind { SHARD_BLOCK, SHARD_ZIGZAG };

@@ -20,6 +20,9 @@ libpasses_a_SOURCES = \
 	%D%/pipeline.c \
 	%D%/recompute.c %D%/recompute.h \
 	%D%/rewrite.c %D%/rewrite.h \
+	%D%/ring.c %D%/ring.h \
+	%D%/ring_emit.c \
+	%D%/ring_plan.c \
 	%D%/schedule.c \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \

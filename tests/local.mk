@@ -12,7 +12,7 @@ EXTRA_DIST += %D%/filetest
 # What the interpreter and the rules promise.
 if HAVE_CHECK
 sem_tests = check_autodiff check_comm check_fd check_interp check_ir check_passes \
-	check_pipeline check_rng check_rules check_schedule
+	check_pipeline check_ring check_rng check_rules check_schedule
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
 
@@ -46,6 +46,9 @@ check_comm_LDADD = $(sem_ldadd)
 check_interp_SOURCES = %D%/sem/check_interp.c
 check_interp_CPPFLAGS = $(sem_cppflags)
 check_interp_LDADD = $(sem_ldadd)
+check_ring_SOURCES = %D%/sem/check_ring.c
+check_ring_CPPFLAGS = $(sem_cppflags)
+check_ring_LDADD = $(pass_ldadd)
 check_rng_SOURCES = %D%/unit/check_rng.c
 check_rng_CPPFLAGS = $(sem_cppflags)
 check_rng_LDADD = $(sem_ldadd)
@@ -105,6 +108,7 @@ ir_tests = \
 	%D%/ir/recompute/save-x-y-u.lir \
 	%D%/ir/recompute/unknown-name.lir \
 	%D%/ir/recompute/unknown-policy.lir \
+	%D%/ir/ring/double.lir \
 	%D%/ir/simplify/dead.lir \
 	%D%/ir/simplify/silu-read-twice.lir \
 	%D%/ir/simplify/swiglu.lir

@@ -1,0 +1,127 @@
+/*
+ * ring: attention over keys that other ranks hold becomes one loop, or two
+ * nested ones, of steps on one block of keys at a time.
+ *
+ *   before   o, z = attn q, k, v on co,ci
+ *   after    for j=0..co { shift over co; for i=0..ci { shift; attn.step } }
+ *
+ * passes/ring_emit.c shows the loops.  Backward either keys and values travel
+ * with their gradients, or queries do with theirs: whichever sends fewer bytes
+ * (passes/ring_plan.c), unless plan.ring says kv or q.  The setting ring.FUNC
+ * tells what was decided and the bytes that a rank sends either way.
+ *
+ * needs: attn over at most two axes.  keeps: o, z, dq, dk, dv.  leaves: no
+ * attn or attn.bwd over axes.
+ */
+#include "config.h"
+
+#include "passes/pass.h"
+#include "passes/ring.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool
+is_ring(const struct op *op)
+{
+	return (op->code == OP_ATTN || op->code == OP_ATTN_BWD) && op->nhop;
+}
+
+/* Backward with queries that travel? */
+static bool
+queries_travel(const struct ring *r, const struct ring_price *p)
+{
+	const char *want = module_text(r->m, "plan.ring", "auto");
+
+	if (!r->backward || strcmp(want, "kv") == 0)
+		return false;
+	return strcmp(want, "q") == 0 || p->q < p->kv;
+}
+
+/* What was decided, and what a rank sends: ring.FUNC, one item for each. */
+static void
+record(struct ring *r, bool queries, const struct ring_price *p)
+{
+	struct module *m = r->m;
+	char *key = arena_printf(m->mem, "ring.%s", r->f->name);
+	const char *old = module_text(m, key, NULL);
+	char *item = r->backward
+	    ? arena_printf(m->mem, "%s travel: kv %" PRIu64 " bytes, "
+	    "q %" PRIu64, queries ? "q" : "kv", p->kv, p->q)
+	    : arena_printf(m->mem, "kv travel: %" PRIu64 " bytes", p->kv);
+
+	module_set_text(m, key, old ? arena_printf(m->mem, "%s; %s", old,
+	    item) : item, r->op->at);
+}
+
+/* Ops at from.. of r give way to those of with. */
+static void
+replace(struct module *m, struct region *r, int at, const struct region *with)
+{
+	struct region out = {0};
+
+	for (int i = 0; i < r->n; i++) {
+		if (i != at) {
+			region_append(m, &out, r->op[i]);
+			continue;
+		}
+		for (int j = 0; j < with->n; j++)
+			region_append(m, &out, with->op[j]);
+	}
+	*r = out;
+}
+
+static bool
+lower(struct module *m, struct func *f, struct region *r, int *at, int depth)
+{
+	struct region out = {0};
+	struct ring_price price;
+	struct ring ring;
+	bool queries;
+
+	if (!ring_plan(&ring, m, f, r->op[*at], depth))
+		return false;
+	price = ring_price(&ring);
+	queries = queries_travel(&ring, &price);
+	ring_choose(&ring, queries);
+	record(&ring, queries, &price);
+	ring_emit(&ring, &out);
+	replace(m, r, *at, &out);
+	*at += out.n - 1;
+	return true;
+}
+
+static bool
+lower_region(struct module *m, struct func *f, struct region *r, int depth)
+{
+	bool ok = true;
+
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		if (is_ring(op))
+			ok &= lower(m, f, r, &i, depth);
+		else
+			ok &= lower_region(m, f, &op->body, depth +
+			    (op->code == OP_FOR));
+	}
+	return ok;
+}
+
+static int
+ring(struct module *m)
+{
+	int errors = 0;
+
+	for (int i = 0; i < m->nfunc; i++)
+		errors += !lower_region(m, m->func[i], &m->func[i]->body, 0);
+	if (m->stage == 'b' && !errors)
+		m->stage = 'c';
+	return errors;
+}
+
+const struct pass pass_ring = {
+	.name = "ring",
+	.summary = "attention over context ranks becomes rings of blocks",
+	.run = ring,
+};

@@ -1,0 +1,68 @@
+/*
+ * Inside of the ring pass: attention over keys that other ranks hold, as
+ * steps on one block of keys at a time and shifts in between.
+ *
+ * What goes round is a set of operands: the keys' side (k, v, documents of
+ * keys) or, backward only, the queries' side (do, q, z, D, documents of
+ * queries).  Accumulators of the side that stays at home stay at home; those
+ * of the side that travels travel with it.
+ */
+#ifndef LOONG_PASSES_RING_H
+#define LOONG_PASSES_RING_H
+
+#include "ir/ir.h"
+
+enum ring_operand { /* in the order of attn.step.bwd */
+	RING_DO, RING_Q, RING_K, RING_V, RING_Z, RING_D, RING_QDOC, RING_KDOC,
+	RING_IN
+};
+enum { RING_ACC = 3, RING_LEVELS = 2 }; /* outer and inner ring */
+enum { OUTER, INNER };
+
+struct ring {
+	struct module *m;
+	struct func *f;
+	struct op *op;      /* attn or attn.bwd */
+	struct region *out; /* where ops go now */
+	int depth;          /* loops around it */
+
+	/* The rings: an axis each (outer: -1 if there is one ring only), the
+	 * blocks that are visited, the direction they come from. */
+	int axis[RING_LEVELS];
+	int64_t steps[RING_LEVELS];
+	int dir; /* -1: from the ranks before; +1: from those after */
+
+	bool backward;
+	unsigned travels;     /* bit i: operand i goes round */
+	unsigned acc_travels; /* bit i: accumulator i does */
+	int nacc;
+	const struct type *acc[RING_ACC]; /* at home, f32 */
+	int level[RING_LEVELS]; /* depth of the ring's loop here, or -1 */
+	const char *var[RING_LEVELS];
+};
+
+/* What the step at hand works on. */
+struct ring_state {
+	struct value *in[RING_IN];
+	struct value *acc[RING_ACC];
+};
+
+/* ---- ring_plan.c: how far and which way ---- */
+
+/* Bytes one rank sends in all of a ring's hops. */
+struct ring_price {
+	uint64_t kv, q;
+};
+/* Fills all but out, level and var; false after an error. */
+bool ring_plan(struct ring *r, struct module *m, struct func *f, struct op *op,
+    int depth);
+struct ring_price ring_price(const struct ring *r);
+/* Decides what travels. */
+void ring_choose(struct ring *r, bool queries);
+
+/* ---- ring_emit.c: loops of steps and shifts ---- */
+
+/* Appends everything to *out; the results of r->op are defined there. */
+void ring_emit(struct ring *r, struct region *out);
+
+#endif

@@ -1,0 +1,601 @@
+/*
+ * Loops of a ring.  Here one axis, keys of type K(ci) = [.., s/(ci), ..]:
+ *
+ *   before   o, z = attn q, k, v on ci
+ *   after    o0 = zeros
+ *            z0 = neginf
+ *            oe, z, .. = for i=0..ci (oi,zi = o0,z0; ki,vi = k,v : K(ci-i)) {
+ *              kr, vr = shift ki, vi by ci+1 when i+1<ci : K(ci-i-1)
+ *              ob, zb = attn.step q, ki, vi into !oi, !zi
+ *              yield ob, zb, kr, vr
+ *            }
+ *            o = cast oe
+ *
+ * Backward, gradients of what travels must not hold up the next step, so a
+ * step starts them from zeros, those of the steps before are on their way
+ * meanwhile, and both are added at the end of the step.  The first step has
+ * none to wait for and stands before the loop:
+ *
+ *            dqb, dkb, dvb = attn.step.bwd do, q, k, v, z, D into ..
+ *            dqe, dke, .. = for i=1..ci (dki = dkb : K(ci-i+1); ki = .. ) {
+ *              kr = shift ki by ci+1 when i+1<ci     : K(ci-i-1)
+ *              dks = shift dki by ci+1               : K(ci-i)
+ *              dqb, dkb, .. = attn.step.bwd .. into !dqi, zeros
+ *              dkn = add dks, dkb                    : K(ci-i)
+ *              yield dqb, dkn, kr
+ *            }
+ *            dk = shift dke by ci+1                  : K(ci+1-1)
+ *
+ * Two axes: the same once more around it, with a whole window (the loop over
+ * ci) in the place of the step.  Keys for the next window leave from where
+ * they are at its start, not turned, so that no window has to be aligned; the
+ * gradients are back from a window after |ci|-1 hops, one hop over ci beside
+ * their keys, and stay there: |co| hops over co and one over ci bring them
+ * home, the last of them along both axes at once.
+ */
+#include "config.h"
+
+#include "passes/ring.h"
+
+#include <string.h>
+
+#include "passes/rewrite.h"
+
+enum { LOOP_CARRIES = 2 * (RING_IN + RING_ACC) };
+
+static const char *const operand_name[RING_IN] = {
+	"do", "q", "k", "v", "z", "D", "qd", "kd"
+};
+static const char *const acc_name[2][RING_ACC] = {
+	{"o", "z", ""}, {"dq", "dk", "dv"}
+};
+
+/* ------------------------------------------------------------- small parts */
+
+enum { COORDS = MAX_RANK * MAX_SHARDS * MAX_COORDS };
+
+/* All coordinates of a type. */
+static int
+coords(struct type *t, struct coord **out)
+{
+	int n = 0;
+
+	for (int i = 0; i < t->rank; i++)
+		for (int j = 0; j < t->d[i].n; j++)
+			for (int c = 0; c < t->d[i].s[j].n; c++)
+				out[n++] = &t->d[i].s[j].c[c];
+	return n;
+}
+
+/* Those of a type along the rings, with their level; returns how many. */
+static int
+ring_coords(const struct ring *r, struct type *t, struct coord **out,
+    int *level)
+{
+	int all = coords(t, out), n = 0;
+
+	for (int i = 0; i < all; i++)
+		for (int l = 0; l < RING_LEVELS; l++)
+			if (out[i]->axis == r->axis[l]) {
+				level[n] = l;
+				out[n++] = out[i];
+			}
+	return n;
+}
+
+/*
+ * t as this place of the loops sees it, ko hops along the outer axis and ki
+ * along the inner one from there.
+ */
+static const struct type *
+place(const struct ring *r, const struct type *t, int64_t ko, int64_t ki)
+{
+	int64_t k[RING_LEVELS] = {ko, ki};
+	struct coord *x[COORDS];
+	struct type s = *t;
+	int level[COORDS], n = ring_coords(r, &s, x, level);
+
+	for (int i = 0; i < n; i++) {
+		x[i]->k = (int16_t)k[level[i]];
+		if (r->level[level[i]] >= 0)
+			x[i]->lin[r->level[level[i]]] = (int16_t)r->dir;
+	}
+	return type_intern(r->m, &s);
+}
+
+/* t after hops: coordinate c becomes c - by. */
+static const struct type *
+moved(const struct ring *r, const struct type *t, const int64_t *by)
+{
+	struct coord *x[COORDS];
+	struct type s = *t;
+	int level[COORDS], n = ring_coords(r, &s, x, level);
+
+	for (int i = 0; i < n; i++)
+		x[i]->k = (int16_t)(x[i]->k - by[level[i]]);
+	return type_intern(r->m, &s);
+}
+
+/* t, made inside the loop of this depth, when its variable has reached hi. */
+static const struct type *
+after(struct ring *r, const struct type *t, int depth, int64_t hi)
+{
+	struct coord *x[COORDS];
+	struct type s = *t;
+	int n = coords(&s, x);
+
+	for (int i = 0; i < n; i++) {
+		x[i]->k = (int16_t)(x[i]->k + hi * x[i]->lin[depth]);
+		x[i]->lin[depth] = 0;
+	}
+	return type_intern(r->m, &s);
+}
+
+static bool
+travels(const struct ring *r, int operand)
+{
+	return r->travels >> operand & 1;
+}
+
+static bool
+acc_travels(const struct ring *r, int acc)
+{
+	return r->acc_travels >> acc & 1;
+}
+
+static const char *
+acc_base(const struct ring *r, int acc)
+{
+	return acc_name[r->backward][acc];
+}
+
+static const char *
+named(const struct ring *r, const char *base, const char *suffix)
+{
+	return arena_printf(r->m->mem, "%s%s", base, suffix);
+}
+
+static struct op *
+put(struct ring *r, enum opcode code, const struct arg *in, int nin, int nout)
+{
+	struct op *op = op_make(r->m, code, in, nin, nout, r->op->at);
+
+	region_append(r->m, r->out, op);
+	return op;
+}
+
+static struct value *
+fill(struct ring *r, enum opcode code, const char *base, const struct type *t)
+{
+	return op_result(r->m, r->f, put(r, code, NULL, 0, 1), 0, base, t);
+}
+
+static struct value *
+add(struct ring *r, const char *base, struct value *a, struct value *b)
+{
+	struct arg in[2] = {arg_value(a), arg_value(b)};
+
+	return op_result(r->m, r->f, put(r, OP_ADD, in, 2, 1), 0, base,
+	    a->type);
+}
+
+/* ------------------------------------------------------------------ shifts */
+
+/* A list of values that go the same way; results replace them. */
+struct flock {
+	struct value **v[LOOP_CARRIES];
+	const char *name[LOOP_CARRIES];
+	int n;
+};
+
+static void
+flock_add(struct flock *f, struct value **v, const char *name)
+{
+	if (!*v)
+		return;
+	f->v[f->n] = v;
+	f->name[f->n++] = name;
+}
+
+static void
+set_hops(struct ring *r, struct op *op, const int64_t *by)
+{
+	int n = 0;
+
+	op_set_hops(r->m, op, (by[OUTER] != 0) + (by[INNER] != 0));
+	for (int l = 0; l < RING_LEVELS; l++)
+		if (by[l])
+			op->hop[n++] = (struct hop){
+			    .axis = (uint8_t)r->axis[l], .by = (int)by[l]};
+}
+
+/* One op for all of a dtype: a transport sends elements of one kind. */
+static struct op *
+shift_dtype(struct ring *r, struct flock *f, const int64_t *by, int dtype)
+{
+	struct arg in[LOOP_CARRIES];
+	int n = 0, at[LOOP_CARRIES];
+	struct op *op;
+
+	for (int i = 0; i < f->n; i++)
+		if ((*f->v[i])->type->dtype == dtype) {
+			at[n] = i;
+			in[n++] = arg_value(*f->v[i]);
+		}
+	if (n == 0)
+		return NULL;
+	op = put(r, OP_SHIFT, in, n, n);
+	set_hops(r, op, by);
+	for (int i = 0; i < n; i++)
+		*f->v[at[i]] = op_result(r->m, r->f, op, i, f->name[at[i]],
+		    moved(r, in[i].v->type, by));
+	return op;
+}
+
+/* until: the bound of the loop whose last trip needs none, or NULL. */
+static void
+shift_by(struct ring *r, struct flock *f, const int64_t *by,
+    const struct bound *until, const char *var)
+{
+	for (int dt = DT_F32; dt < DT_COUNT; dt++) {
+		struct op *op = shift_dtype(r, f, by, dt);
+
+		if (!op || !until)
+			continue;
+		op->when.set = true;
+		op->when.cmp = '<';
+		op->when.a = affine_var(var);
+		op->when.a.k = 1;
+		op->when.b = *until;
+	}
+}
+
+static void
+shift(struct ring *r, struct flock *f, int level, int64_t hops,
+    const struct bound *until, const char *var)
+{
+	int64_t by[RING_LEVELS] = {0};
+
+	by[level] = hops;
+	shift_by(r, f, by, until, var);
+}
+
+/* ------------------------------------------------------------------- loops */
+
+struct loop {
+	struct op *op;
+	struct region *up;
+	struct value **slot[LOOP_CARRIES]; /* where the value is kept */
+	const char *name[LOOP_CARRIES];
+	int level, n;
+};
+
+static struct bound
+bound_of(const struct ring *r, int level)
+{
+	const struct axisdef *a = &r->m->axis[r->axis[level]];
+	struct bound b = {.k = r->steps[level]};
+
+	return b.k == a->size ? (struct bound){.dim = a->name} : b;
+}
+
+static void
+loop_begin(struct ring *r, struct loop *l, int level, int64_t lo)
+{
+	struct op *op = op_new(r->m, OP_FOR, LOOP_CARRIES, LOOP_CARRIES,
+	    r->op->at);
+
+	op->carry = NEW_N(r->m->mem, struct value *, LOOP_CARRIES);
+	op->var = r->var[level];
+	op->lo.k = lo;
+	op->hi = bound_of(r, level);
+	region_append(r->m, r->out, op);
+	*l = (struct loop){.op = op, .up = r->out, .level = level};
+	r->out = &op->body;
+	r->level[level] = r->depth++;
+}
+
+/* *v goes in as init; the carry, of type t, takes its place. */
+static void
+loop_carry(struct ring *r, struct loop *l, struct value **v, const char *base,
+    const struct type *t)
+{
+	const char *name = named(r, base, r->var[l->level]);
+	int i = l->n;
+
+	if (!*v)
+		return;
+	l->op->in[i] = arg_value(*v);
+	*v = func_value(r->m, r->f, func_fresh(r->m, r->f, name), t,
+	    r->op->at);
+	l->op->carry[i] = *v;
+	l->slot[i] = v;
+	l->name[i] = base;
+	l->n++;
+}
+
+/* What the slots hold now is yielded; then they hold the results. */
+static void
+loop_end(struct ring *r, struct loop *l)
+{
+	int64_t hi = r->steps[l->level];
+	struct arg in[LOOP_CARRIES];
+
+	for (int i = 0; i < l->n; i++)
+		in[i] = arg_value(*l->slot[i]);
+	put(r, OP_YIELD, in, l->n, 0);
+	l->op->nin = l->op->nout = l->n;
+	r->out = l->up;
+	r->level[l->level] = -1;
+	r->depth--;
+	for (int i = 0; i < l->n; i++)
+		*l->slot[i] = op_result(r->m, r->f, l->op, i,
+		    named(r, l->name[i], "e"),
+		    after(r, l->op->carry[i]->type, r->depth, hi));
+}
+
+/* -------------------------------------------------------------------- step */
+
+/* Accumulators that there are none of yet start here. */
+static void
+start(struct ring *r, struct ring_state *s)
+{
+	for (int i = 0; i < r->nacc; i++) {
+		bool lse = !r->backward && i == 1;
+
+		if (s->acc[i])
+			continue;
+		s->acc[i] = fill(r, lse ? OP_NEGINF : OP_ZEROS,
+		    named(r, acc_base(r, i), "0"), acc_travels(r, i)
+		    ? place(r, r->acc[i], 0, 0) : r->acc[i]);
+	}
+}
+
+static void
+step(struct ring *r, struct ring_state *s)
+{
+	struct arg in[RING_IN + RING_ACC];
+	struct op *op;
+	int n = 0;
+
+	start(r, s);
+	for (int i = 0; i < RING_IN; i++)
+		if (s->in[i])
+			in[n++] = arg_value(s->in[i]);
+	for (int i = 0; i < r->nacc; i++) {
+		in[n] = arg_value(s->acc[i]);
+		in[n++].consume = true;
+	}
+	op = put(r, r->backward ? OP_ATTN_STEP_BWD : OP_ATTN_STEP, in, n,
+	    r->nacc);
+	op->into = (uint8_t)r->nacc;
+	op->nattr = r->op->nattr;
+	op->attr = r->op->attr;
+	for (int i = 0; i < r->nacc; i++)
+		s->acc[i] = op_result(r->m, r->f, op, i,
+		    named(r, acc_base(r, i), "b"), s->acc[i]->type);
+}
+
+/* ------------------------------------------------------------------- rings */
+
+/* The operands that go round leave for the next place: where they arrive. */
+static struct ring_state
+send(struct ring *r, const struct ring_state *s, int level, bool in_loop)
+{
+	const struct bound until = bound_of(r, level);
+	struct ring_state next = *s;
+	struct flock f = {.n = 0};
+
+	for (int i = 0; i < RING_IN; i++)
+		if (travels(r, i))
+			flock_add(&f, &next.in[i], named(r, operand_name[i],
+			    level == OUTER ? "n" : "r"));
+	shift(r, &f, level, -r->dir, in_loop ? &until : NULL, r->var[level]);
+	return next;
+}
+
+/* So do the gradients that they have collected so far. */
+static struct ring_state
+send_gradients(struct ring *r, const struct ring_state *s, int level)
+{
+	struct ring_state next = *s;
+	struct flock f = {.n = 0};
+
+	for (int i = 0; i < r->nacc; i++)
+		if (acc_travels(r, i))
+			flock_add(&f, &next.acc[i],
+			    named(r, acc_base(r, i), "s"));
+	shift(r, &f, level, -r->dir, NULL, NULL);
+	return next;
+}
+
+static void
+take_operands(struct ring_state *s, const struct ring_state *from)
+{
+	memcpy(s->in, from->in, sizeof s->in);
+}
+
+/* Hops along the inner ring between gradients that a window has left and home:
+ * one less than it has steps. */
+static int64_t
+left_at(const struct ring *r, int level)
+{
+	return r->dir * (r->steps[level] - 1);
+}
+
+static void
+carry_all(struct ring *r, struct ring_state *s, struct loop *l)
+{
+	int64_t back = -r->dir, outer = l->level == OUTER;
+
+	for (int i = 0; i < r->nacc; i++)
+		loop_carry(r, l, &s->acc[i], acc_base(r, i),
+		    !acc_travels(r, i) ? r->acc[i] : outer
+		    ? place(r, r->acc[i], back, left_at(r, INNER))
+		    : place(r, r->acc[i], 0, back));
+	for (int i = 0; i < RING_IN; i++)
+		if (travels(r, i) && s->in[i])
+			loop_carry(r, l, &s->in[i], operand_name[i],
+			    place(r, s->in[i]->type, 0, 0));
+}
+
+static void turn(struct ring *r, struct ring_state *s, int level);
+
+/* No gradients travel: every place is alike. */
+static void
+turn_plain(struct ring *r, struct ring_state *s, int level)
+{
+	struct ring_state next;
+	struct loop l;
+
+	start(r, s);
+	loop_begin(r, &l, level, 0);
+	carry_all(r, s, &l);
+	next = send(r, s, level, true);
+	turn(r, s, level + 1);
+	take_operands(s, &next);
+	loop_end(r, &l);
+}
+
+/* Adds what arrived to what this place found. */
+static void
+collect(struct ring *r, struct ring_state *s, const struct ring_state *arrived)
+{
+	for (int i = 0; i < r->nacc; i++)
+		if (acc_travels(r, i))
+			s->acc[i] = add(r, named(r, acc_base(r, i), "n"),
+			    arrived->acc[i], s->acc[i]);
+}
+
+static void
+forget_gradients(struct ring *r, struct ring_state *s)
+{
+	for (int i = 0; i < r->nacc; i++)
+		if (acc_travels(r, i))
+			s->acc[i] = NULL;
+}
+
+static void
+turn_collecting(struct ring *r, struct ring_state *s, int level)
+{
+	struct ring_state next = send(r, s, level, false), arrived;
+	struct loop l;
+
+	turn(r, s, level + 1);
+	take_operands(s, &next);
+	loop_begin(r, &l, level, 1);
+	carry_all(r, s, &l);
+	next = send(r, s, level, true);
+	arrived = send_gradients(r, s, level);
+	forget_gradients(r, s);
+	turn(r, s, level + 1);
+	collect(r, s, &arrived);
+	take_operands(s, &next);
+	loop_end(r, &l);
+}
+
+static void
+turn(struct ring *r, struct ring_state *s, int level)
+{
+	if (level == RING_LEVELS)
+		step(r, s);
+	else if (r->steps[level] == 1)
+		turn(r, s, level + 1);
+	else if (r->acc_travels)
+		turn_collecting(r, s, level);
+	else
+		turn_plain(r, s, level);
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+/* The shorter way back: -n/2 < hops <= n/2. */
+static int64_t
+shortest(const struct ring *r, int level)
+{
+	int64_t by = left_at(r, level), n;
+
+	if (by == 0)
+		return 0;
+	n = r->m->axis[r->axis[level]].size;
+	by = (by % n + n) % n;
+	return by > n / 2 ? by - n : by;
+}
+
+static void
+send_home(struct ring *r, struct ring_state *s)
+{
+	int64_t by[RING_LEVELS] = {shortest(r, OUTER), shortest(r, INNER)};
+	struct flock f = {.n = 0};
+
+	for (int i = 0; i < r->nacc; i++)
+		if (acc_travels(r, i))
+			flock_add(&f, &s->acc[i],
+			    named(r, acc_base(r, i), "h"));
+	if (by[OUTER] || by[INNER])
+		shift_by(r, &f, by, NULL, NULL);
+}
+
+/* x becomes the old result: same value object, name and readers. */
+static void
+become(struct value *x, struct value *out)
+{
+	for (int i = 0; i < x->def->nout; i++)
+		if (x->def->out[i] == x)
+			x->def->out[i] = out;
+	out->def = x->def;
+}
+
+static void
+result(struct ring *r, struct value *x, struct value *out)
+{
+	struct arg in = arg_value(x);
+	struct op *cast;
+
+	if (x->type == out->type) {
+		become(x, out);
+		return;
+	}
+	cast = put(r, OP_CAST, &in, 1, 1);
+	cast->out[0] = out;
+	out->def = cast;
+}
+
+/* attn: q, k, v [, doc]; attn.bwd: do, q, k, v, z, D [, doc]. */
+static void
+operands(const struct ring *r, struct ring_state *s)
+{
+	int first = r->backward ? RING_DO : RING_Q, doc = r->backward ? 6 : 3;
+
+	memset(s, 0, sizeof *s);
+	for (int i = 0; i < doc; i++)
+		s->in[first + i] = r->op->in[i].v;
+	if (r->op->nin > doc)
+		s->in[RING_QDOC] = s->in[RING_KDOC] = r->op->in[doc].v;
+}
+
+/* A name for a loop variable that nothing around has. */
+static const char *
+loop_name(const struct ring *r, const char *base)
+{
+	const char *name = func_fresh(r->m, r->f, base);
+
+	return r->f->index && strcmp(name, r->f->index) == 0
+	    ? func_fresh(r->m, r->f, named(r, base, base)) : name;
+}
+
+void
+ring_emit(struct ring *r, struct region *out)
+{
+	struct ring_state s;
+
+	r->out = out;
+	r->level[OUTER] = r->level[INNER] = -1;
+	r->var[OUTER] = loop_name(r, "j");
+	r->var[INNER] = loop_name(r, "i");
+	operands(r, &s);
+	turn(r, &s, OUTER);
+	send_home(r, &s);
+	for (int i = 0; i < r->nacc; i++)
+		result(r, s.acc[i], r->op->out[i]);
+}

@@ -1,0 +1,161 @@
+/*
+ * How far a ring goes and what it costs.
+ *
+ * Ranks that hold blocks of keys along one axis form one ring.  With two axes
+ * (co, ci) each window of |co| is a ring over ci, on keys that came one hop
+ * over co: a Double-Ring.  Windows are blocks of consecutive ranks, because
+ * co is the major axis of the shard.
+ *
+ * Bytes that one rank sends, n blocks visited, m the bytes of a block:
+ *
+ *	keys travel      (n-1) m(k,v,kdoc) + n m(dk,dv in f32)
+ *	queries travel   (n-1) m(do,q,z,D,qdoc) + n m(dq in f32)
+ *
+ * The n-th hop of the gradients brings them home.
+ */
+#include "config.h"
+
+#include "passes/ring.h"
+
+#include <string.h>
+
+enum { MASK_WINDOW = 2, MASK_SAME = 3 }; /* mask_words */
+
+/* The dim of k that lies along the ring's axes. */
+static const struct dim *
+ring_dim(const struct op *op, const struct type *k)
+{
+	for (int i = 0; i < k->rank; i++)
+		if (dim_axes(&k->d[i]) & op_axes(op))
+			return &k->d[i];
+	return NULL;
+}
+
+static bool
+refuse(const struct ring *r, const char *why)
+{
+	diag_error(r->m->diag, r->op->at, "%s: %s", op_info[r->op->code].name,
+	    why);
+	return false;
+}
+
+/* Axes in the order of k's shards: the last is the inner ring. */
+static bool
+find_axes(struct ring *r, const struct dim *d)
+{
+	int n = 0;
+
+	r->axis[OUTER] = r->axis[INNER] = -1;
+	for (int i = 0; i < d->n; i++)
+		for (int j = 0; j < d->s[i].n; j++) {
+			if (n++ == RING_LEVELS)
+				return refuse(r, "keys lie along more than "
+				    "two mesh axes: rings nest two deep");
+			r->axis[OUTER] = r->axis[INNER];
+			r->axis[INNER] = d->s[i].c[j].axis;
+		}
+	return true;
+}
+
+static int64_t
+axis_size(const struct ring *r, int level)
+{
+	return r->axis[level] < 0 ? 1 : r->m->axis[r->axis[level]].size;
+}
+
+/*
+ * A query sees window keys, its own included: with blocks of consecutive
+ * positions, those of its own block and of ceil((window-1)/block) before it.
+ */
+static void
+shorten(struct ring *r, const struct dim *d)
+{
+	uint64_t block = dim_local_size(r->m, d);
+	uint64_t reach = (uint64_t)op_int(r->op, ATTR_WINDOW) - 1;
+	uint64_t blocks;
+
+	if (op_int(r->op, ATTR_MASK) != MASK_WINDOW || d->n != 1 ||
+	    d->s[0].kind != SHARD_BLOCK || d->s[0].n != 1)
+		return;
+	blocks = reach / block + (reach % block != 0) + 1;
+	if (blocks < (uint64_t)r->steps[INNER])
+		r->steps[INNER] = (int64_t)blocks;
+}
+
+static const struct type *
+in_f32(struct module *m, const struct type *t)
+{
+	return type_with_dtype(m, t, DT_F32);
+}
+
+bool
+ring_plan(struct ring *r, struct module *m, struct func *f, struct op *op,
+    int depth)
+{
+	const struct type *k;
+	const struct dim *d;
+
+	memset(r, 0, sizeof *r);
+	r->m = m;
+	r->f = f;
+	r->op = op;
+	r->depth = depth;
+	r->backward = op->code == OP_ATTN_BWD;
+	r->nacc = op->nout;
+	for (int i = 0; i < r->nacc; i++)
+		r->acc[i] = in_f32(m, op->out[i]->type);
+	k = arg_type(m, &op->in[r->backward ? 2 : 1]);
+	d = ring_dim(op, k);
+	if (!find_axes(r, d))
+		return false;
+	if (depth + 1 + (r->axis[OUTER] >= 0) > MAX_LOOPS)
+		return refuse(r, "is inside too many loops to become a ring");
+	r->steps[OUTER] = axis_size(r, OUTER);
+	r->steps[INNER] = axis_size(r, INNER);
+	shorten(r, d);
+	ring_choose(r, false);
+	return true;
+}
+
+void
+ring_choose(struct ring *r, bool queries)
+{
+	static const unsigned keys = 1u << RING_K | 1u << RING_V |
+	    1u << RING_KDOC;
+	static const unsigned asks = 1u << RING_DO | 1u << RING_Q |
+	    1u << RING_Z | 1u << RING_D | 1u << RING_QDOC;
+	bool part = r->steps[INNER] < axis_size(r, INNER);
+
+	r->travels = queries ? asks : keys;
+	r->acc_travels = !r->backward ? 0 : queries ? 1u : 6u;
+	/* A whole ring may turn either way; queries are wanted by the ranks
+	 * before theirs, keys by those after. */
+	r->dir = queries && part ? 1 : -1;
+}
+
+static uint64_t
+bytes(const struct ring *r, int operand)
+{
+	return operand < r->op->nin ? type_local_bytes(r->m,
+	    arg_type(r->m, &r->op->in[operand])) : 0;
+}
+
+/* Operands of attn.bwd: do, q, k, v, z, D [, doc]. */
+struct ring_price
+ring_price(const struct ring *r)
+{
+	uint64_t n = (uint64_t)(r->steps[OUTER] * r->steps[INNER]);
+	uint64_t doc = bytes(r, r->backward ? 6 : 3);
+	uint64_t k = r->backward ? 2 : 1;
+	uint64_t home = n > 1 ? n : 0;
+	struct ring_price p = {0};
+
+	p.kv = (n - 1) * (bytes(r, (int)k) + bytes(r, (int)k + 1) + doc);
+	if (!r->backward)
+		return p;
+	p.kv += home * (type_local_bytes(r->m, r->acc[1]) +
+	    type_local_bytes(r->m, r->acc[2]));
+	p.q = (n - 1) * (bytes(r, 0) + bytes(r, 1) + bytes(r, 4) +
+	    bytes(r, 5) + doc) + home * type_local_bytes(r->m, r->acc[0]);
+	return p;
+}
