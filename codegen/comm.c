@@ -94,9 +94,39 @@ emit_move(struct emit *e, const struct op *op, const struct type *t,
 	return id;
 }
 
-void
-emit_transfer(struct emit *e, const char *move, int n, const char *pairs)
+const char *
+emit_token(struct emit *e, const struct value *future)
 {
+	return emit_mangle(e, "t_", future->name);
+}
+
+void
+emit_wait(struct emit *e, const struct op *op)
+{
+	const struct op *last = NULL;
+
+	for (int i = 0; i < op->nin; i++) {
+		const struct op *start = op->in[i].v->def;
+
+		if (start != last)
+			emit_line(e, "lt_finish(rt, %s);",
+			    emit_token(e, start->out[0]));
+		last = start;
+	}
+}
+
+/* Starts op; finishes it too, unless its results are futures. */
+void
+emit_transfer(struct emit *e, const struct op *op, const char *move, int n,
+    const char *pairs)
+{
+	if (op->nout && op->out[0]->future) {
+		emit_line(e, "%s%s = lt_start(rt, &moves[%s], %d,",
+		    op->when.set ? "" : "lt_token ",
+		    emit_token(e, op->out[0]), move, n);
+		emit_line(e, "    (const struct lt_pair[]){%s});", pairs);
+		return;
+	}
 	emit_line(e, "lt_finish(rt, lt_start(rt, &moves[%s], %d,", move, n);
 	emit_line(e, "    (const struct lt_pair[]){%s}));", pairs);
 }
@@ -115,7 +145,7 @@ move_tensors(struct emit *e, const struct op *op)
 		    pairs, i ? ", " : "", emit_result_ptr(e, op, i),
 		    emit_arg_ptr(e, &op->in[i]), type_local_count(e->m,
 		    arg_type(e->m, &op->in[i])));
-	emit_transfer(e, id, op->nin, pairs);
+	emit_transfer(e, op, id, op->nin, pairs);
 }
 
 /* ---- bundles ---- */
@@ -166,7 +196,7 @@ reduce_bundle(struct emit *e, const struct op *op)
 	if (size != n)
 		emit_broken(e, op, "@%s and @%s differ in size",
 		    op->in[0].b->name, op->target.b->name);
-	emit_transfer(e, emit_move(e, op, NULL, DT_F32, n), 1, arena_printf(
+	emit_transfer(e, op, emit_move(e, op, NULL, DT_F32, n), 1, arena_printf(
 	    e->m->mem, "{AT(float, LT_STATE, %" PRIu64 "), AT(float, LT_STATE, "
 	    "%" PRIu64 "), %" PRIu64 "}", dst, src, n));
 }

@@ -268,6 +268,8 @@ emit_statement(struct emit *e, struct region *r, int i)
 	indent[e->indent < 8 ? e->indent : 8] = 0;
 	if (!silent(op))
 		emit_comment(e, e->out, indent, g.op, g.n);
+	if (op->when.set && op->nout && op->out[0]->future)
+		emit_line(e, "lt_token %s = 0;", emit_token(e, op->out[0]));
 	begin_when(e, op);
 	if (op->group >= 0)
 		emit_group(e, g.op, g.n);
@@ -333,6 +335,24 @@ place_arguments(struct emit *e, struct func *f)
 	}
 }
 
+/* What arrives as a result of the function is sent there at once. */
+static void
+place_futures(struct emit *e, const struct region *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		const struct op *op = r->op[i];
+
+		for (int j = 0; op->code == OP_WAIT && j < op->nin; j++) {
+			int from = op->in[j].v->id, to = op->out[j]->id;
+
+			if (e->place[from])
+				continue;
+			e->place[from] = e->place[to];
+			e->name[from] = e->name[to];
+		}
+	}
+}
+
 static const char *
 signature(struct emit *e, struct func *f)
 {
@@ -373,6 +393,7 @@ emit_func(struct emit *e, struct func *f)
 	e->checked = false;
 	if (f->index)
 		place_arguments(e, f);
+	place_futures(e, &f->body);
 	e->out = open_memstream(&text, &size);
 	if (!e->out)
 		abort();

@@ -29,10 +29,15 @@ void emit_head(struct emit *e, const struct op *op);
 /* comm.c */
 void emit_comm(struct emit *e, const struct op *op);
 /* A row of the table of moves for op, of arrays like t, or of count elements
- * in a row if t is NULL; its C name.  Then its start and finish. */
+ * in a row if t is NULL; its C name.  Then its start, and
+ * its finish unless its results are futures. */
 const char *emit_move(struct emit *e, const struct op *op,
     const struct type *t, enum dtype dt, uint64_t count);
-void emit_transfer(struct emit *e, const char *move, int n, const char *pairs);
+void emit_transfer(struct emit *e, const struct op *op, const char *move,
+    int n, const char *pairs);
+/* C name of what a start gives for its wait; the wait. */
+const char *emit_token(struct emit *e, const struct value *future);
+void emit_wait(struct emit *e, const struct op *op);
 
 /* loops.c */
 uint64_t emit_stride(const struct module *m, const struct type *t, int i);

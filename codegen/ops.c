@@ -336,6 +336,7 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_RSCATTER] = emit_comm,
 	[OP_A2A] = emit_comm,
 	[OP_SHIFT] = emit_comm,
+	[OP_WAIT] = emit_wait,
 	[OP_SAVE] = emit_save,
 	[OP_LOAD] = emit_nothing,
 	[OP_YIELD] = emit_nothing,

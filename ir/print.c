@@ -276,7 +276,10 @@ print_hops(struct printer *p, const struct op *op)
 	for (int i = 0; i < op->nhop; i++) {
 		const struct hop *h = &op->hop[i];
 
-		buf_puts(&p->b, i ? ", " : h->by ? " by " : " on ");
+		if (i == 0)
+			buf_puts(&p->b, h->by ? " by " : " on ");
+		else
+			buf_puts(&p->b, h->by || h->to ? ", " : ",");
 		buf_puts(&p->b, p->m->axis[h->axis].name);
 		if (h->by)
 			buf_printf(&p->b, "%+d", h->by);

@@ -306,6 +306,34 @@ take(struct replay *p, struct frame *f, const struct op *op)
 	f->held[op->out[0]->id] = h;
 }
 
+/* A transfer is over: nothing it read or wrote was touched meanwhile. */
+static void
+wait(struct replay *p, struct frame *f, const struct op *op)
+{
+	for (int i = 0; i < op->nin && !p->failed; i++) {
+		const struct value *v = op->in[i].v;
+		const struct op *start = v->def;
+
+		if (v->bundle)
+			continue;
+		must_hold(p, f, op, v, f->held[v->id]);
+		f->held[op->out[i]->id].content = f->held[v->id].content;
+		if (f->held[op->out[i]->id].at.arena == NO_PLACE)
+			f->held[op->out[i]->id].at =
+			    spot_of(p, f, op, op->out[i]);
+		if (!same_spot(f->held[op->out[i]->id].at,
+		    f->held[v->id].at))
+			fail(p, f, op, "%s is awaited elsewhere than it "
+			    "arrives", name_of(v));
+		for (int j = 0; start && !p->failed && j < start->nin; j++)
+			if (start->code != OP_FOR && start->code != OP_CALL &&
+			    start->in[j].kind == ARG_VALUE &&
+			    !start->in[j].v->bundle)
+				must_hold(p, f, op, start->in[j].v,
+				    f->held[start->in[j].v->id]);
+	}
+}
+
 /* ---- flow ---- */
 
 static uint32_t *
@@ -446,6 +474,32 @@ run_loop(struct replay *p, struct frame *f, struct op *op)
 	}
 }
 
+/* v is what a wait makes of the future f. */
+static bool
+arrives_as(const struct value *v, const struct value *f)
+{
+	const struct op *op = v->def;
+
+	for (int i = 0; op && op->code == OP_WAIT && i < op->nin; i++)
+		if (op->out[i] == v && op->in[i].v == f)
+			return true;
+	return false;
+}
+
+/* A result without a slot, and the transfer that brings it, go there. */
+static void
+place_out(struct frame *g, const struct value *v, struct spot at)
+{
+	if (v->slot || !v->def)
+		return;
+	g->held[v->id].at = at;
+	for (int i = 0; v->def->code == OP_WAIT && i < v->def->nin; i++)
+		if (v->def->out[i] == v)
+			g->held[v->def->in[i].v->id].at = at;
+}
+
+static void run_region(struct replay *p, struct frame *f, struct region *r);
+
 static void
 run_func(struct replay *p, struct func *callee, int64_t index,
     const struct held *arg, struct held *out)
@@ -466,8 +520,7 @@ run_func(struct replay *p, struct func *callee, int64_t index,
 	for (int i = 0; i < callee->nparam; i++)
 		g.held[callee->param[i]->id] = arg[i];
 	for (int i = 0; out && i < ret->nin; i++)
-		if (!ret->in[i].v->slot && ret->in[i].v->def)
-			g.held[ret->in[i].v->id].at = out[i].at;
+		place_out(&g, ret->in[i].v, out[i].at);
 	run_region(p, &g, &callee->body);
 	for (int i = 0; i < ret->nin && !p->failed; i++) {
 		const struct value *v = ret->in[i].v;
@@ -540,6 +593,7 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 	case OP_SAVE: save(p, f, op); break;
 	case OP_LOAD: load(p, f, op); break;
 	case OP_TAKE: take(p, f, op); break;
+	case OP_WAIT: wait(p, f, op); break;
 	case OP_ACCUM:
 		if (i == 0 || group_head_store(f->f, r, i - 1) != op ||
 		    f->held[op->in[0].v->id].at.arena != NO_PLACE)
@@ -564,7 +618,8 @@ run_region(struct replay *p, struct frame *f, struct region *r)
 			bool result = false;
 
 			for (int k = 0; f->out && k < ret->nin; k++)
-				result |= ret->in[k].v == v && !v->slot;
+				result |= !v->slot && (ret->in[k].v == v ||
+				    arrives_as(ret->in[k].v, v));
 			if (!result)
 				f->held[v->id].at.arena = NO_PLACE;
 			f->held[v->id].content = 0;

@@ -3,7 +3,8 @@
  *
  * Every op takes one tick, a loop two more than its body.  What a loop reads
  * from outside lives to the end of the loop; what it makes, to its last read
- * in the same trip, for nothing but carries crosses from trip to trip.
+ * in the same trip, for nothing but carries crosses from trip to trip.  What
+ * a transfer reads lives until the transfer has been awaited.
  */
 #include "config.h"
 
@@ -94,6 +95,20 @@ scan_group(struct plan *p, const struct region *r, int at)
 	}
 }
 
+/* What a started transfer reads must stay as it is until now. */
+static void
+use_sources(struct plan *p, const struct op *wait)
+{
+	for (int i = 0; i < wait->nin; i++) {
+		const struct op *start = wait->in[i].v->def;
+
+		for (int j = 0; start && start->code != OP_FOR &&
+		    start->code != OP_CALL && j < start->nin; j++)
+			if (start->in[j].v && !start->in[j].v->bundle)
+				use(p, start->in[j].v);
+	}
+}
+
 static void
 scan_op(struct plan *p, struct region *r, int at)
 {
@@ -103,6 +118,8 @@ scan_op(struct plan *p, struct region *r, int at)
 		if (op->in[i].v && !op->in[i].v->bundle)
 			use(p, op->in[i].v);
 	scan_group(p, r, at);
+	if (op->code == OP_WAIT)
+		use_sources(p, op);
 	if (op->code == OP_FOR)
 		scan_loop(p, op);
 	if (op->code == OP_CALL) {

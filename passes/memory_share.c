@@ -5,8 +5,9 @@
  * from there.  A carry of a loop has two elements that take turns, or, when
  * the callee saves it anyway, one element of keep per layer: then nothing is
  * ever copied.  A sum into a value takes that value's place, and a carry that
- * each trip only adds to stays where it is, through inner loops too.  What
- * only its fusion group reads has none.
+ * each trip only adds to stays where it is, through inner loops too.  What is
+ * in flight arrives where it stays once awaited.  What only its fusion group
+ * reads has none.
  */
 #include "config.h"
 
@@ -327,6 +328,41 @@ returned(const struct func *f, const struct value *v)
 	return false;
 }
 
+/* The value that a wait makes of a future; NULL if that is elsewhere. */
+static struct value *
+awaited(const struct region *r, const struct value *future)
+{
+	for (int i = 0; i < r->n; i++)
+		for (int j = 0; r->op[i]->code == OP_WAIT &&
+		    j < r->op[i]->nin; j++)
+			if (r->op[i]->in[j].v == future)
+				return r->op[i]->out[j];
+	return NULL;
+}
+
+/* Where a value has its place already, its transfer must bring it there. */
+static void
+place_futures(struct plan *p, struct region *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		for (int j = 0; op->code == OP_WAIT && j < op->nin; j++)
+			if (op->out[j]->slot)
+				take_place(p, op->in[j].v, op->out[j]);
+		place_futures(p, &op->body);
+	}
+}
+
+/* The caller says where a result of the function goes. */
+static bool
+goes_out(struct plan *p, struct region *r, const struct value *v)
+{
+	const struct value *then = v->future ? awaited(r, v) : NULL;
+
+	return memory_called(p->f) && returned(p->f, then ? then : v);
+}
+
 static bool
 in_group_only(struct plan *p, struct region *r, const struct value *v)
 {
@@ -348,7 +384,7 @@ static void
 place_result(struct plan *p, struct region *r, int at, int i)
 {
 	struct op *op = r->op[at];
-	struct value *v = op->out[i];
+	struct value *v = op->out[i], *then;
 	int acc;
 
 	if (v->bundle || v->slot || p->of[v->id] >= 0 || op->code == OP_TAKE)
@@ -359,16 +395,21 @@ place_result(struct plan *p, struct region *r, int at, int i)
 		return; /* straight into its field */
 	if (in_group_only(p, r, v) && group_result(op, i) == RESULT_SPACE)
 		return;
-	if (memory_called(p->f) && returned(p->f, v) && !v->slot)
-		return; /* the caller says where */
+	if (goes_out(p, r, v))
+		return;
+	if (op->code == OP_WAIT) {
+		take_place(p, v, op->in[i].v);
+		return;
+	}
 	acc = op->nin - op->into + i;
 	if (acc < op->nin && accumulated(op, acc) == v &&
 	    op->in[acc].v->slot && p->of[op->in[acc].v->id] >= 0) {
 		take_place(p, v, op->in[acc].v);
 		return;
 	}
-	p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
-	    type_local_bytes(p->m, v->type), 1);
+	then = v->future ? awaited(r, v) : NULL;
+	p->of[v->id] = memory_new_place(p, slot_name(p, then ? then->name :
+	    v->name), type_local_bytes(p->m, v->type), 1);
 	set_slot(v, p->place[p->of[v->id]].name);
 }
 
@@ -455,5 +496,6 @@ memory_share(struct plan *p)
 	place_saved(p);
 	place_loaded(p);
 	place_carries(p, &p->f->body);
+	place_futures(p, &p->f->body);
 	place_region(p, &p->f->body);
 }
