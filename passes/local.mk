@@ -26,4 +26,9 @@ libpasses_a_SOURCES = \
 	%D%/schedule.c \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \
-	%D%/vjp.c
+	%D%/vjp.c \
+	%D%/zero.c %D%/zero.h \
+	%D%/zero_grads.c \
+	%D%/zero_params.c \
+	%D%/zero_split.c \
+	%D%/zero_step.c

@@ -12,7 +12,8 @@ EXTRA_DIST += %D%/filetest
 # What the interpreter and the rules promise.
 if HAVE_CHECK
 sem_tests = check_autodiff check_comm check_fd check_interp check_ir check_passes \
-	check_pipeline check_ring check_rng check_rules check_schedule
+	check_pipeline check_ring check_rng check_rules check_schedule \
+	check_zero
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
 
@@ -28,6 +29,10 @@ check_passes_SOURCES = %D%/sem/check_passes.c %D%/sem/programs.c \
 	%D%/sem/train.h
 check_passes_CPPFLAGS = $(sem_cppflags)
 check_passes_LDADD = $(pass_ldadd)
+check_zero_SOURCES = %D%/sem/check_zero.c %D%/sem/trace.c %D%/sem/trace.h \
+	%D%/sem/train.c %D%/sem/train.h
+check_zero_CPPFLAGS = $(sem_cppflags)
+check_zero_LDADD = $(pass_ldadd)
 check_ir_SOURCES = %D%/unit/check_ir.c
 check_ir_CPPFLAGS = $(sem_cppflags)
 check_ir_LDADD = $(sem_ldadd)
@@ -109,6 +114,12 @@ ir_tests = \
 	%D%/ir/recompute/unknown-name.lir \
 	%D%/ir/recompute/unknown-policy.lir \
 	%D%/ir/ring/double.lir \
+	%D%/ir/zero/all.lir \
+	%D%/ir/zero/micro.lir \
+	%D%/ir/zero/not-nested.lir \
+	%D%/ir/zero/optimizer-only.lir \
+	%D%/ir/zero/split.lir \
+	%D%/ir/zero/unknown-axis.lir \
 	%D%/ir/simplify/dead.lir \
 	%D%/ir/simplify/silu-read-twice.lir \
 	%D%/ir/simplify/swiglu.lir

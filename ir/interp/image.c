@@ -225,32 +225,45 @@ interp_LOCAL(struct step *s)
 	frame_bind(s->in, s->frame, v, t);
 }
 
-/* @B[l] = accum s, += accum s */
+/* One layer: to = from, to += from. */
 static void
-accum_layer(struct step *s)
+accum_layer(struct step *s, const struct side *from, const struct side *to)
 {
 	struct interp *in = s->in;
-	struct side from = side_of(s, &s->op->in[0]);
-	struct side to = side_of(s, &s->op->target);
-	uint64_t n = image_block(in->m, to.b, &to.flat);
+	uint64_t n = image_block(in->m, to->b, &to->flat);
 	double *x = allocate(n, sizeof *x), *y = allocate(n, sizeof *y);
 
-	for (int r = 0; r < in->ranks && !in->failed; r++) {
-		load_part(in, &from, r, x);
-		load_part(in, &to, r, y);
+	for (int r = 0; r < in->ranks; r++) {
+		load_part(in, from, r, x);
+		load_part(in, to, r, y);
 		for (uint64_t i = 0; i < n; i++)
 			y[i] = x[i] + (s->op->target_add ? y[i] : 0);
-		store_part(in, &to, r, y, (enum dtype)to.b->dtype);
+		store_part(in, to, r, y, (enum dtype)to->b->dtype);
 	}
 	free(x);
 	free(y);
+}
+
+/* @B[l] = accum s, += accum s; @B = accum @C: all layers */
+static void
+accum_layers(struct step *s)
+{
+	struct side from = side_of(s, &s->op->in[0]);
+	struct side to = side_of(s, &s->op->target);
+	uint64_t n = layers(s, &s->op->in[0]);
+
+	for (uint64_t l = 0; l < n && !s->in->failed; l++) {
+		accum_layer(s, &from, &to);
+		from.layer++;
+		to.layer++;
+	}
 }
 
 void
 interp_ACCUM(struct step *s)
 {
 	if (s->op->target.kind == ARG_BUNDLE)
-		accum_layer(s);
+		accum_layers(s);
 	else
 		memcpy(s->y[0], s->x[0],
 		    local_count(s, s->yt[0]) * sizeof(double));

@@ -603,3 +603,10 @@ interp_run(struct interp *in, const char *func, int64_t index,
 	free(out_t);
 	return !in->failed;
 }
+
+bool
+interp_refresh(struct interp *in)
+{
+	return !module_func(in->m, "refresh") ||
+	    interp_run(in, "refresh", 0, NULL, NULL);
+}

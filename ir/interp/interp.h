@@ -60,6 +60,8 @@ bool interp_get(struct interp *in, const struct bundle *b, int field,
     double *global);
 /* Parameters start as the trainer's: by seed, name and global index. */
 void interp_init(struct interp *in);
+/* After parameters are set: fills the copies of them, by fn refresh. */
+bool interp_refresh(struct interp *in);
 void interp_set_step(struct interp *in, int64_t step, double lr);
 
 /*

@@ -55,6 +55,7 @@ interp_init(struct interp *in)
 		for (int j = 0; j < in->m->bundle[i]->nfield &&
 		    in->m->bundle[i]->role == ROLE_PARAM; j++)
 			init_field(in, in->m->bundle[i], j);
+	interp_refresh(in);
 }
 
 /* @B.x = x; whole layers are image.c's. */

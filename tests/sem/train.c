@@ -62,6 +62,8 @@ train_weights(struct train *t)
 			interp_set(t->in, b, f, x);
 		}
 	}
+	if (!interp_refresh(t->in))
+		abort();
 }
 
 void
