@@ -28,7 +28,9 @@ print_arenas(const struct module *m, FILE *out)
 		    m->arena_size[i]);
 		sum += m->arena_size[i];
 	}
-	fprintf(out, "\"total\": %" PRIu64 "},\n", sum);
+	fprintf(out, "\"total\": %" PRIu64 ", \"not_in_total\": \"%s: "
+	    "the trainer sizes it by its threads\"},\n", sum,
+	    arena_name[ARENA_WORK]);
 }
 
 static void

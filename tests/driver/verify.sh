@@ -40,6 +40,7 @@ program() {
 tiny=$src/tests/driver/tiny.lt
 passes=$("$loongc" --time-passes --emit=plan "$tiny" 2>&1 >plan |
 	awk '/checks/ { print $1 }')
+grep -q '"total": [0-9]*, "not_in_total": "work: ' plan || fail "$(cat plan)"
 program "$tiny" >want.c
 for pass in read $passes; do
 	"$loongc" --after="$pass" "$tiny" >dump.lir || fail "--after=$pass"
