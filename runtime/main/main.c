@@ -15,6 +15,7 @@
 #include "runtime/main/run.h"
 #include "runtime/main/signals.h"
 #include "runtime/metrics/peak.h"
+#include "runtime/metrics/progress.h"
 
 /* The generated program may be older or newer than we are. */
 static int
@@ -236,6 +237,7 @@ run_training(struct lt *rt)
 
 		rc = rc ? rc : bad;
 	}
+	lt_progress_end(&run->metrics);
 	lt_note("memory     %s planned, %s at most in the whole process",
 	    lt_memory_text(run->allocated, planned),
 	    lt_memory_text(lt_memory_peak(), used));

@@ -94,6 +94,17 @@ format_narrow(char *line, size_t size, const struct lt_metrics *m,
 }
 
 void
+lt_progress_end(const struct lt_metrics *m)
+{
+	double rate = m->pace > 0 ? 1 / m->pace : 0;
+
+	if (rate > 0 && m->peak > 0)
+		lt_note("speed      MFU %.1f%%, HFU %.1f%% (counts what is "
+		    "computed again)", 100 * rate * m->prog->flops_step /
+		    m->peak, 100 * rate * m->prog->flops_hardware / m->peak);
+}
+
+void
 lt_progress(struct lt_metrics *m, const struct lt *rt)
 {
 	int64_t every = m->prog->recipe.log_every;

@@ -12,6 +12,9 @@ struct lt_metrics;
  */
 void lt_progress(struct lt_metrics *, const struct lt *rt);
 
+/* After the last step: how fast it was, a line. */
+void lt_progress_end(const struct lt_metrics *);
+
 /* "1:02:03" or "0:09"; "-" if unknown (negative). */
 const char *lt_progress_time(double seconds, char buf[24]);
 

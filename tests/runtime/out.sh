@@ -132,6 +132,8 @@ run 0 $t --steps 12 --out full --resume
 if [ -w /dev/full ]; then
 	run 0 $t --steps 3 --log /dev/full
 	said err 'cannot write the log: No space left on device'
+	[ "$(grep -c 'the log' err)" = 1 ] || { cat err; failed=1; }
+	said err 'step 3/3'
 fi
 
 # places that cannot be

@@ -35,6 +35,8 @@ fi
 on_terminal xterm 200 --steps 20
 grep -q 'step 20/20  loss .*  grad .*  lr .* tok/s  MFU .*  peak .*  left 0:00' \
     tty || { cat tty; failed=1; }
+grep -q '^speed      MFU [0-9.]*%, HFU [0-9.]*% (counts what is' tty ||
+    { cat tty; failed=1; }
 
 for how in 'dumb 70' 'xterm 70 --quiet'; do
 	on_terminal $how --steps 20
