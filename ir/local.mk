@@ -5,6 +5,8 @@ libir_a_SOURCES = \
 	%D%/axes.c \
 	%D%/attrs.def \
 	%D%/clone.c \
+	%D%/coverage.c %D%/coverage.h \
+	%D%/coverage_pairs.c %D%/coverage_pairs.h \
 	%D%/flops.c %D%/flops.h \
 	%D%/func.c \
 	%D%/identity.c %D%/identity.h \

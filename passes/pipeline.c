@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "ir/coverage.h"
+
 #define PASS(name) extern const struct pass pass_##name;
 #include "passes/passes.def"
 
@@ -51,7 +53,7 @@ inspect(struct module *m, const char *name, const struct pipeline_options *o)
 {
 	struct span nowhere = {0, 0};
 
-	if (module_verify(m) != 0) {
+	if (module_verify(m) != 0 || coverage_check(m) != 0) {
 		if (strcmp(name, nothing) == 0)
 			return PIPELINE_ERRORS;
 		diag_error(m->diag, nowhere,

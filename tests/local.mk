@@ -11,7 +11,7 @@ EXTRA_DIST += %D%/filetest
 
 # What the interpreter and the rules promise.
 if HAVE_CHECK
-sem_tests = check_autodiff check_comm check_fd check_interp check_ir check_passes \
+sem_tests = check_autodiff check_comm check_coverage check_fd check_interp check_ir check_passes \
 	check_pipeline check_ring check_rng check_rules check_schedule \
 	check_zero
 check_PROGRAMS += $(sem_tests)
@@ -51,6 +51,9 @@ check_comm_LDADD = $(sem_ldadd)
 check_interp_SOURCES = %D%/sem/check_interp.c
 check_interp_CPPFLAGS = $(sem_cppflags)
 check_interp_LDADD = $(sem_ldadd)
+check_coverage_SOURCES = %D%/sem/check_coverage.c
+check_coverage_CPPFLAGS = $(sem_cppflags)
+check_coverage_LDADD = $(pass_ldadd)
 check_ring_SOURCES = %D%/sem/check_ring.c
 check_ring_CPPFLAGS = $(sem_cppflags)
 check_ring_LDADD = $(pass_ldadd)
