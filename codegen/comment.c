@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "codegen/emit.h"
+#include "codegen/traffic.h"
+#include "ir/typetable.h"
 #include "support/buf.h"
 
 /* ---- ops ---- */
@@ -82,7 +84,7 @@ add_types(struct emit *e, const struct op *op, struct buf *b)
 		if (!op->out[i]->type || op->out[i]->bundle)
 			continue;
 		buf_puts(b, sep);
-		type_print(e->m, op->out[i]->type, b);
+		type_print_in(e->m, op->out[i]->type, e->loop, e->nloop, b);
 		sep = ", ";
 	}
 }
@@ -96,6 +98,29 @@ add_bound(const struct bound *x, struct buf *b)
 		buf_printf(b, "%s%+" PRId64, x->dim, x->k);
 	else
 		buf_puts(b, x->dim);
+}
+
+/* on hr s>g, hk s>k; by co+1 */
+static void
+add_hops(struct emit *e, const struct op *op, struct buf *b)
+{
+	for (int i = 0; i < op->nhop; i++) {
+		const struct hop *h = &op->hop[i];
+
+		buf_printf(b, "%s%s", i ? ", " : h->by ? " by " : " on ",
+		    e->m->axis[h->axis].name);
+		if (h->by)
+			buf_printf(b, "%+d", h->by);
+		if (op->code == OP_A2A && h->from)
+			buf_printf(b, " %s", h->from);
+		if (h->to)
+			buf_printf(b, ">%s", h->to);
+	}
+	if (op->when.set) {
+		buf_printf(b, " when %s%c", emit_affine_sum(e, &op->when.a,
+		    ""), op->when.cmp);
+		add_bound(&op->when.b, b);
+	}
 }
 
 /* for m=0..mb, call layer(l) */
@@ -127,6 +152,7 @@ add_op(struct emit *e, const struct op *op, struct buf *b)
 		    " into " : ", ");
 		add_arg(e, &op->in[i], b);
 	}
+	add_hops(e, op, b);
 	add_types(e, op, b);
 	add_place(e, op, b);
 }
@@ -143,6 +169,45 @@ emit_comment(struct emit *e, FILE *out, const char *indent,
 		    buf_text(&b), i == n - 1 ? " */" : "");
 		buf_free(&b);
 	}
+}
+
+/* ---- communication ---- */
+
+static void
+print_transfer(struct emit *e, FILE *out, const struct traffic *t)
+{
+	struct buf b = {0};
+
+	if (t->op->has_target)
+		buf_printf(&b, "@%s", t->op->target.b->name);
+	else
+		buf_puts(&b, t->op->out[0]->name);
+	buf_printf(&b, " = %s", op_info[t->op->code].name);
+	add_hops(e, t->op, &b);
+	fprintf(out, " *   %-6" PRIu64 " x %14" PRIu64 "  %-4s %s: %s\n",
+	    t->calls, t->bytes, lane_name[t->op->lane], t->f->name,
+	    buf_text(&b));
+	buf_free(&b);
+}
+
+void
+emit_schedule(struct emit *e, FILE *out)
+{
+	const struct module *m = e->m;
+	const struct traffic *t;
+	int n;
+
+	if (!m->naxis)
+		return;
+	fputs("/*\n * Mesh, the last axis fastest:", out);
+	for (int i = 0; i < m->naxis; i++)
+		fprintf(out, " %s=%u", m->axis[i].name, m->axis[i].size);
+	fputs("\n * Calls of a step x bytes that a rank sends in one, lane:\n",
+	    out);
+	t = traffic_of_step(m, &n);
+	for (int i = 0; i < n; i++)
+		print_transfer(e, out, &t[i]);
+	fputs(" */\n\n", out);
 }
 
 /* ---- memory ---- */

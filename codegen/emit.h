@@ -79,9 +79,10 @@ void emit_line(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ---- the rest ---- */
 
-/* comment.c: ops as comments; the memory map. */
+/* comment.c: ops as comments; mesh and communication; the memory map. */
 void emit_comment(struct emit *e, FILE *out, const char *indent,
     struct op *const *op, int n);
+void emit_schedule(struct emit *e, FILE *out);
 void emit_memory_map(struct emit *e, FILE *out);
 
 /* quote.c: s as a C string literal, or NULL. */

@@ -20,4 +20,5 @@ libcodegen_a_SOURCES = \
 	%D%/quote.c \
 	%D%/recipe.c \
 	%D%/scalar.c \
-	%D%/tables.c
+	%D%/tables.c \
+	%D%/traffic.c %D%/traffic.h

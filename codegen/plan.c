@@ -5,6 +5,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/emit.h"
+#include "codegen/traffic.h"
 #include "ir/flops.h"
 
 static void
@@ -17,6 +18,53 @@ print_dims(const struct module *m, FILE *out)
 	fputs("},\n", out);
 }
 
+static void
+print_mesh(const struct module *m, FILE *out)
+{
+	uint64_t ranks = 1;
+
+	fputs("  \"mesh\": {", out);
+	for (int i = 0; i < m->naxis; i++) {
+		fprintf(out, "%s\"%s\": %u", i ? ", " : "", m->axis[i].name,
+		    m->axis[i].size);
+		ranks *= m->axis[i].size;
+	}
+	fprintf(out, "},\n  \"ranks\": %" PRIu64 ",\n", ranks);
+}
+
+/* Axes of an op, one string: "co,ci". */
+static void
+print_axes(const struct module *m, const struct op *op, FILE *out)
+{
+	for (int i = 0; i < op->nhop; i++)
+		fprintf(out, "%s%s", i ? "," : "",
+		    m->axis[op->hop[i].axis].name);
+}
+
+/* Bytes are what one rank sends in one call, calls those of a step. */
+static void
+print_communication(const struct module *m, FILE *out)
+{
+	int n;
+	const struct traffic *t = traffic_of_step(m, &n);
+
+	fputs("  \"communication\": [", out);
+	for (int i = 0; i < n; i++) {
+		const struct op *op = t[i].op;
+
+		fprintf(out, "%s\n    {\"fn\": \"%s\", \"result\": \"%s\", "
+		    "\"op\": \"%s\", \"axes\": \"", i ? "," : "",
+		    t[i].f->name, op->has_target ? op->target.b->name :
+		    op->out[0]->name, op_info[op->code].name);
+		print_axes(m, op, out);
+		fprintf(out, "\", \"lane\": \"%s\", \"bytes\": %" PRIu64
+		    ", \"calls\": %" PRIu64 "}", lane_name[op->lane],
+		    t[i].bytes, t[i].calls);
+	}
+	fputs(n ? "\n  ],\n" : "],\n", out);
+}
+
+/* Of one rank. */
 static void
 print_arenas(const struct module *m, FILE *out)
 {
@@ -59,6 +107,8 @@ codegen_plan(struct module *m, FILE *out)
 	    ",\n  \"flops_step\": %.17g,\n  \"flops_hardware\": %.17g,\n",
 	    m->name, codegen_parameters(m), model, hardware);
 	print_dims(m, out);
+	print_mesh(m, out);
+	print_communication(m, out);
 	print_arenas(m, out);
 	print_slots(m, out);
 	fputs("}\n", out);

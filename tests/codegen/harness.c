@@ -9,8 +9,11 @@
  * logits at position 1 (f32).  Between steps everything that a step must not
  * rely on is filled with NaN, and no byte beyond an arena may change.
  *
- * The optimizer here is a second, naive one in double precision: this program
- * is about what was generated.
+ * Ranks are threads.  All have the same parameters before and after a step, or
+ * the program fails; what is written is rank 0's, but logits are everybody's.
+ *
+ * The optimizer here is a second, naive one in double precision, and so is
+ * communication: this program is about what was generated.
  */
 #include <math.h>
 #include <stdio.h>
@@ -22,8 +25,12 @@
 #define lt_adamw naive_adamw
 #define lt_sumsq naive_sumsq
 #define lt_step_ok naive_step_ok
+#define lt_start naive_start
+#define lt_finish naive_finish
 #include GENERATED
 #undef main
+
+#include "tests/codegen/ranks.h"
 
 enum { STEPS = 3, GUARD = 4096 };
 
@@ -137,84 +144,226 @@ put(FILE *out, const struct lt *rt, uint64_t offset, uint64_t n)
 		fwrite(rt->arena[LT_STATE] + offset, sizeof(float), n, out);
 }
 
+static uint64_t
+local_size(const struct lt_runs *at)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < at->n; i++)
+		n += at->r[i].len;
+	return n;
+}
+
+/* The part of x, i32[micro, batch, seq], that the rank has. */
+static void
+take_tokens(const struct lt *rt, const int32_t *x, int32_t *to)
+{
+	const struct lt_program *p = rt->prog;
+	struct lt_runs rows = lt_runs(rt, &p->rows, NULL);
+	struct lt_runs cols = lt_runs(rt, &p->cols, NULL);
+
+	for (int64_t m = 0; m < p->micro; m++)
+		for (uint64_t i = 0; i < local_size(&rows); i++)
+			for (uint64_t j = 0; j < local_size(&cols); j++)
+				*to++ = x[((uint64_t)(m * p->batch) +
+				    lt_position(&rows, i)) * (uint64_t)p->seq +
+				    lt_position(&cols, j)];
+}
+
 static void
 read_tokens(struct lt *rt, FILE *in)
 {
-	const struct lt_program *p = rt->prog;
+	const struct lt_program *p = rt[0].prog;
 	uint64_t n = (uint64_t)(p->micro * p->batch * p->seq);
 	uint64_t at[3] = {p->io_tok, p->io_lab, p->io_doc};
+	int32_t *x = malloc(n * sizeof *x);
 
-	for (int i = 0; i < 3; i++)
-		if (at[i] != UINT64_MAX)
-			get(in, rt->arena[LT_IO] + at[i], n, sizeof(int32_t));
+	for (int i = 0; i < 3; i++) {
+		if (at[i] == UINT64_MAX)
+			continue;
+		get(in, x, n, sizeof *x);
+		for (int r = 0; r < world.ranks; r++)
+			take_tokens(&rt[r], x, (int32_t *)(void *)
+			    (rt[r].arena[LT_IO] + at[i]));
+	}
+	free(x);
+}
+
+/* ---- ranks ---- */
+
+struct call {
+	struct lt *rt;
+	void (*fn)(struct lt *rt);
+};
+
+static void *
+one_rank(void *arg)
+{
+	struct call *c = arg;
+
+	forget(c->rt);
+	if (c->fn)
+		c->fn(c->rt);
+	return NULL;
+}
+
+/* The function on all ranks. */
+static void
+everywhere(struct lt *rt, void (*fn)(struct lt *rt))
+{
+	struct call call[RANKS_MAX];
+	pthread_t id[RANKS_MAX];
+
+	for (int i = 0; i < world.ranks; i++) {
+		call[i] = (struct call){&rt[i], fn};
+		if (pthread_create(&id[i], NULL, one_rank, &call[i]) != 0)
+			die("no thread");
+	}
+	for (int i = 0; i < world.ranks; i++)
+		pthread_join(id[i], NULL);
+	for (int i = 0; i < world.ranks; i++)
+		check_guards(&rt[i]);
+}
+
+static void
+same_everywhere(const struct lt *rt, uint64_t offset, uint64_t n)
+{
+	for (int i = 1; i < world.ranks && offset != UINT64_MAX; i++)
+		if (memcmp(rt[0].arena[LT_STATE] + offset,
+		    rt[i].arena[LT_STATE] + offset, n * sizeof(float)) != 0)
+			die("ranks do not agree");
+}
+
+static void
+put_all(FILE *out, const struct lt *rt, uint64_t offset, uint64_t n)
+{
+	same_everywhere(rt, offset, n);
+	put(out, &rt[0], offset, n);
 }
 
 static void
 one_step(struct lt *rt, FILE *in, FILE *out)
 {
-	const struct lt_program *p = rt->prog;
+	const struct lt_program *p = rt[0].prog;
 
-	rt->step++;
+	for (int i = 0; i < world.ranks; i++)
+		rt[i].step++;
 	read_tokens(rt, in);
-	forget(rt);
-	p->step(rt);
-	check_guards(rt);
-	fwrite(&rt->loss, sizeof rt->loss, 1, out);
-	fwrite(&rt->gnorm, sizeof rt->gnorm, 1, out);
+	everywhere(rt, p->step);
+	for (int i = 0; i < world.ranks; i++)
+		if (rt[i].loss != rt[0].loss || rt[i].gnorm != rt[0].gnorm)
+			die("ranks do not agree on the loss");
+	fwrite(&rt[0].loss, sizeof rt[0].loss, 1, out);
+	fwrite(&rt[0].gnorm, sizeof rt[0].gnorm, 1, out);
 	for (int i = 0; i < p->ntensor; i++) {
 		const struct lt_tensor *t = &p->tensor[i];
 
-		put(out, rt, t->grad, t->count);
-		put(out, rt, t->master, t->count);
-		put(out, rt, t->moment1, t->count);
-		put(out, rt, t->moment2, t->count);
+		put_all(out, rt, t->grad, t->count);
+		put_all(out, rt, t->master, t->count);
+		put_all(out, rt, t->moment1, t->count);
+		put_all(out, rt, t->moment2, t->count);
+	}
+}
+
+/* Row i of the batch, from the first rank that has it. */
+static void
+put_logits(FILE *out, const struct lt *rt, uint64_t row)
+{
+	const struct lt_program *p = rt[0].prog;
+
+	for (int r = 0; r < world.ranks; r++) {
+		struct lt_runs rows = lt_runs(&rt[r], &p->rows, NULL);
+
+		for (uint64_t i = 0; i < local_size(&rows); i++)
+			if (lt_position(&rows, i) == row) {
+				fwrite(rt[r].arena[LT_IO] + p->io_logits +
+				    i * (uint64_t)p->vocab * sizeof(float),
+				    sizeof(float), (uint64_t)p->vocab, out);
+				return;
+			}
 	}
 }
 
 static void
 evaluate(struct lt *rt, FILE *out)
 {
-	const struct lt_program *p = rt->prog;
+	const struct lt_program *p = rt[0].prog;
 
-	forget(rt);
-	rt->micro = 0;
-	if (p->eval)
-		p->eval(rt);
-	fwrite(&rt->eval_nll, sizeof(double), 1, out);
-	fwrite(&rt->eval_count, sizeof(double), 1, out);
-	forget(rt);
-	if (p->logits) {
-		rt->at = 1;
-		p->logits(rt);
-		fwrite(rt->arena[LT_IO] + p->io_logits, sizeof(float),
-		    (uint64_t)(p->batch * p->vocab), out);
+	for (int i = 0; i < world.ranks; i++) {
+		rt[i].micro = 0;
+		rt[i].at = 1;
 	}
-	check_guards(rt);
+	everywhere(rt, p->eval);
+	for (int i = 0; i < world.ranks; i++)
+		if (rt[i].eval_nll != rt[0].eval_nll)
+			die("ranks do not agree on the evaluation");
+	fwrite(&rt[0].eval_nll, sizeof(double), 1, out);
+	fwrite(&rt[0].eval_count, sizeof(double), 1, out);
+	everywhere(rt, p->logits);
+	for (int64_t i = 0; p->logits && i < p->batch; i++)
+		put_logits(out, rt, (uint64_t)i);
+}
+
+static void
+open_rank(struct lt *rt, int rank, int threads)
+{
+	int left = rank;
+
+	*rt = (struct lt){.prog = &program, .seed = 1, .training = true,
+	    .rank = rank, .ranks = world.ranks,
+	    .pool = lt_pool_new(threads), .lr = program.recipe.lr};
+	for (int i = program.naxis - 1; i >= 0; i--) {
+		rt->coord[i] = left % program.axis_size[i];
+		left /= program.axis_size[i];
+	}
+	world.rt[rank] = rt;
+	allocate(rt);
+}
+
+static void
+read_parameters(struct lt *rt, FILE *in)
+{
+	for (int i = 0; i < program.ntensor; i++) {
+		const struct lt_tensor *t = &program.tensor[i];
+
+		get(in, rt[0].arena[LT_STATE] + t->master, t->count,
+		    sizeof(float));
+		for (int r = 1; r < world.ranks; r++)
+			memcpy(rt[r].arena[LT_STATE] + t->master,
+			    rt[0].arena[LT_STATE] + t->master,
+			    t->count * sizeof(float));
+	}
+	for (int r = 0; r < world.ranks; r++)
+		program.refresh(&rt[r]);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct lt rt = {.prog = &program, .seed = 1, .training = true};
+	static struct lt rt[RANKS_MAX];
 	FILE *in = argc == 4 ? fopen(argv[2], "rb") : NULL;
 	FILE *out = argc == 4 ? fopen(argv[3], "wb") : NULL;
 
 	if (!in || !out)
 		die("usage: harness THREADS IN OUT");
 	(void)generated_main;
-	rt.pool = lt_pool_new(atoi(argv[1]));
-	rt.lr = program.recipe.lr;
-	allocate(&rt);
-	for (int i = 0; i < program.ntensor; i++)
-		get(in, rt.arena[LT_STATE] + program.tensor[i].master,
-		    program.tensor[i].count, sizeof(float));
-	program.refresh(&rt);
+	world.ranks = 1;
+	for (int i = 0; i < program.naxis; i++)
+		world.ranks *= program.axis_size[i];
+	if (world.ranks > RANKS_MAX)
+		die("too many ranks");
+	pthread_barrier_init(&world.all, NULL, (unsigned)world.ranks);
+	for (int i = 0; i < world.ranks; i++)
+		open_rank(&rt[i], i, atoi(argv[1]));
+	read_parameters(rt, in);
 	for (int i = 0; i < STEPS; i++)
-		one_step(&rt, in, out);
-	evaluate(&rt, out);
-	for (int i = 0; i < LT_ARENAS; i++)
-		free(rt.arena[i]);
-	lt_pool_free(rt.pool);
+		one_step(rt, in, out);
+	evaluate(rt, out);
+	for (int r = 0; r < world.ranks; r++) {
+		for (int i = 0; i < LT_ARENAS; i++)
+			free(rt[r].arena[i]);
+		lt_pool_free(rt[r].pool);
+	}
 	fclose(in);
 	return fclose(out) != 0;
 }

@@ -1,8 +1,8 @@
 # Emitted C, compiled, run and compared with the interpreter.
 EXTRA_DIST += \
 	%D%/cases.def \
-	%D%/harness.c \
-	%D%/attn.lir %D%/carried.lt %D%/dots.lir %D%/flight.lir %D%/flow.lir %D%/head.lir %D%/maps.lir %D%/rows.lir
+	%D%/harness.c %D%/ranks.h \
+	%D%/attn.lir %D%/carried.lt %D%/dots.lir %D%/flight.lir %D%/flow.lir %D%/head.lir %D%/maps.lir %D%/ring.lir %D%/rows.lir
 CLEANFILES += codegen-*.tmp* plan-*.tmp.c
 
 if HAVE_CHECK

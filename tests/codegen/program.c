@@ -58,12 +58,33 @@ fill_in(struct arena *mem, const char *text, const char *dtype)
 	return s;
 }
 
-/* Other sizes of the same parity, so that halves stay whole. */
+static bool
+is_cut(const struct type *t, const char *dim)
+{
+	int i = t ? type_find(t, dim) : -1;
+
+	return i >= 0 && t->d[i].n > 0;
+}
+
+static bool
+is_cut_somewhere(const struct module *m, const char *dim)
+{
+	for (int i = 0; i < m->nfunc; i++)
+		for (int j = 0; j < m->func[i]->nvalue; j++)
+			if (is_cut(m->func[i]->value[j]->type, dim))
+				return true;
+	return false;
+}
+
+/* Other sizes of the same parity, so that halves stay whole; what is cut into
+ * more pieces keeps its size. */
 static void
 stretch(struct module *m, uint64_t seed)
 {
 	for (int i = 0; seed && i < m->ndim; i++)
-		m->dim[i].size += 2 * (lt_rng_u64(seed, 7, (uint64_t)i) % 4);
+		if (!is_cut_somewhere(m, m->dim[i].name))
+			m->dim[i].size += 2 * (lt_rng_u64(seed, 7,
+			    (uint64_t)i) % 4);
 }
 
 static uint64_t
