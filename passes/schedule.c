@@ -110,12 +110,19 @@ reads(const struct op *user, const struct op *op)
 	return false;
 }
 
+/* A group computes where its first op stands, whichever of it reads. */
 static int
 first_reader(const struct region *r, int at, const struct op *op)
 {
-	while (at + 1 < r->n && !reads(r->op[at], op))
-		at++;
-	return at;
+	int to = at;
+
+	while (to + 1 < r->n && !reads(r->op[to], op))
+		to++;
+	for (int i = at; i < to; i++)
+		if (r->op[to]->group >= 0 && r->op[i]->group ==
+		    r->op[to]->group)
+			return i;
+	return to;
 }
 
 static struct value *
