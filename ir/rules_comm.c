@@ -184,8 +184,8 @@ rule_local(struct check *c)
 
 	if (a->kind != ARG_BUNDLE || a->b->role != ROLE_GRAD)
 		return rule_error(c, "is an image of a gradient bundle");
-	if (v->bundle != a->b || v->flat.n)
-		return rule_error(c, "gives all fields of @%s", a->b->name);
+	if (v->bundle != a->b)
+		return rule_error(c, "gives a layer of @%s", a->b->name);
 	return true;
 }
 

@@ -205,6 +205,13 @@ image_move(struct step *s, bool sum)
 	}
 }
 
+static void
+fill_nan(double *x, uint64_t n)
+{
+	while (n > 0)
+		x[--n] = NAN;
+}
+
 /* Nothing is written yet: NaN, and zeros between the fields. */
 void
 interp_LOCAL(struct step *s)
@@ -212,16 +219,14 @@ interp_LOCAL(struct step *s)
 	struct value *v = s->op->out[0];
 	struct tensor *t = image_new(s->in, v->bundle, &v->flat);
 
-	for (int r = 0; r < s->in->ranks; r++)
-		for (int f = 0; f < v->bundle->nfield; f++) {
-			double *x = t->local[r] +
-			    bundle_image_at(s->in->m, v->bundle, f);
-			uint64_t n = type_local_count(s->in->m,
-			    v->bundle->field[f].type);
-
-			while (n > 0)
-				x[--n] = NAN;
-		}
+	for (int r = 0; r < s->in->ranks; r++) {
+		fill_nan(t->local[r], v->flat.n ? t->count : 0);
+		for (int f = 0; f < v->bundle->nfield && !v->flat.n; f++)
+			fill_nan(t->local[r] +
+			    bundle_image_at(s->in->m, v->bundle, f),
+			    type_local_count(s->in->m,
+			    v->bundle->field[f].type));
+	}
 	frame_bind(s->in, s->frame, v, t);
 }
 
