@@ -60,7 +60,7 @@ add_region(struct module *m, struct effects *s, const struct region *r)
 void
 effects_add(struct module *m, struct effects *s, const struct op *op)
 {
-	for (int i = 0; i < op->nin; i++)
+	for (int i = 0; i < op->nin && op->code != OP_LOCAL; i++)
 		add_arg(m, s, &op->in[i], changes(op, i));
 	for (int i = 0; i < op->nout; i++)
 		add(m, s, op->out[i], -1, true);

@@ -23,6 +23,7 @@ libpasses_a_SOURCES = \
 	%D%/ring.c %D%/ring.h \
 	%D%/ring_emit.c \
 	%D%/ring_plan.c \
+	%D%/rotate.c \
 	%D%/schedule.c \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \

@@ -12,7 +12,7 @@ EXTRA_DIST += %D%/filetest
 # What the interpreter and the rules promise.
 if HAVE_CHECK
 sem_tests = check_autodiff check_comm check_coverage check_fd check_interp check_ir check_passes \
-	check_pipeline check_ring check_rng check_rules check_schedule \
+	check_pipeline check_ring check_rng check_rotate check_rules check_schedule \
 	check_zero
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
@@ -43,6 +43,9 @@ check_fd_SOURCES = %D%/sem/check_fd.c
 check_fd_CPPFLAGS = $(sem_cppflags)
 check_fd_LDADD = $(sem_ldadd)
 check_comm_SOURCES = %D%/sem/check_comm.c %D%/sem/ringtext.h
+check_rotate_SOURCES = %D%/sem/check_rotate.c
+check_rotate_CPPFLAGS = $(sem_cppflags)
+check_rotate_LDADD = $(pass_ldadd)
 check_schedule_SOURCES = %D%/sem/check_schedule.c %D%/sem/ringtext.h
 check_schedule_CPPFLAGS = $(sem_cppflags)
 check_schedule_LDADD = $(pass_ldadd)
