@@ -88,8 +88,13 @@ set_one(struct module *m, const char *text)
 static struct module *
 load_lir(struct arena *mem, struct diag *d, const struct options *o)
 {
-	struct module *m = module_read(mem, d);
+	struct module *m;
 
+	if (o->mesh) {
+		fputs("loongc: --mesh: a dump has its mesh\n", stderr);
+		return NULL;
+	}
+	m = module_read(mem, d);
 	for (int i = 0; m && i < o->set.n; i++)
 		if (!set_one(m, o->set.item[i]))
 			return NULL;
@@ -103,7 +108,8 @@ load_lt(struct arena *mem, struct diag *d, const struct options *o)
 	    .recipe = o->recipe,
 	    .plan = o->plan,
 	    .set = o->set.item,
-	    .nset = o->set.n};
+	    .nset = o->set.n,
+	    .mesh = o->mesh};
 
 	return frontend_compile(mem, d, &f);
 }

@@ -6,8 +6,6 @@
 
 #include "frontend/builtin.h"
 
-enum mask { MASK_CAUSAL, MASK_FULL, MASK_WINDOW, MASK_SAME };
-
 /* The dim that `over = NAME` names: index in t; -1 after an error. */
 static int
 over_dim(struct unit *u, const struct builtin_call *c, const struct type *t,

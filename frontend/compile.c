@@ -180,13 +180,16 @@ compile(struct unit *u)
 
 	overrides_read(u);
 	settings_read(u, &c);
+	mesh_option(u, &c);
+	mesh_read(&c);
 	recipe_sizes(u, &c);
 	u->act = chosen_bf16(&c) ? DT_BF16 : DT_F32;
 	lower_file(u);
 	if (b)
 		lower_model(u, b);
 	recipe_check(u, &c, b && b->formal.n == 3);
-	plan_check(u, &c);
+	mesh_check(u, &c);
+	zero_check(u, &c);
 	overrides_unused(u);
 	settings_export(u, &c);
 }

@@ -19,6 +19,9 @@ struct frontend_options {
 	 * an entry of the recipe or plan ("recipe.seed=2", "plan.micro=1"). */
 	const char *const *set;
 	int nset;
+	/* `dp=2,hp=2,cp=4,inner=2,place=head_first` or `usp(hp=2,cp=4)`: instead
+	 * of the plan's mesh, and of its nodes and gpus; or NULL. */
+	const char *mesh;
 };
 
 /* The module, in mem; NULL after errors, all reported to d.  Reads d->src. */

@@ -16,6 +16,8 @@ libfrontend_a_SOURCES = \
 	%D%/frontend.h \
 	%D%/lower.h \
 	%D%/map.c \
+	%D%/mesh.c \
+	%D%/mesh_check.c \
 	%D%/names.c \
 	%D%/override.c \
 	%D%/param.c \
@@ -25,7 +27,8 @@ libfrontend_a_SOURCES = \
 	%D%/settings.def \
 	%D%/stmt.c \
 	%D%/text.c \
-	%D%/token.c %D%/token.h
+	%D%/token.c %D%/token.h \
+	%D%/zero.c
 nodist_libfrontend_a_SOURCES = \
 	%D%/lex.c %D%/lex.h \
 	%D%/parse.c %D%/parse.h

@@ -18,6 +18,9 @@
 
 enum { MAX_OPS = 50000, MAX_DEPTH = 1000, MAX_PATH = 200 };
 
+/* As in ir/attrs.def. */
+enum mask { MASK_CAUSAL, MASK_FULL, MASK_WINDOW, MASK_SAME };
+
 /* A parameter of one call of a block, or of the model. */
 struct param {
 	const char *name;

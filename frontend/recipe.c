@@ -1,6 +1,6 @@
 /*
- * What several settings say together: the sizes b, s and mb, the mesh, and
- * what goes into the module.
+ * What several settings say together: the sizes b, s and mb, and what goes into
+ * the module.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@ choice_error(struct unit *u, const struct chosen *c, enum diag_code code,
 	u->d->src = src;
 }
 
-static uint64_t
+uint64_t
 number_or(const struct choices *c, int id, uint64_t dflt)
 {
 	return c->c[id].set ? (uint64_t)c->c[id].num : dflt;
@@ -41,8 +41,7 @@ add_dim(struct unit *u, const char *name, uint64_t size, const struct chosen *c)
 	module_add_dim(u->m, module_namez(u->m, name), size, at);
 }
 
-/* The two multiples of unit around n, as text. */
-static const char *
+const char *
 nearest_multiples(struct unit *u, uint64_t n, uint64_t unit)
 {
 	uint64_t lo = n / unit * unit;
@@ -51,8 +50,7 @@ nearest_multiples(struct unit *u, uint64_t n, uint64_t unit)
 	    lo + unit) : arena_printf(u->mem, "%" PRIu64, unit);
 }
 
-/* The divisors of n next to x, as text. */
-static const char *
+const char *
 nearest_divisors(struct unit *u, uint64_t n, uint64_t x)
 {
 	uint64_t lo = 1, hi = n;
@@ -65,7 +63,8 @@ nearest_divisors(struct unit *u, uint64_t n, uint64_t x)
 		hi = i > x && i < hi ? i : hi;
 		hi = n / i > x && n / i < hi ? n / i : hi;
 	}
-	return arena_printf(u->mem, "%" PRIu64 ", %" PRIu64, lo, hi);
+	return arena_printf(u->mem, lo == hi || x > n ? "%" PRIu64 :
+	    "%" PRIu64 ", %" PRIu64, x > n ? n : lo, hi);
 }
 
 static void
@@ -85,7 +84,48 @@ missing(struct unit *u, const struct choices *c, int id, const char *what)
 	report_close(&r);
 }
 
-/* batch tokens = mb microbatches of b sequences of s tokens. */
+/* Sequences of a batch, at least one. */
+static uint64_t
+batch_sequences(struct unit *u, const struct choices *c, uint64_t s)
+{
+	const struct chosen *batch = &c->c[SET_recipe_batch];
+	uint64_t tokens = number_or(c, SET_recipe_batch, s);
+
+	if (batch->set && tokens % s)
+		choice_error(u, batch, DIAG_BATCH, "batch = %" PRIu64 " tokens "
+		    "is not a number of sequences of s = %" PRIu64
+		    " tokens; nearest: %s", tokens, s,
+		    nearest_multiples(u, tokens, s));
+	return tokens / s ? tokens / s : 1;
+}
+
+/* Sequences of a microbatch, of all dp ranks together. */
+static uint64_t
+micro_sequences(struct unit *u, struct choices *c, uint64_t seqs)
+{
+	const struct chosen *micro = &c->c[SET_plan_micro];
+	uint64_t dp = c->mesh.dp, each = seqs / dp;
+	uint64_t b = number_or(c, SET_plan_micro, each);
+
+	if (seqs % dp) {
+		choice_error(u, mesh_said(c, SET_plan_dp), DIAG_BATCH,
+		    "dp = %" PRIu64 " does not divide the %" PRIu64
+		    " sequences of a batch; nearest: %s", dp, seqs,
+		    nearest_divisors(u, seqs, dp));
+		return seqs;
+	}
+	if (each % b == 0)
+		return b * dp;
+	choice_error(u, micro, DIAG_BATCH, dp == 1 ? "micro = %" PRIu64
+	    " does not divide the %" PRIu64 " sequences of a batch; nearest: %s"
+	    : "micro = %" PRIu64 " does not divide the %" PRIu64 " sequences "
+	    "that each of the dp ranks has of a batch; nearest: %s", b, each,
+	    nearest_divisors(u, each, b));
+	return seqs;
+}
+
+/* batch tokens = mb microbatches of b sequences of s tokens, s before it is
+ * padded. */
 void
 recipe_sizes(struct unit *u, struct choices *c)
 {
@@ -98,123 +138,12 @@ recipe_sizes(struct unit *u, struct choices *c)
 	if (!batch->set)
 		missing(u, c, SET_recipe_batch, "batch");
 	s = s ? s : 64;
-	seqs = number_or(c, SET_recipe_batch, s) / s;
-	if (batch->set && number_or(c, SET_recipe_batch, s) % s)
-		choice_error(u, batch, DIAG_BATCH, "batch = %" PRIu64 " tokens "
-		    "is not a number of sequences of s = %" PRIu64
-		    " tokens; nearest: %s", number_or(c, SET_recipe_batch, s),
-		    s, nearest_multiples(u, number_or(c, SET_recipe_batch, s),
-		    s));
-	seqs = seqs ? seqs : 1;
-	b = number_or(c, SET_plan_micro, seqs);
-	if (seqs % b) {
-		choice_error(u, micro, DIAG_BATCH, "micro = %" PRIu64
-		    " does not divide the %" PRIu64 " sequences of a batch; "
-		    "nearest: %s", b, seqs, nearest_divisors(u, seqs, b));
-		b = seqs;
-	}
+	seqs = batch_sequences(u, c, s);
+	b = micro_sequences(u, c, seqs);
 	if (seqs > b)
 		add_dim(u, "mb", seqs / b, batch);
 	add_dim(u, "b", b, micro->set ? micro : batch);
-	add_dim(u, "s", s, &c->c[SET_recipe_s]);
-}
-
-static bool
-says_mesh(const struct choices *c)
-{
-	return c->c[SET_plan_dp].set || c->c[SET_plan_hp].set ||
-	    c->c[SET_plan_cp].set;
-}
-
-/* The numbers of a mesh; unsaid ones are 1. */
-struct mesh {
-	uint64_t nodes, gpus, dp, hp, cp, inner;
-};
-
-static struct mesh
-mesh_of(const struct choices *c)
-{
-	return (struct mesh){number_or(c, SET_plan_nodes, 1),
-	    number_or(c, SET_plan_gpus, 1), number_or(c, SET_plan_dp, 1),
-	    number_or(c, SET_plan_hp, 1), number_or(c, SET_plan_cp, 1),
-	    number_or(c, SET_plan_inner, 1)};
-}
-
-/* The setting to blame for the number of ranks. */
-static const struct chosen *
-first_said(const struct choices *c)
-{
-	static const int order[] = {SET_plan_dp, SET_plan_hp, SET_plan_cp,
-		SET_plan_gpus, SET_plan_nodes};
-
-	for (size_t i = 0; i < COUNT_OF(order); i++)
-		if (c->c[order[i]].set && c->c[order[i]].num > 1)
-			return &c->c[order[i]];
-	for (size_t i = 0; i < COUNT_OF(order); i++)
-		if (c->c[order[i]].set)
-			return &c->c[order[i]];
-	return &c->c[SET_plan_nodes];
-}
-
-static bool
-check_product(struct unit *u, const struct choices *c, const struct mesh *x)
-{
-	if (!says_mesh(c) || x->dp * x->hp * x->cp == x->nodes * x->gpus)
-		return true;
-	choice_error(u, first_said(c), DIAG_MESH, "dp*hp*cp = %" PRIu64 "*%"
-	    PRIu64 "*%" PRIu64 " = %" PRIu64 " but nodes*gpus = %" PRIu64 "*%"
-	    PRIu64 " = %" PRIu64, x->dp, x->hp, x->cp, x->dp * x->hp * x->cp,
-	    x->nodes, x->gpus, x->nodes * x->gpus);
-	return false;
-}
-
-static bool
-check_heads(struct unit *u, const struct choices *c, const struct mesh *x)
-{
-	if (!u->heads || u->heads % x->hp == 0)
-		return true;
-	choice_error(u, &c->c[SET_plan_hp], DIAG_HEADS, "hp = %" PRIu64
-	    " does not divide the %" PRIu64 " query heads (%s); nearest: %s",
-	    x->hp, u->heads, u->heads_text, nearest_divisors(u, u->heads,
-	    x->hp));
-	return false;
-}
-
-/* cp cuts a sequence into zigzag pairs, hp each piece again. */
-static bool
-check_sequence(struct unit *u, const struct choices *c, const struct mesh *x)
-{
-	uint64_t s = module_dim(u->m, "s")->size;
-	uint64_t unit = x->cp * (x->hp % 2 ? 2 * x->hp : x->hp);
-	const struct chosen *at = &c->c[SET_recipe_s];
-
-	if ((x->cp == 1 && x->hp == 1) || s % unit == 0)
-		return true;
-	choice_error(u, at, DIAG_SEQUENCE, "s = %" PRIu64 " is not divisible "
-	    "by cp*lcm(2,hp) = %" PRIu64 " (zigzag pairs, then hp); nearest: "
-	    "%s", s, unit, nearest_multiples(u, s, unit));
-	return false;
-}
-
-void
-plan_check(struct unit *u, struct choices *c)
-{
-	struct mesh x = mesh_of(c);
-	bool ok = check_product(u, c, &x);
-
-	if (x.cp % x.inner) {
-		choice_error(u, &c->c[SET_plan_inner], DIAG_INNER,
-		    "inner = %" PRIu64 " does not divide cp = %" PRIu64
-		    "; nearest: %s", x.inner, x.cp, nearest_divisors(u, x.cp,
-		    x.inner));
-		ok = false;
-	}
-	ok &= check_heads(u, c, &x);
-	ok &= check_sequence(u, c, &x);
-	if (ok && x.nodes * x.gpus > 1)
-		choice_error(u, first_said(c), DIAG_ONE_RANK, "this plan has %"
-		    PRIu64 " ranks; this version compiles for one (nodes = 1, "
-		    "gpus = 1)", x.nodes * x.gpus);
+	add_dim(u, "s", mesh_padded(&c->mesh, s), &c->c[SET_recipe_s]);
 }
 
 static bool
@@ -299,4 +228,6 @@ settings_export(struct unit *u, const struct choices *c)
 	if (c->c[SET_plan_recompute].is_auto)
 		module_set_text(u->m, "plan.recompute", "best",
 		    c->c[SET_plan_recompute].at);
+	mesh_export(u, c);
+	zero_export(u, c);
 }

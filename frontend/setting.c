@@ -17,6 +17,10 @@ static const char *const groups[][2] = {
 	{"recipe", "data"}, {"recipe", "precision"}, {"plan", "mesh"},
 	{"plan", "zero"},
 };
+/* What is written in groups of the group zero. */
+static const char *const parts[][2] = {
+	{"plan", "matrices"}, {"plan", "rest"},
+};
 static const char *const special[][2] = {
 	{"recipe", "optimizer"}, {"plan", "mesh"}, {"plan", "zero"},
 };
@@ -42,6 +46,14 @@ in_pairs(const char *const (*pair)[2], size_t n, const char *group,
 	return false;
 }
 
+/* As a file writes it: "params" in the place "rest" for "rest_params". */
+static const char *
+file_key(const char *place, const char *key)
+{
+	return place && in_pairs(parts, COUNT_OF(parts), "plan", place) ?
+	    key + strlen(place) + 1 : key;
+}
+
 /* Names that can stand in `place` of the group; returns how many. */
 static int
 names_in(const char *group, const char *place, const char **list, int max)
@@ -51,7 +63,10 @@ names_in(const char *group, const char *place, const char **list, int max)
 	for (int i = 0; i < SET_COUNT && n < max; i++)
 		if (strcmp(setting_info[i].group, group) == 0 &&
 		    (!place || strcmp(setting_info[i].place, place) == 0))
-			list[n++] = setting_info[i].key;
+			list[n++] = file_key(place, setting_info[i].key);
+	for (size_t i = 0; i < COUNT_OF(parts) && n < max; i++)
+		if (place && strcmp(place, "zero") == 0)
+			list[n++] = parts[i][1];
 	for (size_t i = 0; i < COUNT_OF(groups) && n < max; i++)
 		if (place && !*place && strcmp(groups[i][0], group) == 0)
 			list[n++] = groups[i][1];
@@ -238,9 +253,14 @@ static bool
 put_axes(struct unit *u, const struct setting_info *s, struct chosen *c,
     const struct expr *e)
 {
+	if (e->kind == EXPR_NAME && strcmp(e->name, "none") == 0) {
+		c->text = "over()";
+		return true;
+	}
 	if (e->kind != EXPR_CALL || e->a->kind != EXPR_NAME ||
 	    strcmp(e->a->name, "over") != 0)
-		return bad_value(u, s, e, "over(dp, cp, hp) or part of it");
+		return bad_value(u, s, e,
+		    "over(dp, cp, hp), part of it, or none");
 	for (const struct actual *a = e->args; a; a = a->next)
 		if (!known_word(u, s, a->value->kind == EXPR_NAME
 		    ? a->value->name : "", a->value))
@@ -373,26 +393,40 @@ is_auto(const struct entry *x, const char *word)
 	return e->kind == EXPR_NAME && strcmp(e->name, word) == 0;
 }
 
-/* mesh = auto, zero = auto or none, optimizer = adamw(...). */
+/* mesh = auto or usp(...), zero = auto or none, optimizer = adamw(...). */
 static void
 read_special(struct unit *u, struct choices *c, const char *group,
     const struct entry *x)
 {
+	const struct expr *e = x->value.first->value;
+
 	if (strcmp(group, "recipe") == 0)
 		read_optimizer(u, c, x);
+	else if (strcmp(x->id.name, "mesh") == 0 && e->kind == EXPR_CALL)
+		mesh_preset(u, c, e);
 	else if (!is_auto(x, "auto") && !is_auto(x, "none"))
 		diag_report(u->d, DIAG_SETTING_VALUE, x->value.first->at,
-		    "%s is auto, none or { settings }", x->id.name);
+		    "%s is auto, none%s or { settings }", x->id.name,
+		    strcmp(x->id.name, "mesh") == 0 ?
+		    ", a preset like usp(hp = 2, cp = 4)" : "");
+}
+
+/* The key of a row, from what a file writes in a place. */
+static const char *
+row_key(struct unit *u, const char *place, const char *name)
+{
+	if (strcmp(place, "precision") == 0 && strcmp(name, "compute") == 0)
+		return place;
+	if (in_pairs(parts, COUNT_OF(parts), "plan", place))
+		return arena_printf(u->mem, "%s_%s", place, name);
+	return name;
 }
 
 static void
 read_entry(struct unit *u, struct choices *c, const char *group,
     const char *place, const struct entry *x)
 {
-	bool precision = strcmp(place, "precision") == 0;
-	int i = setting_find(group, precision &&
-	    strcmp(x->id.name, "compute") == 0 ? "precision" : x->id.name);
-
+	int i = setting_find(group, row_key(u, place, x->id.name));
 	bool other = !*place && !x->is_group && in_pairs(special,
 	    COUNT_OF(special), group, x->id.name);
 
@@ -432,6 +466,9 @@ read_entries(struct unit *u, struct choices *c, const char *group,
 		check_twice(u, list, x);
 		if (x->is_group && !*place && in_pairs(groups,
 		    COUNT_OF(groups), group, x->id.name))
+			read_entries(u, c, group, x->id.name, x->child);
+		else if (x->is_group && strcmp(place, "zero") == 0 &&
+		    in_pairs(parts, COUNT_OF(parts), group, x->id.name))
 			read_entries(u, c, group, x->id.name, x->child);
 		else
 			read_entry(u, c, group, place, x);

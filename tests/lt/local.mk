@@ -30,6 +30,8 @@ lt_accepted = \
 	%D%/bf16.lt \
 	%D%/functions.lt \
 	%D%/mesh_auto.lt \
+	%D%/mesh_heads.lt \
+	%D%/mesh_padded.lt \
 	%D%/names.lt \
 	%D%/rename.lt \
 	%D%/rename_all.lt \
@@ -87,9 +89,18 @@ lt_diag = \
 	%D%/diag/map_output.lt \
 	%D%/diag/map_transposed.lt \
 	%D%/diag/mean_over_s.lt \
+	%D%/diag/mesh_batch.lt \
+	%D%/diag/mesh_dp_unsaid.lt \
+	%D%/diag/mesh_groups.lt \
 	%D%/diag/mesh_heads.lt \
 	%D%/diag/mesh_inner.lt \
+	%D%/diag/mesh_micro.lt \
+	%D%/diag/mesh_nearest.lt \
+	%D%/diag/mesh_option.lt \
+	%D%/diag/mesh_preset.lt \
 	%D%/diag/mesh_product.lt \
+	%D%/diag/mesh_ring.lt \
+	%D%/diag/mesh_short.lt \
 	%D%/diag/model_inputs.lt \
 	%D%/diag/model_name.lt \
 	%D%/diag/names_twice.lt \
@@ -99,7 +110,6 @@ lt_diag = \
 	%D%/diag/no_return.lt \
 	%D%/diag/norm_dims.lt \
 	%D%/diag/not_constant.lt \
-	%D%/diag/one_rank.lt \
 	%D%/diag/open_string.lt \
 	%D%/diag/optimizer.lt \
 	%D%/diag/option_twice.lt \
@@ -141,7 +151,9 @@ lt_diag = \
 	%D%/diag/unknown_setting.lt \
 	%D%/diag/unused_block.lt \
 	%D%/diag/unused_param.lt \
-	%D%/diag/xent_dims.lt
+	%D%/diag/xent_dims.lt \
+	%D%/diag/zero_nesting.lt \
+	%D%/diag/zero_rest.lt
 lt_scripts = %D%/bad_input.sh %D%/codes.sh %D%/language.sh %D%/listed.sh \
 	%D%/verify.sh
 TESTS += $(lt_accepted) $(lt_diag) $(lt_scripts)
