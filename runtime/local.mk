@@ -72,6 +72,7 @@ libloong_rt_a_SOURCES = \
 	%D%/metrics/progress.c %D%/metrics/progress.h \
 	%D%/metrics/tensorboard.c %D%/metrics/tensorboard.h \
 	%D%/state/adamw.c \
+	%D%/state/box.c %D%/state/box.h \
 	%D%/state/checkpoint.c %D%/state/checkpoint.h \
 	%D%/state/dtypes.def \
 	%D%/state/error.c %D%/state/error.h \

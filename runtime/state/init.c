@@ -1,6 +1,7 @@
 /*
  * Initial values: element i of a tensor is drawn by counter from the stream
- * named after the tensor, as the compiler's interpreter does.
+ * named after the tensor, as the compiler's interpreter does, whichever rank
+ * stores it.
  *
  *	zeros 0    ones 1    normal a N(0,1)    uniform a + (b - a) U[0,1)
  *
@@ -11,13 +12,15 @@
 #include <string.h>
 
 #include "runtime/cpu/pool.h"
+#include "runtime/state/box.h"
 #include "runtime/state/slice.h"
 #include "support/rng.h"
 
 struct fill {
 	const struct lt_tensor *t;
 	uint64_t seed, stream;
-	float *x;
+	struct lt_box box;
+	float *x; /* of the box */
 };
 
 static float
@@ -43,10 +46,27 @@ static void
 fill_part(void *arg, int part, int parts)
 {
 	const struct fill *f = arg;
-	struct slice s = slice_of(f->t->count, part, parts);
+	struct slice s = slice_of(f->box.n, part, parts);
 
 	for (uint64_t i = s.lo; i < s.hi; i++)
-		f->x[i] = value(f, i);
+		f->x[i] = value(f, f->box.at + i);
+}
+
+static void
+fill_tensor(struct lt *rt, const struct lt_tensor *t, uint64_t seed,
+    uint64_t master)
+{
+	struct fill f = {.t = t, .seed = seed,
+	    .stream = lt_fnv1a64(t->name)};
+	float *x = (float *)(void *)(rt->arena[LT_STATE] + master);
+	int block = lt_box_block(rt->prog, t, rt->rank);
+
+	for (uint64_t l = 0; l < lt_box_layers(rt->prog, t); l++) {
+		f.box = lt_box_of(rt->prog, t, block, l);
+		f.x = x + f.box.offset;
+		if (f.box.n > 0)
+			lt_pool_run(rt->pool, fill_part, &f);
+	}
 }
 
 static void
@@ -56,18 +76,35 @@ clear(char *state, uint64_t offset, uint64_t count)
 		memset(state + offset, 0, count * sizeof(float));
 }
 
+/* The padding between tensors is zero and stays so. */
+static void
+clear_flat(struct lt *rt, const struct lt_flat *f)
+{
+	char *state = rt->arena[LT_STATE];
+	uint64_t n = f->image / (uint64_t)lt_flat_blocks(rt->prog, f) *
+	    f->layers;
+
+	clear(state, f->master, n);
+	clear(state, f->moment1, n);
+	clear(state, f->moment2, n);
+}
+
 void
 lt_state_init(struct lt *rt, uint64_t seed)
 {
+	const struct lt_program *p = rt->prog;
 	char *state = rt->arena[LT_STATE];
 
-	for (int i = 0; i < rt->prog->ntensor; i++) {
-		const struct lt_tensor *t = &rt->prog->tensor[i];
-		struct fill f = {t, seed, lt_fnv1a64(t->name),
-		    (float *)(void *)(state + t->master)};
+	for (int i = 0; i < p->nflat; i++)
+		clear_flat(rt, &p->flat[i]);
+	for (int i = 0; i < p->ntensor; i++) {
+		const struct lt_tensor *t = &p->tensor[i];
 
-		lt_pool_run(rt->pool, fill_part, &f);
-		clear(state, t->moment1, t->count);
-		clear(state, t->moment2, t->count);
+		fill_tensor(rt, t, seed, t->flat < 0 ? t->master :
+		    p->flat[t->flat].master);
+		if (t->flat < 0) {
+			clear(state, t->moment1, t->count);
+			clear(state, t->moment2, t->count);
+		}
 	}
 }

@@ -3,10 +3,11 @@ TESTS += %D%/doc.sh %D%/resume.sh
 EXTRA_DIST += %D%/doc.sh %D%/resume.sh
 
 if HAVE_CHECK
-state_tests = check_ckpt check_faults check_optim check_safetensors
+state_tests = check_box check_ckpt check_faults check_optim \
+	check_safetensors
 check_PROGRAMS += $(state_tests)
 TESTS += $(state_tests)
-EXTRA_DIST += %D%/fixture.h
+EXTRA_DIST += %D%/fixture.h %D%/mesh.h
 
 state_ldadd = libloong_rt.a $(RT_LIBS) $(sem_ldadd)
 check_optim_SOURCES = %D%/check_optim.c
@@ -21,4 +22,7 @@ check_faults_LDADD = $(state_ldadd)
 check_safetensors_SOURCES = %D%/check_safetensors.c
 check_safetensors_CPPFLAGS = $(sem_cppflags)
 check_safetensors_LDADD = $(state_ldadd)
+check_box_SOURCES = %D%/check_box.c
+check_box_CPPFLAGS = $(sem_cppflags)
+check_box_LDADD = $(state_ldadd)
 endif
