@@ -72,7 +72,9 @@ libloong_rt_a_SOURCES = \
 	%D%/metrics/progress.c %D%/metrics/progress.h \
 	%D%/metrics/tensorboard.c %D%/metrics/tensorboard.h \
 	%D%/state/adamw.c \
+	%D%/state/agree.c %D%/state/agree.h \
 	%D%/state/box.c %D%/state/box.h \
+	%D%/state/carry.c %D%/state/carry.h \
 	%D%/state/checkpoint.c %D%/state/checkpoint.h \
 	%D%/state/dtypes.def \
 	%D%/state/error.c %D%/state/error.h \
@@ -83,6 +85,7 @@ libloong_rt_a_SOURCES = \
 	%D%/state/manifest.c %D%/state/manifest.h \
 	%D%/state/out.c %D%/state/out.h \
 	%D%/state/parts.c %D%/state/parts.h \
+	%D%/state/replicas.c %D%/state/replicas.h \
 	%D%/state/restore.c \
 	%D%/state/safetensors.c %D%/state/safetensors.h \
 	%D%/state/save.c \

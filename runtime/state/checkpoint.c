@@ -11,8 +11,6 @@
 
 #include "runtime/state/io.h"
 
-enum { BLOCK = 1 << 20 };
-
 bool
 lt_checkpoint_manifest(int dir, int64_t step, struct lt_manifest *m,
     struct lt_error *e)
@@ -40,7 +38,9 @@ struct reading {
 	const struct lt_manifest *m;
 	struct lt_st st;
 	struct lt_hasher *hasher;
-	char *block;
+	struct lt_carry *carry;
+	bool load;
+	uint64_t at; /* what is read next */
 };
 
 static bool
@@ -94,53 +94,61 @@ read_header(struct reading *r, const struct lt_manifest_file *f,
 	return ok;
 }
 
-/* Into data, or block by block if there is nowhere to keep it. */
 static bool
-read_data(struct reading *r, const struct lt_st_tensor *t, void *data,
-    struct lt_digest *hash, struct lt_error *e)
+get(void *arg, void *bytes, size_t n)
 {
-	uint64_t at = t->begin;
+	struct reading *r = arg;
 
-	lt_hasher_reset(r->hasher);
-	while (at < t->end) {
-		size_t n = t->end - at < BLOCK ? (size_t)(t->end - at) : BLOCK;
-		char *to = data ? (char *)data + (at - t->begin) : r->block;
-
-		if (!lt_read_all(r->fd, to, n, r->st.data + at))
-			return bad_read(r, e);
-		lt_hasher_add(r->hasher, to, n);
-		at += n;
-	}
-	*hash = lt_hasher_end(r->hasher);
+	if (!lt_read_all(r->fd, bytes, n, r->at))
+		return false;
+	lt_hasher_add(r->hasher, bytes, n);
+	r->at += n;
 	return true;
+}
+
+/* Nowhere: what is verified only. */
+static bool
+skim(struct reading *r, uint64_t bytes)
+{
+	bool ok = true;
+
+	while (ok && bytes > 0) {
+		size_t n = bytes < LT_CARRY_MAX ? (size_t)bytes : LT_CARRY_MAX;
+
+		ok = get(r, r->carry->buffer, n);
+		bytes -= n;
+		lt_carry_alive(r->carry);
+	}
+	return ok;
 }
 
 static bool
 read_tensor(struct reading *r, const struct lt_st_tensor *t,
-    const struct lt_manifest_tensor *x, const struct lt_parts *parts,
-    struct lt_error *e)
+    const struct lt_manifest_tensor *x, struct lt_error *e)
 {
-	struct lt_part *p = parts ? lt_parts_find(parts, x->file, x->name) :
-	    NULL;
-	struct lt_digest hash;
+	const struct lt_part *p = lt_parts_find(r->carry->parts, x->file,
+	    x->name);
 
 	if (strcmp(t->name, x->name) != 0 || t->rank != x->rank ||
 	    memcmp(t->shape, x->shape, sizeof t->shape) != 0 ||
 	    strcmp(t->dtype, "F32") != 0)
 		return bad(r, e, "its tensors are not those of the manifest");
-	if (parts && (p == NULL || p->item.bytes != t->end - t->begin))
+	if (r->load && (p == NULL || p->item.bytes != t->end - t->begin))
 		return bad(r, e, "a tensor that this model lacks");
-	if (!read_data(r, t, p ? p->data : NULL, &hash, e))
-		return false;
-	return strcmp(hash.hex, x->hash.hex) == 0 || lt_error_set(e,
-	    LT_EXIT_DATA, "%s: damaged: the hash of tensor %.200s differs",
-	    r->name, t->name);
+	lt_hasher_reset(r->hasher);
+	r->at = r->st.data + t->begin;
+	if (!(r->load ? lt_carry_spread(r->carry, p, get, r) :
+	    skim(r, t->end - t->begin)))
+		return bad_read(r, e);
+	return strcmp(lt_hasher_end(r->hasher).hex, x->hash.hex) == 0 ||
+	    lt_error_set(e, LT_EXIT_DATA,
+	    "%s: damaged: the hash of tensor %.200s differs", r->name,
+	    t->name);
 }
 
 /* The manifest lists the tensors of a file in the order of its data. */
 static bool
-read_tensors(struct reading *r, int file, const struct lt_parts *parts,
-    struct lt_error *e)
+read_tensors(struct reading *r, int file, struct lt_error *e)
 {
 	size_t k = 0;
 
@@ -151,7 +159,7 @@ read_tensors(struct reading *r, int file, const struct lt_parts *parts,
 			continue;
 		if (k == r->st.ntensor)
 			return bad(r, e, "a tensor of the manifest is missing");
-		if (!read_tensor(r, &r->st.tensor[k++], x, parts, e))
+		if (!read_tensor(r, &r->st.tensor[k++], x, e))
 			return false;
 	}
 	return k == r->st.ntensor ||
@@ -159,8 +167,7 @@ read_tensors(struct reading *r, int file, const struct lt_parts *parts,
 }
 
 static bool
-read_file(struct reading *r, int dir, int file, const struct lt_parts *parts,
-    struct lt_error *e)
+read_file(struct reading *r, int dir, int file, struct lt_error *e)
 {
 	bool ok;
 
@@ -169,7 +176,7 @@ read_file(struct reading *r, int dir, int file, const struct lt_parts *parts,
 	if (r->fd < 0)
 		return false;
 	ok = read_header(r, &r->m->file[file], e) &&
-	    read_tensors(r, file, parts, e);
+	    read_tensors(r, file, e);
 	close(r->fd);
 	lt_st_free(&r->st);
 	return ok;
@@ -177,17 +184,14 @@ read_file(struct reading *r, int dir, int file, const struct lt_parts *parts,
 
 bool
 lt_checkpoint_read(int dir, const struct lt_manifest *m,
-    const struct lt_parts *parts, struct lt_error *e)
+    struct lt_carry *carry, bool load, struct lt_error *e)
 {
 	struct reading r = {.m = m, .hasher = lt_hasher_new(),
-	    .block = malloc(BLOCK)};
-	bool ok = r.hasher && r.block;
+	    .carry = carry, .load = load};
+	bool ok = r.hasher || lt_error_set(e, LT_EXIT_FAIL, "out of memory");
 
-	if (!ok)
-		lt_error_set(e, LT_EXIT_FAIL, "out of memory");
 	for (int i = 0; ok && i < LT_CKPT_FILES; i++)
-		ok = read_file(&r, dir, i, parts, e);
+		ok = read_file(&r, dir, i, e);
 	lt_hasher_free(r.hasher);
-	free(r.block);
 	return ok;
 }

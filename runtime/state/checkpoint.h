@@ -2,6 +2,7 @@
 #ifndef LT_RUNTIME_STATE_CHECKPOINT_H
 #define LT_RUNTIME_STATE_CHECKPOINT_H
 
+#include "runtime/state/carry.h"
 #include "runtime/state/manifest.h"
 
 /* The manifest of the open directory; it must say `step`. */
@@ -9,10 +10,11 @@ bool lt_checkpoint_manifest(int dir, int64_t step, struct lt_manifest *m,
     struct lt_error *error);
 
 /*
- * Checks every byte of the files against the manifest, and reads the tensors
- * into the parts unless parts is NULL; each tensor then needs its part.
+ * Checks every byte of the files against the manifest; if load is set, the
+ * tensors go to the ranks that store them on the way, and each needs its
+ * part.
  */
 bool lt_checkpoint_read(int dir, const struct lt_manifest *m,
-    const struct lt_parts *parts, struct lt_error *error);
+    struct lt_carry *, bool load, struct lt_error *error);
 
 #endif

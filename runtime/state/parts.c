@@ -11,35 +11,43 @@
 const char *const lt_ckpt_file[LT_CKPT_FILES] = {
 	"model.safetensors", "optimizer.safetensors"};
 
-static bool
-whole(const struct lt_tensor *t, uint64_t *bytes)
-{
-	uint64_t n = 1;
+/* What a checkpoint has of each tensor. */
+static const struct slot {
+	int file;
+	const char *prefix;
+} slots[] = {{0, ""}, {1, "moment1."}, {1, "moment2."}};
 
-	for (int i = 0; i < t->rank; i++)
-		if (!size_mul(n, t->shape[i], &n))
-			return false;
-	return n == t->count && size_mul(n, sizeof(float), bytes);
+/* Where the rank's part begins in the state arena; UINT64_MAX: it has none. */
+static uint64_t
+offset_of(const struct lt_program *p, const struct lt_tensor *t, int slot)
+{
+	const struct lt_flat *f = t->flat < 0 ? NULL : &p->flat[t->flat];
+	const uint64_t at[] = {f ? f->master : t->master,
+	    f ? f->moment1 : t->moment1, f ? f->moment2 : t->moment2};
+
+	return at[slot];
 }
 
 static bool
 add(struct lt_parts *p, const struct lt *rt, const struct lt_tensor *t,
-    int file, const char *prefix, uint64_t offset)
+    int slot)
 {
+	uint64_t offset = offset_of(rt->prog, t, slot);
 	struct lt_part *x = &p->part[p->n];
 	int n;
 
 	if (offset == UINT64_MAX)
 		return true;
 	p->n++;
-	x->file = file;
+	x->file = slots[slot].file;
+	x->tensor = t;
 	x->data = rt->arena[LT_STATE] + offset;
 	x->item.rank = t->rank;
 	x->item.shape = t->shape;
-	n = snprintf(x->item.name, sizeof x->item.name, "%s%s", prefix,
-	    t->name);
+	n = snprintf(x->item.name, sizeof x->item.name, "%s%s",
+	    slots[slot].prefix, t->name);
 	return n >= 0 && (size_t)n < sizeof x->item.name &&
-	    whole(t, &x->item.bytes);
+	    size_mul(t->count, sizeof(float), &x->item.bytes);
 }
 
 bool
@@ -53,16 +61,15 @@ lt_parts_of(const struct lt *rt, struct lt_parts *p, struct lt_error *error)
 	if (p->part == NULL)
 		return lt_error_set(error, LT_EXIT_FAIL, "out of memory");
 	for (int i = 0; i < g->ntensor; i++)
-		ok = ok && add(p, rt, &g->tensor[i], 0, "",
-		    g->tensor[i].master);
+		ok = ok && lt_box_valid(g, &g->tensor[i]) &&
+		    add(p, rt, &g->tensor[i], 0);
 	for (int i = 0; i < g->ntensor; i++)
-		ok = ok && add(p, rt, &g->tensor[i], 1, "moment1.",
-		    g->tensor[i].moment1) && add(p, rt, &g->tensor[i], 1,
-		    "moment2.", g->tensor[i].moment2);
+		ok = ok && add(p, rt, &g->tensor[i], 1) &&
+		    add(p, rt, &g->tensor[i], 2);
 	if (!ok)
 		lt_parts_free(p);
 	return ok || lt_error_set(error, LT_EXIT_CONFIG,
-	    "this rank does not hold whole tensors: no checkpoint");
+	    "the program's table of tensors is no table of tensors");
 }
 
 void

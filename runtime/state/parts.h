@@ -6,6 +6,7 @@
 #ifndef LT_RUNTIME_STATE_PARTS_H
 #define LT_RUNTIME_STATE_PARTS_H
 
+#include "runtime/state/box.h"
 #include "runtime/state/hash.h"
 #include "runtime/state/safetensors.h"
 
@@ -15,7 +16,8 @@ extern const char *const lt_ckpt_file[LT_CKPT_FILES];
 struct lt_part {
 	int file; /* index of lt_ckpt_file */
 	struct lt_st_item item;
-	void *data; /* in the state arena */
+	const struct lt_tensor *tensor;
+	char *data; /* in the state arena: where the rank's part begins */
 	struct lt_digest hash; /* set by saving */
 };
 
@@ -24,7 +26,7 @@ struct lt_parts {
 	size_t n;
 };
 
-/* False if this rank does not hold whole tensors, or without memory. */
+/* False if the program's tables are no tensors, or without memory. */
 bool lt_parts_of(const struct lt *rt, struct lt_parts *p,
     struct lt_error *error);
 void lt_parts_free(struct lt_parts *p);

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/comm/world.h"
+#include "runtime/state/agree.h"
 #include "runtime/state/checkpoint.h"
 #include "runtime/state/io.h"
 #include "runtime/state/out.h"
@@ -24,10 +26,11 @@ enum verdict { GOOD, DAMAGED, DIFFERENT };
 enum { LINES_MAX = 8 };
 
 struct restoring {
-	const struct lt *rt;
+	struct lt *rt;
 	struct lt_out *out;
 	const struct lt_run_id *id;
 	struct lt_parts parts;
+	struct lt_carry carry;
 	struct lt_point *point;
 	struct lt_error *note; /* warnings */
 };
@@ -140,7 +143,7 @@ judge(struct restoring *r, const struct lt_manifest *m, int dir, bool load,
 		*e = differs;
 		return DIFFERENT;
 	}
-	return lt_checkpoint_read(dir, m, load ? &r->parts : NULL, e) ? GOOD :
+	return lt_checkpoint_read(dir, m, &r->carry, load, e) ? GOOD :
 	    DAMAGED;
 }
 
@@ -248,6 +251,54 @@ restore(struct restoring *r, const int64_t *step, size_t n,
 	return LT_RESTORE_OK;
 }
 
+/* ---- all ranks ---- */
+
+static enum lt_restored
+lead(struct restoring *r, enum lt_resume how, struct lt_error *e)
+{
+	enum lt_restored got = LT_RESTORE_NONE;
+	size_t n;
+	int64_t *step = lt_out_steps(r->out, &n);
+
+	e->text[0] = 0;
+	if (n > 0)
+		got = restore(r, step, n, how, e);
+	if (got == LT_RESTORE_OK && *r->note->text)
+		lt_error_line(e, "%s", r->note->text);
+	free(step);
+	lt_carry_end(&r->carry);
+	return got;
+}
+
+/* What rank 0 found is what all return. */
+static enum lt_restored
+share(struct restoring *r, enum lt_restored got, struct lt_error *e)
+{
+	int32_t result = (int32_t)got;
+
+	lt_world_broadcast(r->rt, &result, sizeof result);
+	lt_world_broadcast(r->rt, r->point, sizeof *r->point);
+	lt_world_broadcast(r->rt, e, sizeof *e);
+	return (enum lt_restored)result;
+}
+
+static enum lt_restored
+restore_all(struct restoring *r, enum lt_resume how, struct lt_error *e)
+{
+	enum lt_restored got = LT_RESTORE_NONE;
+
+	if (!lt_carry_open(&r->carry, r->rt, &r->parts)) {
+		lt_error_set(e, LT_EXIT_FAIL, "out of memory");
+		return LT_RESTORE_FAILED;
+	}
+	if (r->rt->rank == 0)
+		got = lead(r, how, e);
+	else
+		lt_carry_follow(&r->carry);
+	lt_carry_close(&r->carry);
+	return share(r, got, e);
+}
+
 enum lt_restored
 lt_restore(struct lt *rt, struct lt_out *o, const struct lt_run_id *id,
     enum lt_resume how, struct lt_point *point, struct lt_error *e)
@@ -255,17 +306,10 @@ lt_restore(struct lt *rt, struct lt_out *o, const struct lt_run_id *id,
 	struct lt_error note = {.code = LT_OK};
 	struct restoring r = {.rt = rt, .out = o, .id = id, .point = point,
 	    .note = &note};
-	enum lt_restored got = LT_RESTORE_NONE;
-	size_t n;
-	int64_t *step = lt_out_steps(o, &n);
+	enum lt_restored got = LT_RESTORE_FAILED;
 
-	e->text[0] = 0;
-	if (n > 0)
-		got = lt_parts_of(rt, &r.parts, e) ?
-		    restore(&r, step, n, how, e) : LT_RESTORE_FAILED;
-	if (got == LT_RESTORE_OK && *note.text)
-		lt_error_line(e, "%s", note.text);
+	if (lt_error_agree(rt, lt_parts_of(rt, &r.parts, e), e))
+		got = restore_all(&r, how, e);
 	lt_parts_free(&r.parts);
-	free(step);
 	return got;
 }

@@ -13,6 +13,9 @@
  *
  * An error before the rename removes the directory; a failed fsync is not
  * tried again, since its dirty pages may be gone.
+ *
+ * Rank 0 does all this; the others hand it their parts of each tensor and
+ * learn how it ended.
  */
 #include "config.h"
 
@@ -25,19 +28,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/state/agree.h"
 #include "runtime/state/checkpoint.h"
 #include "runtime/state/io.h"
 #include "runtime/state/out.h"
+#include "runtime/state/replicas.h"
 
 struct saving {
-	const struct lt *rt;
+	struct lt *rt;
 	struct lt_out *out;
 	const struct lt_run_id *id;
 	const struct lt_point *at;
 	struct lt_parts parts;
+	struct lt_carry carry;
+	struct lt_hasher *hasher;
 	struct lt_manifest_file file[LT_CKPT_FILES];
 	struct lt_step_name temp, name;
 	int dir; /* temp, open */
+	int fd;  /* the file being written */
 };
 
 static bool
@@ -77,15 +85,24 @@ header_of(const struct lt_part *p, size_t n, size_t *length)
 	return head;
 }
 
-/* Straight from the arena: no second copy of the model. */
 static bool
-write_tensors(int fd, struct lt_part *p, size_t n, struct lt_manifest_file *f)
+put(void *arg, const void *bytes, size_t n)
+{
+	struct saving *s = arg;
+
+	lt_hasher_add(s->hasher, bytes, n);
+	return lt_write_all(s->fd, bytes, n);
+}
+
+static bool
+write_tensors(struct saving *s, struct lt_part *p, size_t n, int file)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!lt_write_all(fd, p[i].data, p[i].item.bytes))
+		lt_hasher_reset(s->hasher);
+		if (!lt_carry_collect(&s->carry, &p[i], put, s))
 			return false;
-		p[i].hash = lt_hash(p[i].data, p[i].item.bytes);
-		f->bytes += p[i].item.bytes;
+		p[i].hash = lt_hasher_end(s->hasher);
+		s->file[file].bytes += p[i].item.bytes;
 	}
 	return true;
 }
@@ -96,18 +113,18 @@ write_file(struct saving *s, int file, struct lt_error *e)
 	size_t n, length = 0;
 	struct lt_part *p = parts_of(s, file, &n);
 	char *head = header_of(p, n, &length);
-	int fd = head ? lt_file_create(s->dir, lt_ckpt_file[file]) : -1;
-	bool ok = fd >= 0 && lt_write_all(fd, head, length);
+	bool ok;
 
+	s->fd = head ? lt_file_create(s->dir, lt_ckpt_file[file]) : -1;
+	ok = s->fd >= 0 && lt_write_all(s->fd, head, length);
 	if (ok) {
 		s->file[file].bytes = length;
 		s->file[file].header = lt_hash(head, length);
-		ok = write_tensors(fd, p, n, &s->file[file]) &&
-		    fdatasync(fd) == 0;
+		ok = write_tensors(s, p, n, file) && fdatasync(s->fd) == 0;
 	}
 	if (!ok)
 		failed(s, e, lt_ckpt_file[file]);
-	if (fd >= 0 && close(fd) != 0 && ok)
+	if (s->fd >= 0 && close(s->fd) != 0 && ok)
 		ok = failed(s, e, lt_ckpt_file[file]);
 	free(head);
 	return ok;
@@ -153,7 +170,7 @@ read_back(struct saving *s, struct lt_error *e)
 	}
 	ok = lt_checkpoint_manifest(s->dir, s->at->step, &m, &why);
 	if (ok) {
-		ok = lt_checkpoint_read(s->dir, &m, NULL, &why);
+		ok = lt_checkpoint_read(s->dir, &m, &s->carry, false, &why);
 		lt_manifest_free(&m);
 	}
 	return ok || lt_error_set(e, LT_EXIT_IO,
@@ -222,20 +239,48 @@ prune(struct lt_out *o, int64_t saved, int64_t keep)
 	free(step);
 }
 
+static bool
+lead(struct saving *s, int64_t keep_last, struct lt_error *e)
+{
+	bool ok;
+
+	s->hasher = lt_hasher_new();
+	ok = s->hasher ? save_in_temp(s, e) :
+	    lt_error_set(e, LT_EXIT_FAIL, "out of memory");
+	lt_hasher_free(s->hasher);
+	lt_carry_end(&s->carry);
+	if (ok)
+		prune(s->out, s->at->step, keep_last);
+	return ok;
+}
+
+static bool
+save(struct saving *s, int64_t keep_last, struct lt_error *e)
+{
+	bool ok = lt_replicas_agree(s->rt, &s->parts, e);
+
+	if (!ok)
+		return false;
+	if (!lt_carry_open(&s->carry, s->rt, &s->parts))
+		return lt_error_set(e, LT_EXIT_FAIL, "out of memory");
+	if (s->rt->rank == 0)
+		ok = lead(s, keep_last, e);
+	else
+		lt_carry_follow(&s->carry);
+	lt_carry_close(&s->carry);
+	return lt_error_share(s->rt, ok, e);
+}
+
 bool
-lt_save(const struct lt *rt, struct lt_out *o, const struct lt_run_id *id,
+lt_save(struct lt *rt, struct lt_out *o, const struct lt_run_id *id,
     const struct lt_point *point, int64_t keep_last, struct lt_error *e)
 {
 	struct saving s = {.rt = rt, .out = o, .id = id, .at = point,
 	    .temp = lt_step_temp(point->step),
 	    .name = lt_step_name(point->step)};
-	bool ok;
+	bool ok = lt_error_agree(rt, lt_parts_of(rt, &s.parts, e), e) &&
+	    save(&s, keep_last, e);
 
-	if (!lt_parts_of(rt, &s.parts, e))
-		return false;
-	ok = save_in_temp(&s, e);
 	lt_parts_free(&s.parts);
-	if (ok)
-		prune(o, point->step, keep_last);
 	return ok;
 }

@@ -6,6 +6,10 @@
  * whole or not at all, is never changed afterwards, and is believed only if
  * every hash agrees; see doc/checkpoints.md.
  *
+ * With several ranks rank 0 alone has the directory, and the files are the
+ * same whatever the mesh: lt_save and lt_restore are called by all ranks
+ * together, `out` is NULL but on rank 0, and all ranks return the same.
+ *
  * Functions that can fail return false (or less than 0) with the reason in
  * *error.  A failed save leaves older checkpoints as they were and nothing
  * else behind: training may go on.
@@ -21,9 +25,9 @@
 
 /*
  * Fills the masters from the seed and zeroes the moments.  Element i of a
- * tensor is a function of the seed, the tensor's name and i alone.  The bf16
- * copies are the program's business: call prog->refresh afterwards, and after
- * lt_restore.
+ * tensor is a function of the seed, the tensor's name and i alone, whatever
+ * the mesh.  The bf16 copies are the program's business: call prog->refresh
+ * afterwards, and after lt_restore.
  */
 void lt_state_init(struct lt *rt, uint64_t seed);
 
@@ -63,7 +67,7 @@ struct lt_run_id {
  * checkpoint of the same step is replaced.  Then keeps the newest
  * `keep_last` of them (less than 1: all) and removes the others.
  */
-bool lt_save(const struct lt *rt, struct lt_out *, const struct lt_run_id *,
+bool lt_save(struct lt *rt, struct lt_out *, const struct lt_run_id *,
     const struct lt_point *, int64_t keep_last, struct lt_error *error);
 
 enum lt_resume {

@@ -54,6 +54,7 @@ tiny_setup(struct tiny *t)
 	t->id = (struct lt_run_id){7, &t->prog.recipe, "12 tokens, hash 5",
 	    "some/path"};
 	t->rt.prog = &t->prog;
+	t->rt.ranks = 1;
 	t->rt.arena[LT_STATE] = aligned_alloc(64, ARENA);
 	snprintf(t->dir, sizeof t->dir, "check_ckpt.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(t->dir));

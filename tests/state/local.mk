@@ -3,7 +3,7 @@ TESTS += %D%/doc.sh %D%/resume.sh
 EXTRA_DIST += %D%/doc.sh %D%/resume.sh
 
 if HAVE_CHECK
-state_tests = check_box check_ckpt check_faults check_optim \
+state_tests = check_box check_ckpt check_faults check_mesh check_optim \
 	check_safetensors
 check_PROGRAMS += $(state_tests)
 TESTS += $(state_tests)
@@ -25,4 +25,7 @@ check_safetensors_LDADD = $(state_ldadd)
 check_box_SOURCES = %D%/check_box.c
 check_box_CPPFLAGS = $(sem_cppflags)
 check_box_LDADD = $(state_ldadd)
+check_mesh_SOURCES = %D%/check_mesh.c
+check_mesh_CPPFLAGS = $(sem_cppflags)
+check_mesh_LDADD = $(state_ldadd)
 endif
