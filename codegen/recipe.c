@@ -36,6 +36,7 @@ static const struct number_row numbers[] = {
 	{"recipe.val_fraction", "val_fraction", 0.1, false, COURSE},
 	{"recipe.eos", "eos", -1, true, COURSE},
 	{"recipe.ignore", "ignore", -100, true, COURSE},
+	{"recipe.s", "s", 0, true, HABIT}, /* dim s may be longer: padding */
 	{"recipe.eval_every", "eval_every", 0, true, HABIT},
 	{"recipe.eval_batches", "eval_batches", 8, true, HABIT},
 	{"recipe.save_every", "save_every", 0, true, HABIT},
@@ -145,6 +146,8 @@ write_recipe(const struct module *m, FILE *out)
 {
 	uint64_t s = dim_or(m, "s", 1), b = dim_or(m, "b", 1);
 
+	s = (uint64_t)module_number(m, "recipe.s", (double)s);
+
 	fprintf(out, "s=%" PRIu64 "\nbatch=%" PRIu64 "\n", s,
 	    s * b * dim_or(m, "mb", 1));
 	for (size_t i = 0; i < COUNT_OF(numbers); i++)
@@ -162,8 +165,21 @@ write_recipe(const struct module *m, FILE *out)
 }
 
 static void
+write_mesh(const struct module *m, FILE *out)
+{
+	if (!m->naxis)
+		return;
+	fputs("mesh=", out);
+	for (int i = 0; i < m->naxis; i++)
+		fprintf(out, "%s%s=%u", i ? "," : "", m->axis[i].name,
+		    m->axis[i].size);
+	fputc('\n', out);
+}
+
+static void
 write_plan(const struct module *m, FILE *out)
 {
+	write_mesh(m, out);
 	fprintf(out, "micro=%" PRIu64 "\n", dim_or(m, "b", 1));
 	write_text(out, "recompute",
 	    module_text(m, "plan.recompute", "none"));

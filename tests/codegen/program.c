@@ -14,9 +14,9 @@
 #include "support/buf.h"
 #include "support/rng.h"
 
-extern const struct pass pass_fuse, pass_memory, pass_schedule;
-static const struct pass *const passes[] = {&pass_fuse, &pass_schedule,
-    &pass_memory, NULL};
+extern const struct pass pass_ring, pass_fuse, pass_memory, pass_schedule;
+static const struct pass *const passes[] = {&pass_ring, &pass_fuse,
+    &pass_schedule, &pass_memory, NULL};
 
 static const double WIDTH = 1.5; /* parameters lie in [-0.75, 0.75) */
 
