@@ -21,12 +21,17 @@ layout_name(struct emit *e, const struct dim *d)
 	for (int i = 0; i < d->n; i++) {
 		if (d->s[i].kind == SHARD_ZIGZAG)
 			s = arena_printf(mem, "%s_zz", s);
+		if (d->s[i].kind == SHARD_TAIL)
+			s = arena_printf(mem, "%s_tail%u", s,
+			    (unsigned)d->s[i].keep);
 		for (int j = 0; j < d->s[i].n; j++)
 			s = arena_printf(mem, "%s_%s", s,
 			    e->m->axis[d->s[i].c[j].axis].name);
 	}
 	return emit_mangle(e, "l_", s);
 }
+
+static const char *const shard_name[] = {"LT_BLOCK", "LT_ZIGZAG", "LT_TAIL"};
 
 void
 emit_layout_value(struct emit *e, FILE *out, const struct dim *d)
@@ -35,12 +40,14 @@ emit_layout_value(struct emit *e, FILE *out, const struct dim *d)
 	    module_dim(e->m, d->name)->size, d->n);
 	for (int i = 0; i < d->n; i++) {
 		fprintf(out, "%s{%s, %d, {", i ? ", " : ",\n\t.s = {",
-		    d->s[i].kind == SHARD_ZIGZAG ? "LT_ZIGZAG" : "LT_BLOCK",
-		    d->s[i].n);
+		    shard_name[d->s[i].kind], d->s[i].n);
 		for (int j = 0; j < d->s[i].n; j++)
 			fprintf(out, "%s%d", j ? ", " : "",
 			    d->s[i].c[j].axis);
-		fputs("}}", out);
+		if (d->s[i].kind == SHARD_TAIL)
+			fprintf(out, "}, %u}", (unsigned)d->s[i].keep);
+		else
+			fputs("}}", out);
 	}
 	fputs(d->n ? "}}" : "}", out);
 }
@@ -52,7 +59,8 @@ cut_alike(const struct dim *a, const struct dim *b)
 	if (a->name != b->name || a->n != b->n)
 		return false;
 	for (int i = 0; i < a->n; i++) {
-		if (a->s[i].kind != b->s[i].kind || a->s[i].n != b->s[i].n)
+		if (a->s[i].kind != b->s[i].kind || a->s[i].n != b->s[i].n ||
+		    a->s[i].keep != b->s[i].keep)
 			return false;
 		for (int j = 0; j < a->s[i].n; j++)
 			if (a->s[i].c[j].axis != b->s[i].c[j].axis)

@@ -67,6 +67,53 @@ emit_take(struct emit *e, const struct op *op)
 	    type_local_count(e->m, op->out[0]->type));
 }
 
+/* Blocks of a dim and their ends, in elements: `outer` of each. */
+struct ends {
+	uint64_t outer, block, end;
+};
+
+static struct ends
+ends_of(struct emit *e, const struct type *whole, const struct type *tail)
+{
+	struct ends s = {1, 1, 1};
+	int i = 0;
+
+	while (dim_equal(&whole->d[i], &tail->d[i]))
+		s.outer *= dim_local_size(e->m, &whole->d[i++]);
+	s.block = type_local_count(e->m, whole) / s.outer;
+	s.end = type_local_count(e->m, tail) / s.outer;
+	return s;
+}
+
+static void
+emit_tail(struct emit *e, const struct op *op)
+{
+	const struct type *t = arg_type(e->m, &op->in[0]);
+	struct ends s = ends_of(e, t, op->out[0]->type);
+	uint64_t size = dtype_size[t->dtype];
+
+	emit_line(e, "for (long i = 0; i < %" PRIu64 "; i++)", s.outer);
+	emit_line(e, "\tmemcpy((char *)%s + i * %" PRIu64 ", (const char *)%s "
+	    "+ i * %" PRIu64 " + %" PRIu64 ", %" PRIu64 ");",
+	    emit_result_ptr(e, op, 0), s.end * size,
+	    emit_arg_ptr(e, &op->in[0]), s.block * size,
+	    (s.block - s.end) * size, s.end * size);
+}
+
+static void
+emit_tail_add(struct emit *e, const struct op *op)
+{
+	struct ends s = ends_of(e, op->out[0]->type,
+	    arg_type(e->m, &op->in[0]));
+
+	emit_copy_if_moved(e, op->out[0], NULL, op->in[1].v, NULL);
+	emit_line(e, "for (long i = 0; i < %" PRIu64 "; i++)", s.outer);
+	emit_line(e, "\tfor (long j = 0; j < %" PRIu64 "; j++)", s.end);
+	emit_line(e, "\t\t(%s)[i * %" PRIu64 " + %" PRIu64 " + j] += "
+	    "(%s)[i * %" PRIu64 " + j];", emit_result_ptr(e, op, 0), s.block,
+	    s.block - s.end, emit_arg_ptr(e, &op->in[0]), s.end);
+}
+
 static void
 emit_pick(struct emit *e, const struct op *op)
 {
@@ -308,6 +355,8 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_IOTA] = emit_iota,
 	[OP_RENAME] = emit_rename,
 	[OP_TAKE] = emit_take,
+	[OP_TAIL] = emit_tail,
+	[OP_TAIL_ADD] = emit_tail_add,
 	[OP_PICK] = emit_pick,
 	[OP_DOT] = emit_dot,
 	[OP_EMBED] = emit_embed,

@@ -58,7 +58,8 @@ cut_alike(const struct dim *a, const struct dim *b)
 	if (a->n != b->n)
 		return false;
 	for (int i = 0; i < a->n; i++) {
-		if (a->s[i].kind != b->s[i].kind || a->s[i].n != b->s[i].n)
+		if (a->s[i].kind == SHARD_TAIL ||
+		    a->s[i].kind != b->s[i].kind || a->s[i].n != b->s[i].n)
 			return false;
 		for (int j = 0; j < a->s[i].n; j++)
 			if (a->s[i].c[j].axis != b->s[i].c[j].axis)

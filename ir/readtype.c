@@ -153,12 +153,12 @@ read_coord(struct reader *r)
 	return c;
 }
 
+/* After the parenthesis, up to the one that closes it. */
 static int
 read_coords(struct reader *r, struct coord *c, int max)
 {
 	int n = 0;
 
-	expect(r, "(");
 	while (!r->failed) {
 		if (n == max) {
 			fail_here(r, "more than %d coordinates", max);
@@ -173,6 +173,14 @@ read_coords(struct reader *r, struct coord *c, int max)
 }
 
 static void
+read_keep(struct reader *r, struct shard *s)
+{
+	s->kind = SHARD_TAIL;
+	s->keep = (uint32_t)read_int(r, 1, UINT32_MAX);
+	expect(r, ",");
+}
+
+static void
 read_shard(struct reader *r, struct dim *d)
 {
 	struct shard *s = &d->s[d->n];
@@ -183,11 +191,11 @@ read_shard(struct reader *r, struct dim *d)
 		return;
 	}
 	d->n++;
-	if (accept(r, "zz(")) {
+	if (accept(r, "zz("))
 		s->kind = SHARD_ZIGZAG;
-		r->p--; /* read_coords wants the parenthesis */
-	}
-	if (s->kind == SHARD_ZIGZAG || at_char(r, '(')) {
+	else if (accept(r, "tail("))
+		read_keep(r, s);
+	if (s->kind != SHARD_BLOCK || accept(r, "(")) {
 		s->n = (uint8_t)read_coords(r, s->c, MAX_COORDS);
 	} else {
 		s->n = 1;
@@ -206,7 +214,7 @@ expand(struct reader *r, const struct alias *a, struct type *t,
 	int n;
 
 	memcpy(bound, a->dflt, sizeof bound);
-	if (a->nparam && at_char(r, '(')) {
+	if (a->nparam && accept(r, "(")) {
 		n = read_coords(r, bound, READ_PARAMS);
 		if (n != a->nparam)
 			fail_here(r, "'%s' takes %d coordinates, not %d",

@@ -112,6 +112,70 @@ over_dim(struct check *c, int i)
 	return at;
 }
 
+/* t with only the last keep indices of each block of dim i. */
+static const struct type *
+tail_type(struct check *c, const struct type *t, int i, uint32_t keep)
+{
+	struct type r = *t;
+	struct shard *s = &r.d[i].s[r.d[i].n - 1];
+
+	s->kind = SHARD_TAIL;
+	s->keep = keep;
+	return type_intern(c->m, &r);
+}
+
+static bool
+has_blocks(const struct dim *d)
+{
+	return d->n && d->s[d->n - 1].kind == SHARD_BLOCK;
+}
+
+bool
+rule_tail(struct check *c)
+{
+	int64_t keep = op_int(c->op, ATTR_KEEP);
+	const struct dim *d;
+	int at;
+
+	if (!all_typed(c, 1) || (at = over_dim(c, 0)) < 0)
+		return false;
+	d = &c->in[0]->d[at];
+	if (!has_blocks(d))
+		return rule_error(c, "%s is not cut into blocks last: a tail "
+		    "is the end of one", d->name);
+	if (keep < 1 || (uint64_t)keep > dim_local_size(c->m, d))
+		return rule_error(c, "keeps %lld of the %llu positions of a "
+		    "block", (long long)keep,
+		    (unsigned long long)dim_local_size(c->m, d));
+	c->res[0] = tail_type(c, c->in[0], at, (uint32_t)keep);
+	return true;
+}
+
+/* t is what tail makes of a value like x. */
+bool
+rule_tail_add(struct check *c)
+{
+	const struct type *t, *x;
+
+	if (!all_typed(c, 2) || !is_real(c, 0))
+		return false;
+	t = c->in[0];
+	x = c->in[1];
+	if (c->op->into != 1)
+		return rule_error(c, "needs `into` and the value to add to");
+	for (int i = 0; i < t->rank && i < x->rank; i++) {
+		const struct dim *d = &t->d[i];
+
+		if (d->n && d->s[d->n - 1].kind == SHARD_TAIL &&
+		    has_blocks(&x->d[i]) &&
+		    tail_type(c, x, i, d->s[d->n - 1].keep) == t) {
+			c->res[0] = x;
+			return true;
+		}
+	}
+	return rule_error(c, "operand 1 is no tail of operand 2");
+}
+
 bool
 rule_pick(struct check *c)
 {

@@ -36,7 +36,7 @@ coord_equal(const struct coord *a, const struct coord *b)
 static bool
 shard_equal(const struct shard *a, const struct shard *b)
 {
-	if (a->kind != b->kind || a->n != b->n)
+	if (a->kind != b->kind || a->n != b->n || a->keep != b->keep)
 		return false;
 	for (int i = 0; i < a->n; i++)
 		if (!coord_equal(&a->c[i], &b->c[i]))
@@ -253,7 +253,10 @@ dim_size(const struct module *m, const struct dim *d)
 uint64_t
 dim_local_size(const struct module *m, const struct dim *d)
 {
-	return dim_size(m, d) / axes_size(m, dim_axes(d));
+	const struct shard *last = d->n ? &d->s[d->n - 1] : NULL;
+
+	return last && last->kind == SHARD_TAIL ? last->keep :
+	    dim_size(m, d) / axes_size(m, dim_axes(d));
 }
 
 uint64_t

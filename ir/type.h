@@ -51,12 +51,21 @@ struct coord {
 	int16_t lin[MAX_LOOPS]; /* by nesting depth, outermost loop first */
 };
 
-enum shard_kind { SHARD_BLOCK, SHARD_ZIGZAG };
+/*
+ * Over n coordinates, coordinate c has
+ *
+ *	BLOCK   (ci)         piece c of n
+ *	ZIGZAG  zz(ci)       pieces c and 2n-1-c of 2n
+ *	TAIL    tail(9,ci)   the last 9 indices of piece c of n: a halo.  Other
+ *	                     indices are nowhere; always the innermost shard
+ */
+enum shard_kind { SHARD_BLOCK, SHARD_ZIGZAG, SHARD_TAIL };
 
 struct shard {
 	uint8_t kind; /* enum shard_kind */
 	uint8_t n;    /* coordinates, major to minor */
 	struct coord c[MAX_COORDS];
+	uint32_t keep; /* TAIL: indices that are kept */
 };
 
 struct dim {

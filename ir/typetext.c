@@ -18,11 +18,16 @@ axis_name(const struct module *m, int axis)
 	return axis < m->naxis ? m->axis[axis].name : "?";
 }
 
+/* Of the skews that are equal modulo the axis, the shortest. */
 static void
-print_skew(struct scope *s, int coef, const char *var)
+print_skew(struct scope *s, int axis, int coef, const char *var)
 {
+	int n = axis < s->m->naxis ? (int)s->m->axis[axis].size : 0;
+
 	if (coef == 0)
 		return;
+	if (coef < 0 && -coef > n + coef)
+		coef += n;
 	buf_putc(s->b, coef < 0 ? '-' : '+');
 	coef = coef < 0 ? -coef : coef;
 	if (coef != 1 || !var)
@@ -35,8 +40,8 @@ print_coord(struct scope *s, const struct coord *c)
 {
 	buf_puts(s->b, axis_name(s->m, c->axis));
 	for (int i = 0; i < MAX_LOOPS; i++)
-		print_skew(s, c->lin[i], i < s->nloop ? s->loop[i] : "?");
-	print_skew(s, c->k, NULL);
+		print_skew(s, c->axis, c->lin[i], i < s->nloop ? s->loop[i] : "?");
+	print_skew(s, c->axis, c->k, NULL);
 }
 
 static bool
@@ -54,7 +59,10 @@ print_shard(struct scope *s, const struct shard *sh)
 	bool bare = sh->kind == SHARD_BLOCK && sh->n == 1 &&
 	    is_plain(&sh->c[0]);
 
-	buf_puts(s->b, bare ? "/" : sh->kind == SHARD_ZIGZAG ? "/zz(" : "/(");
+	buf_puts(s->b, bare ? "/" : sh->kind == SHARD_ZIGZAG ? "/zz(" :
+	    sh->kind == SHARD_TAIL ? "/tail(" : "/(");
+	if (sh->kind == SHARD_TAIL)
+		buf_printf(s->b, "%u,", (unsigned)sh->keep);
 	for (int i = 0; i < sh->n; i++) {
 		buf_puts(s->b, i ? "," : "");
 		print_coord(s, &sh->c[i]);

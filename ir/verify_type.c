@@ -31,6 +31,9 @@ shards_divide(struct module *m, const struct dim *d, uint64_t size)
 		if (size % n)
 			return false;
 		size /= d->s[i].kind == SHARD_ZIGZAG ? n / 2 : n;
+		if (d->s[i].kind == SHARD_TAIL && (i + 1 < d->n ||
+		    d->s[i].keep == 0 || d->s[i].keep > size))
+			return false;
 	}
 	return true;
 }

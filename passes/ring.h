@@ -31,6 +31,9 @@ struct ring {
 	int axis[RING_LEVELS];
 	int64_t steps[RING_LEVELS];
 	int dir; /* -1: from the ranks before; +1: from those after */
+	uint64_t reach; /* keys before its block that a window sees, if that
+			 * is less than a block; else 0 */
+	uint64_t halo;  /* reach, if only so many keys travel */
 
 	bool backward;
 	unsigned travels;     /* bit i: operand i goes round */
@@ -57,6 +60,8 @@ struct ring_price {
 bool ring_plan(struct ring *r, struct module *m, struct func *f, struct op *op,
     int depth);
 struct ring_price ring_price(const struct ring *r);
+/* The dim of an operand that lies along the ring's axes. */
+const struct dim *ring_dim(const struct op *op, const struct type *t);
 /* Decides what travels. */
 void ring_choose(struct ring *r, bool queries);
 

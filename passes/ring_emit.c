@@ -494,6 +494,88 @@ turn_collecting(struct ring *r, struct ring_state *s, int level)
 	loop_end(r, &l);
 }
 
+/* ------------------------------------------------------------------- halos */
+
+static struct value *
+tail(struct ring *r, struct value *v, const char *base, const struct dim *d)
+{
+	struct arg in = arg_value(v);
+	struct op *op = put(r, OP_TAIL, &in, 1, 1);
+	struct type t = *v->type;
+	struct dim *cut = &t.d[type_find(&t, d->name)];
+
+	op_set_dim(r->m, op, ATTR_OVER, d->name);
+	op_set_int(r->m, op, ATTR_KEEP, (int64_t)r->halo);
+	cut->s[cut->n - 1].kind = SHARD_TAIL;
+	cut->s[cut->n - 1].keep = (uint32_t)r->halo;
+	return op_result(r->m, r->f, op, 0, named(r, base, "t"),
+	    type_intern(r->m, &t));
+}
+
+static void
+tail_add(struct ring *r, struct value **whole, struct value *part,
+    const char *base)
+{
+	struct arg in[2] = {arg_value(part), arg_value(*whole)};
+	struct op *op = put(r, OP_TAIL_ADD, in, 2, 1);
+
+	op->in[1].consume = true;
+	op->into = 1;
+	*whole = op_result(r->m, r->f, op, 0, named(r, base, "n"),
+	    (*whole)->type);
+}
+
+/* The ends of the keys of the rank before, which arrive meanwhile. */
+static struct ring_state
+send_tails(struct ring *r, const struct ring_state *s)
+{
+	struct ring_state ends = *s;
+
+	for (int i = 0; i < RING_IN; i++)
+		if (travels(r, i) && ends.in[i])
+			ends.in[i] = tail(r, ends.in[i], operand_name[i],
+			    ring_dim(r->op, ends.in[i]->type));
+	return send(r, &ends, INNER, false);
+}
+
+/* Gradients of a halo start from zeros. */
+static void
+start_tails(struct ring *r, struct ring_state *s)
+{
+	for (int i = 0; i < r->nacc; i++) {
+		struct type t;
+
+		if (!acc_travels(r, i))
+			continue;
+		t = *s->in[RING_K]->type;
+		t.dtype = DT_F32;
+		t.pend = r->acc[i]->pend;
+		s->acc[i] = fill(r, OP_ZEROS, named(r, acc_base(r, i), "0"),
+		    type_intern(r->m, &t));
+	}
+}
+
+static void
+turn_halo(struct ring *r, struct ring_state *s)
+{
+	struct ring_state ends = send_tails(r, s), back;
+
+	step(r, s);
+	for (int i = 0; i < r->nacc; i++)
+		if (!acc_travels(r, i))
+			ends.acc[i] = s->acc[i];
+	start_tails(r, &ends);
+	step(r, &ends);
+	r->dir = -r->dir;
+	back = send_gradients(r, &ends, INNER);
+	r->dir = -r->dir;
+	for (int i = 0; i < r->nacc; i++)
+		if (acc_travels(r, i))
+			tail_add(r, &s->acc[i], back.acc[i], acc_base(r, i));
+		else
+			s->acc[i] = ends.acc[i];
+}
+
 static void
 turn(struct ring *r, struct ring_state *s, int level)
 {
@@ -594,8 +676,12 @@ ring_emit(struct ring *r, struct region *out)
 	r->var[OUTER] = loop_name(r, "j");
 	r->var[INNER] = loop_name(r, "i");
 	operands(r, &s);
-	turn(r, &s, OUTER);
-	send_home(r, &s);
+	if (r->halo) {
+		turn_halo(r, &s);
+	} else {
+		turn(r, &s, OUTER);
+		send_home(r, &s);
+	}
 	for (int i = 0; i < r->nacc; i++)
 		result(r, s.acc[i], r->op->out[i]);
 }

@@ -11,7 +11,8 @@
  *	keys travel      (n-1) m(k,v,kdoc) + n m(dk,dv in f32)
  *	queries travel   (n-1) m(do,q,z,D,qdoc) + n m(dq in f32)
  *
- * The n-th hop of the gradients brings them home.
+ * The n-th hop of the gradients brings them home.  A halo is the same with
+ * n = 2, m its bytes, and one hop of gradients: they start at the neighbour.
  */
 #include "config.h"
 
@@ -21,8 +22,7 @@
 
 enum { MASK_WINDOW = 2, MASK_SAME = 3 }; /* mask_words */
 
-/* The dim of k that lies along the ring's axes. */
-static const struct dim *
+const struct dim *
 ring_dim(const struct op *op, const struct type *k)
 {
 	for (int i = 0; i < k->rank; i++)
@@ -80,6 +80,8 @@ shorten(struct ring *r, const struct dim *d)
 	blocks = reach / block + (reach % block != 0) + 1;
 	if (blocks < (uint64_t)r->steps[INNER])
 		r->steps[INNER] = (int64_t)blocks;
+	if (blocks == 2 && reach < block)
+		r->reach = reach;
 }
 
 static const struct type *
@@ -131,6 +133,17 @@ ring_choose(struct ring *r, bool queries)
 	/* A whole ring may turn either way; queries are wanted by the ranks
 	 * before theirs, keys by those after. */
 	r->dir = queries && part ? 1 : -1;
+	r->halo = queries ? 0 : r->reach;
+}
+
+/* Of bytes that are a block of keys, those that travel. */
+static uint64_t
+travelling(const struct ring *r, uint64_t bytes)
+{
+	const struct type *k = arg_type(r->m, &r->op->in[r->backward ? 2 : 1]);
+
+	return r->reach ? bytes / dim_local_size(r->m, ring_dim(r->op, k)) *
+	    r->reach : bytes;
 }
 
 static uint64_t
@@ -150,10 +163,12 @@ ring_price(const struct ring *r)
 	uint64_t home = n > 1 ? n : 0;
 	struct ring_price p = {0};
 
-	p.kv = (n - 1) * (bytes(r, (int)k) + bytes(r, (int)k + 1) + doc);
+	p.kv = (n - 1) * travelling(r, bytes(r, (int)k) +
+	    bytes(r, (int)k + 1) + doc);
 	if (!r->backward)
 		return p;
-	p.kv += home * (type_local_bytes(r->m, r->acc[1]) +
+	p.kv += (r->reach ? 1 : home) * travelling(r,
+	    type_local_bytes(r->m, r->acc[1]) +
 	    type_local_bytes(r->m, r->acc[2]));
 	p.q = (n - 1) * (bytes(r, 0) + bytes(r, 1) + bytes(r, 4) +
 	    bytes(r, 5) + doc) + home * type_local_bytes(r->m, r->acc[0]);

@@ -119,7 +119,12 @@ ir_tests = \
 	%D%/ir/recompute/save-x-y-u.lir \
 	%D%/ir/recompute/unknown-name.lir \
 	%D%/ir/recompute/unknown-policy.lir \
+	%D%/ir/ring/bad.lir \
 	%D%/ir/ring/double.lir \
+	%D%/ir/ring/halo.lir \
+	%D%/ir/ring/queries.lir \
+	%D%/ir/ring/short.lir \
+	%D%/ir/ring/window.lir \
 	%D%/ir/zero/all.lir \
 	%D%/ir/zero/micro.lir \
 	%D%/ir/zero/not-nested.lir \

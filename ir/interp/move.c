@@ -67,6 +67,50 @@ interp_TAKE(struct step *s)
 	memcpy(s->y[0], s->x[0] + at * n, n * sizeof(double));
 }
 
+/* Rows of the dim over which a tail is taken, before and after it. */
+struct tail {
+	uint64_t outer, inner, from, all;
+};
+
+static struct tail
+tail_of(struct step *s, const struct type *whole, const struct type *part)
+{
+	struct tail t = {.outer = 1};
+	int i = 0;
+
+	while (i < part->rank && dim_equal(&whole->d[i], &part->d[i]))
+		i++;
+	for (int j = 0; j < i; j++)
+		t.outer *= local_size(s, whole, j);
+	t.inner = stride(s, whole, i);
+	t.all = local_size(s, whole, i) * t.inner;
+	t.from = t.all - local_size(s, part, i) * t.inner;
+	return t;
+}
+
+void
+interp_TAIL(struct step *s)
+{
+	struct tail t = tail_of(s, s->xt[0], s->yt[0]);
+	uint64_t n = t.all - t.from;
+
+	for (uint64_t i = 0; i < t.outer; i++)
+		memcpy(s->y[0] + i * n, s->x[0] + i * t.all + t.from,
+		    n * sizeof(double));
+}
+
+void
+interp_TAIL_ADD(struct step *s)
+{
+	struct tail t = tail_of(s, s->yt[0], s->xt[0]);
+	uint64_t n = t.all - t.from;
+
+	memcpy(s->y[0], s->x[1], t.outer * t.all * sizeof(double));
+	for (uint64_t i = 0; i < t.outer; i++)
+		for (uint64_t j = 0; j < n; j++)
+			s->y[0][i * t.all + t.from + j] += s->x[0][i * n + j];
+}
+
 void
 interp_PICK(struct step *s)
 {

@@ -47,8 +47,12 @@ choose(uint64_t *random, const struct module *m, struct dim *d,
 
 		*s = (struct shard){.kind = i == 0 && roll(random, 2) ?
 		    SHARD_ZIGZAG : SHARD_BLOCK};
+		if (i + 1 == d->n && s->kind == SHARD_BLOCK && roll(random, 2))
+			*s = (struct shard){.kind = SHARD_TAIL, .keep = 1};
 		s->n = (uint8_t)(1 + roll(random, nleft > 3 ? 2 : 1));
-		l->s[i].kind = s->kind == SHARD_ZIGZAG ? LT_ZIGZAG : LT_BLOCK;
+		l->s[i].kind = s->kind == SHARD_ZIGZAG ? LT_ZIGZAG :
+		    s->kind == SHARD_TAIL ? LT_TAIL : LT_BLOCK;
+		l->s[i].keep = s->keep;
 		l->s[i].n = s->n;
 		for (int j = 0; j < s->n; j++) {
 			int k = (int)roll(random, (uint64_t)nleft);

@@ -79,6 +79,7 @@ enum by { TYPES, COVERAGE };
 #define TWO "mesh co=2 ci=3", "s/zz(co,ci)", "co,ci", "causal"
 #define ONE "mesh cp=4", "s/zz(cp)", "cp", "full"
 #define WIN "mesh cp=6", "s/cp", "cp", "window, window=10"
+#define HALO "mesh cp=4", "s/cp", "cp", "window, window=6"
 #define KV "set plan.ring = kv\n"
 #define QUERIES "set plan.ring = q\n"
 
@@ -122,6 +123,22 @@ static const struct mutation {
 	{WIN, KV, "for i=0..3", "for i=0..2", COVERAGE,
 	    "queries 16 to 23 never meet keys 7 to 7"},
 	{WIN, KV, "by cp-2", "by cp+1", TYPES, "shift"},
+	/* windows of 6 keys, blocks of 12 */
+	{HALO, KV, "{mask=window, window=6} : f32[b,s/cp,k,d], f32[b,s/cp,k]",
+	    "{mask=window, window=7} : f32[b,s/cp,k,d], f32[b,s/cp,k]",
+	    COVERAGE, "queries 12 to 23 never meet keys 6 to 6"},
+	{HALO, KV, "keep=5} : f32[b,s/tail(5,", "keep=4} : f32[b,s/tail(5,",
+	    TYPES, "tail"},
+	{HALO, KV, "kr, vr = shift kt, vt by cp+1 : f32[b,s/tail(5,cp-1),k,d], "
+	    "f32[b,s/tail(5,cp-1),k,d]", "kr, vr = shift kt, vt by cp-1 : "
+	    "f32[b,s/tail(5,cp+1),k,d], f32[b,s/tail(5,cp+1),k,d]", COVERAGE,
+	    "queries 12 to 23 never meet keys 7 to 11"},
+	{HALO, KV, "attn.step q, kr, vr", "attn.step q, k, v", COVERAGE,
+	    "more than once"},
+	{HALO, KV, "dks, dvs = shift dkb1, dvb1 by cp-1",
+	    "dks, dvs = shift dkb1, dvb1 by cp+1", TYPES, "shift"},
+	{HALO, KV, "tail.add dks into", "tail.add dkb1 into", TYPES,
+	    "no tail"},
 	{WIN, KV, "window=10", "window=18", COVERAGE, "never meet keys 7 to 7"},
 };
 

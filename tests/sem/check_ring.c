@@ -59,7 +59,10 @@ static const struct layout layouts[] = {
 	{"mesh co=2 ci=3 hr=2", "b", "s/zz(co,ci)", "k", "g/hr", "co,ci",
 	    "hr"},
 	{"mesh hk=2 hr=2 cp=2", "b", "s/zz(cp)", "k/hk", "g/hr", "cp", "hr"},
+	{"mesh cp=2", "b", "s/cp", "k", "g", "cp", NULL},
 	{"mesh cp=4", "b", "s/cp", "k", "g", "cp", NULL},
+	{"mesh dp=2 cp=6", "b/dp", "s/cp", "k", "g", "cp", NULL},
+	{"mesh cp=4 hk=2 hr=2", "b", "s/cp", "k/hk", "g/hr", "cp", "hr"},
 	{"mesh co=2 ci=3", "b", "s/(co,ci)", "k", "g", "co,ci", NULL},
 };
 
@@ -69,7 +72,9 @@ struct mask {
 };
 static const struct mask masks[] = {
 	{"causal", false}, {"full", false}, {"window, window=7", false},
-	{"window, window=40", false}, {"same", true},
+	{"window, window=40", false}, {"window, window=1", false},
+	{"window, window=2", false}, {"window, window=9", false},
+	{"window, window=13", false}, {"same", true},
 };
 
 /* attention and its backward in layout l; dt of activations. */
