@@ -304,6 +304,13 @@ int bundle_field(const struct bundle *b, const char *name); /* or -1 */
 uint64_t bundle_image(const struct module *m, const struct bundle *b);
 uint64_t bundle_image_at(const struct module *m, const struct bundle *b,
     int field);
+/* Stored as images: all that belongs to parameters some of which is cut. */
+bool bundle_is_image(const struct module *m, const struct bundle *b);
+/* Elements of one block of an image that is cut over these axes. */
+uint64_t bundle_block(const struct module *m, const struct bundle *b,
+    const struct axis_list *flat);
+/* Where the images of a bundle are: "@B", an element for each layer. */
+struct slot *bundle_image_slot(const struct module *m, const struct bundle *b);
 struct func *module_func(const struct module *m, const char *name);
 struct func *module_add_func(struct module *m, const char *name,
     struct span at);
@@ -354,6 +361,12 @@ struct arg arg_field(struct value *bundle, int field);
 struct arg arg_bundle(struct bundle *b);
 struct arg arg_bundle_field(struct bundle *b, const struct affine *index,
     int field);
+/* A bundle value with a place of its own: all but that of `params`. */
+bool value_is_image(const struct value *v);
+/* Of a tensor or an image: its dtype, and what a rank has of it. */
+enum dtype value_dtype(const struct value *v);
+uint64_t value_local_count(const struct module *m, const struct value *v);
+uint64_t value_local_bytes(const struct module *m, const struct value *v);
 /* Type of what an argument reads; NULL for whole bundles. */
 const struct type *arg_type(const struct module *m, const struct arg *a);
 bool op_from_name(const char *name, size_t len, enum opcode *out);

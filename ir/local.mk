@@ -19,6 +19,7 @@ libir_a_SOURCES = \
 	%D%/interp/optim.c \
 	%D%/interp/row.c \
 	%D%/interp/state.c %D%/interp/state.h \
+	%D%/image.c \
 	%D%/ir.h \
 	%D%/module.c \
 	%D%/replay_bytes.c \

@@ -20,6 +20,7 @@ struct held { /* what a value is at the moment */
 	struct spot at;
 	uint32_t content;
 	bool undefined; /* its op did not run: only carries may pass it on */
+	uint32_t *part; /* an image written field by field: contents of these */
 };
 
 struct kept { /* contents that save left, by layer and value */
@@ -91,7 +92,7 @@ spot_in(struct replay *p, const struct frame *f, const struct op *op,
     const struct value *v, int64_t at)
 {
 	const struct slot *s = module_slot(p->m, v->slot);
-	uint64_t bytes = type_local_bytes(p->m, v->type);
+	uint64_t bytes = value_local_bytes(p->m, v);
 	struct spot none = {NO_PLACE, 0, 0};
 	uint64_t lo;
 
@@ -109,7 +110,7 @@ static struct spot
 spot_of(struct replay *p, const struct frame *f, const struct op *op,
     const struct value *v)
 {
-	if (!v->slot || !v->type)
+	if (!v->slot || (!v->type && !value_is_image(v)))
 		return (struct spot){NO_PLACE, 0, 0};
 	return spot_in(p, f, op, v, v->slot_indexed ?
 	    affine_eval(&v->slot_index, f->var, f->val, f->nvar) : 0);
@@ -135,6 +136,9 @@ put(struct replay *p, struct spot at, uint32_t content)
 		replay_write(&p->bytes[at.arena], at.lo, at.hi, content);
 }
 
+static bool fields_hold(struct replay *p, const struct frame *f,
+    const struct op *op, const struct value *v, struct held h);
+
 static bool
 must_hold(struct replay *p, const struct frame *f, const struct op *op,
     const struct value *v, struct held h)
@@ -143,6 +147,8 @@ must_hold(struct replay *p, const struct frame *f, const struct op *op,
 
 	if (p->failed)
 		return false;
+	if (h.part)
+		return fields_hold(p, f, op, v, h);
 	if (h.undefined)
 		return fail(p, f, op, "%s is undefined here", name_of(v));
 	if (h.at.arena == NO_PLACE || !h.content)
@@ -158,6 +164,50 @@ must_hold(struct replay *p, const struct frame *f, const struct op *op,
 	return fail(p, f, op, "reads %s, but %s has been written to %s %"
 	    PRIu64 "+%" PRIu64 " since", name_of(v), p->name[found.content],
 	    arena_name[h.at.arena], found.lo, found.hi - found.lo);
+}
+
+/* A field of an image, where it is and what should be there. */
+static struct held
+field_of(const struct replay *p, const struct value *v, struct held h,
+    int field)
+{
+	uint64_t size = dtype_size[value_dtype(v)];
+
+	h.at.lo += bundle_image_at(p->m, v->bundle, field) * size;
+	h.at.hi = h.at.lo + size * type_local_count(p->m,
+	    v->bundle->field[field].type);
+	if (h.part)
+		h.content = h.part[field];
+	h.part = NULL;
+	return h;
+}
+
+static bool
+field_holds(struct replay *p, const struct frame *f, const struct op *op,
+    const struct arg *a)
+{
+	struct held h = f->held[a->v->id];
+
+	if (!value_is_image(a->v))
+		return true;
+	if (h.at.arena != NO_PLACE && h.part && !h.part[a->field])
+		return fail(p, f, op, "%s.%s is read, but nobody wrote it",
+		    name_of(a->v), a->v->bundle->field[a->field].name);
+	return must_hold(p, f, op, a->v, field_of(p, a->v, h, a->field));
+}
+
+static bool
+fields_hold(struct replay *p, const struct frame *f, const struct op *op,
+    const struct value *v, struct held h)
+{
+	(void)h;
+	for (int i = 0; i < v->bundle->nfield; i++) {
+		struct arg a = arg_field((struct value *)v, i);
+
+		if (!field_holds(p, f, op, &a))
+			return false;
+	}
+	return true;
 }
 
 /* Reads v where it is and puts it at `to`, unless it is there. */
@@ -220,6 +270,8 @@ read_operands(struct replay *p, struct frame *f, const struct op *op,
 		const struct value *v = op->in[i].v;
 		bool inside = false;
 
+		if (op->in[i].kind == ARG_FIELD)
+			field_holds(p, f, op, &op->in[i]);
 		if (op->in[i].kind != ARG_VALUE || (v->def &&
 		    v->def->code == OP_CONST))
 			continue;
@@ -228,6 +280,62 @@ read_operands(struct replay *p, struct frame *f, const struct op *op,
 		if (!inside)
 			must_hold(p, f, op, v, f->held[v->id]);
 	}
+	if (op->has_target && op->target_add && op->target.kind == ARG_FIELD)
+		field_holds(p, f, op, &op->target);
+}
+
+/* An image that fields are written to one by one; nothing is there yet. */
+static void
+local(struct replay *p, struct frame *f, const struct op *op)
+{
+	const struct value *v = op->out[0];
+
+	f->held[v->id] = (struct held){.at = spot_of(p, f, op, v),
+	    .part = NEW_N(p->m->mem, uint32_t, (size_t)v->bundle->nfield + 1)};
+}
+
+/* Does an operand of op lie in these bytes? */
+static bool
+on_operand(struct replay *p, const struct frame *f, const struct op *op,
+    struct spot at)
+{
+	for (int i = 0; i < op->nin; i++) {
+		const struct arg *a = &op->in[i];
+		struct held h;
+
+		if (a->kind != ARG_VALUE && a->kind != ARG_FIELD)
+			continue;
+		h = f->held[a->v->id];
+		if (a->kind == ARG_FIELD && h.at.arena != NO_PLACE)
+			h = field_of(p, a->v, h, a->field);
+		if (overlap(h.at, at))
+			return true;
+	}
+	return false;
+}
+
+/* target = or += result, in an image; maker: op, or the head before it. */
+static void
+write_field(struct replay *p, struct frame *f, const struct op *op,
+    const struct op *maker)
+{
+	const struct arg *a = &op->target;
+	struct held *h = a->kind == ARG_FIELD ? &f->held[a->v->id] : NULL;
+	struct spot at;
+
+	if (!h || !value_is_image(a->v) || p->failed)
+		return;
+	if (!h->part || h->at.arena == NO_PLACE) {
+		fail(p, f, op, "%s has no place to be written to",
+		    name_of(a->v));
+		return;
+	}
+	at = field_of(p, a->v, *h, a->field).at;
+	if (on_operand(p, f, maker, at))
+		fail(p, f, op, "%s.%s lies over an operand", name_of(a->v),
+		    a->v->bundle->field[a->field].name);
+	h->part[a->field] = new_content(p, a->v->bundle->field[a->field].name);
+	put(p, at, h->part[a->field]);
 }
 
 /* Results may not lie over anything that is read meanwhile. */
@@ -238,7 +346,9 @@ write_result(struct replay *p, struct frame *f, const struct op *op, int out,
 	const struct value *v = op->out[out];
 	struct held *h = &f->held[v->id];
 
-	if (v->bundle || (op->has_target && out == 0))
+	if (op->has_target && out == 0)
+		write_field(p, f, op, op);
+	if ((op->has_target && out == 0) || (v->bundle && !value_is_image(v)))
 		return;
 	if (h->at.arena == NO_PLACE)
 		h->at = spot_of(p, f, op, v);
@@ -274,7 +384,7 @@ compute(struct replay *p, struct frame *f, struct op *const *group, int n)
 		for (int j = 0; j < group[i]->nout; j++) {
 			const struct value *v = group[i]->out[j];
 
-			if (!v->bundle && !group[i]->has_target &&
+			if (!group[i]->has_target &&
 			    f->held[v->id].at.arena != NO_PLACE)
 				must_hold(p, f, group[i], v, f->held[v->id]);
 		}
@@ -314,8 +424,6 @@ wait(struct replay *p, struct frame *f, const struct op *op)
 		const struct value *v = op->in[i].v;
 		const struct op *start = v->def;
 
-		if (v->bundle)
-			continue;
 		must_hold(p, f, op, v, f->held[v->id]);
 		f->held[op->out[i]->id].content = f->held[v->id].content;
 		if (f->held[op->out[i]->id].at.arena == NO_PLACE)
@@ -327,8 +435,7 @@ wait(struct replay *p, struct frame *f, const struct op *op)
 			    "arrives", name_of(v));
 		for (int j = 0; start && !p->failed && j < start->nin; j++)
 			if (start->code != OP_FOR && start->code != OP_CALL &&
-			    start->in[j].kind == ARG_VALUE &&
-			    !start->in[j].v->bundle)
+			    start->in[j].kind == ARG_VALUE)
 				must_hold(p, f, op, start->in[j].v,
 				    f->held[start->in[j].v->id]);
 	}
@@ -594,10 +701,13 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 	case OP_LOAD: load(p, f, op); break;
 	case OP_TAKE: take(p, f, op); break;
 	case OP_WAIT: wait(p, f, op); break;
+	case OP_LOCAL: local(p, f, op); break;
 	case OP_ACCUM:
 		if (i == 0 || group_head_store(f->f, r, i - 1) != op ||
 		    f->held[op->in[0].v->id].at.arena != NO_PLACE)
 			compute(p, f, g.op, 1);
+		else
+			write_field(p, f, op, r->op[i - 1]);
 		break;
 	case OP_CONST:
 	case OP_YIELD:

@@ -99,6 +99,33 @@ field_placed(struct module *m, const struct bundle *b, int i,
 	return true;
 }
 
+/* The blocks of all layers, one after the other. */
+static bool
+image_placed(struct module *m, const struct bundle *b)
+{
+	const struct slot *s = bundle_image_slot(m, b);
+	uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
+	uint64_t bytes = bundle_block(m, b, &b->flat) * dtype_size[b->dtype];
+
+	if (!s || s->arena != ARENA_STATE || s->count != layers ||
+	    s->size != bytes || s->stride != bytes)
+		return bad(m, (struct span){0, 0}, "@%s needs a slot of state "
+		    "with %" PRIu64 " elements of %" PRIu64 " bytes, one after "
+		    "another", b->name, layers, bytes);
+	return true;
+}
+
+static bool
+bundle_placed(struct module *m, const struct bundle *b)
+{
+	if (bundle_is_image(m, b))
+		return image_placed(m, b);
+	for (int i = 0; i < b->nfield; i++)
+		if (!field_placed(m, b, i, "", (enum dtype)b->dtype))
+			return false;
+	return true;
+}
+
 /* ---- ops ---- */
 
 struct walk {
@@ -191,10 +218,8 @@ replay_layout(struct module *m)
 		w.ok = slot_fits(m, &m->slot[i]);
 	w.ok = w.ok && disjoint(m, ARENA_STATE) && disjoint(m, ARENA_KEEP) &&
 	    disjoint(m, ARENA_IO);
-	for (int i = 0; i < m->nbundle; i++)
-		for (int j = 0; j < m->bundle[i]->nfield && w.ok; j++)
-			w.ok = field_placed(m, m->bundle[i], j, "",
-			    (enum dtype)m->bundle[i]->dtype);
+	for (int i = 0; i < m->nbundle && w.ok; i++)
+		w.ok = bundle_placed(m, m->bundle[i]);
 	for (int i = 0; i < m->nfunc && w.ok; i++) {
 		region_walk(&m->func[i]->body, check_op, &w);
 		w.ok = w.ok && region_groups(m, &m->func[i]->body);

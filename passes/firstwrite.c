@@ -14,6 +14,7 @@
  * called once, by a loop over all layers, at the loop's index.  Fields nobody
  * writes stay zeroed.  With several microbatches nothing changes: only the
  * first would be a store, and clearing once costs little beside adding often.
+ * Where blocks keep shares of sums, `@GW[l] += accum s` writes all fields.
  *
  * needs: all gradient writes.  keeps: values.  leaves: fewer zeroed fields.
  */
@@ -46,7 +47,8 @@ add_writer(struct search *s, struct op *op, bool whole)
 {
 	struct writer *old = s->w;
 
-	if (!op->has_target || op->target.b->role != ROLE_GRAD)
+	if (!op->has_target || !op->target.b ||
+	    op->target.b->role != ROLE_GRAD)
 		return;
 	if (s->n == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 64;
@@ -118,7 +120,7 @@ see_callee(struct search *s, const struct op *loop, const struct op *call)
 		struct op *op = f->body.op[i];
 
 		s->at[2] = i;
-		add_writer(s, op, once && op->has_target &&
+		add_writer(s, op, once && op->has_target && op->target.b &&
 		    op->target.indexed && is_var(&op->target.index, f->index)
 		    && covers(loop, op->target.b->stack));
 		see_partial(s, &op->body);
@@ -148,7 +150,8 @@ see_step(struct search *s, const struct region *r)
 		struct op *op = r->op[i];
 
 		s->at[0] = i;
-		add_writer(s, op, op->has_target && !op->target.b->stack);
+		add_writer(s, op, op->has_target && op->target.b &&
+		    !op->target.b->stack);
 		if (op->code == OP_FOR)
 			see_loop(s, op);
 		if (op->code == OP_CALL)
@@ -170,7 +173,8 @@ earlier(const struct writer *a, const struct writer *b)
 static bool
 writes(const struct writer *w, const struct bundle *b, int field)
 {
-	return w->op->target.b == b && w->op->target.field == field;
+	return w->op->target.b == b && (w->op->target.kind == ARG_BUNDLE ||
+	    w->op->target.field == field);
 }
 
 /* The writer that may store, or NULL: all in its loop must be as regular. */
@@ -221,7 +225,8 @@ see_read(struct op *op, void *arg)
 	struct reads *r = arg;
 
 	for (int i = 0; i < op->nin; i++)
-		r->any |= op->in[i].b == r->b && op->code != OP_ZERO;
+		r->any |= op->in[i].b == r->b && op->code != OP_ZERO &&
+		    op->code != OP_LOCAL;
 }
 
 /* True if an op of step from position `from` up to `to` reads b. */
@@ -237,6 +242,29 @@ read_between(const struct region *r, const struct bundle *b, int from, int to)
 	return x.any;
 }
 
+static bool
+may_store(const struct region *r, const struct bundle *b,
+    const struct writer *w, int zero_at)
+{
+	return w && w->at[0] > zero_at && w->op->target_add &&
+	    !read_between(r, b, zero_at, w->at[0]);
+}
+
+/* Whole layers are written: all that is zeroed is the bundle, or nothing. */
+static int
+store_layers(struct search *s, const struct region *r, struct bundle *b,
+    int zero_at, struct arg *in)
+{
+	struct writer *w = first_writer(s, b, 0);
+
+	if (may_store(r, b, w, zero_at)) {
+		w->op->target_add = false;
+		return 0;
+	}
+	in[0] = arg_bundle(b);
+	return 1;
+}
+
 /* Makes stores of b's first writers; adds what must be zeroed to in. */
 static int
 store_fields(struct search *s, const struct region *r, struct bundle *b,
@@ -244,11 +272,12 @@ store_fields(struct search *s, const struct region *r, struct bundle *b,
 {
 	int n = 0;
 
+	if (b->flat.n)
+		return store_layers(s, r, b, zero_at, in);
 	for (int f = 0; f < b->nfield; f++) {
 		struct writer *w = first_writer(s, b, f);
 
-		if (w && w->at[0] > zero_at && w->op->target_add &&
-		    !read_between(r, b, zero_at, w->at[0]))
+		if (may_store(r, b, w, zero_at))
 			w->op->target_add = false;
 		else
 			in[n++] = arg_bundle_field(b, NULL, f);

@@ -148,14 +148,38 @@ see_cast(struct op *op, void *arg)
 		    (enum dtype)op->out[0]->dtype);
 }
 
+/* All fields together, an element a layer. */
+static void
+place_image(struct module *m, const struct bundle *b)
+{
+	uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
+	struct slot *s = module_add_slot(m, b->name);
+
+	s->arena = ARENA_STATE;
+	s->count = (uint32_t)layers;
+	s->size = s->stride = checked(m, bundle_block(m, b, &b->flat),
+	    dtype_size[b->dtype]);
+	s->offset = memory_take(m, ARENA_STATE, layers, s->size);
+}
+
+static void
+place_bundle(struct module *m, const struct bundle *b)
+{
+	if (b->over)
+		return;
+	if (bundle_is_image(m, b)) {
+		place_image(m, b);
+		return;
+	}
+	for (int i = 0; i < b->nfield; i++)
+		place_field(m, b, &b->field[i], (enum dtype)b->dtype);
+}
+
 static void
 place_state(struct module *m)
 {
 	for (int i = 0; i < m->nbundle; i++)
-		for (int j = 0; j < m->bundle[i]->nfield &&
-		    !m->bundle[i]->over; j++)
-			place_field(m, m->bundle[i], &m->bundle[i]->field[j],
-			    (enum dtype)m->bundle[i]->dtype);
+		place_bundle(m, m->bundle[i]);
 	for (int i = 0; i < m->nfunc; i++)
 		region_walk(&m->func[i]->body, see_cast, m);
 }

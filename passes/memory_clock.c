@@ -33,6 +33,14 @@ use(struct plan *p, const struct value *v)
 	touch(p, v, d < p->nloop ? p->loop_to[d] : p->clock);
 }
 
+/* A field of an image that is summed here: in use from its first write. */
+static void
+use_target(struct plan *p, const struct op *op)
+{
+	if (op->has_target && op->target.v)
+		use(p, op->target.v);
+}
+
 int
 memory_length(const struct region *r)
 {
@@ -88,8 +96,9 @@ scan_group(struct plan *p, const struct region *r, int at)
 	group_collect(r, at, &g);
 	for (int i = 0; i < g.n; i++) {
 		for (int j = 0; j < g.op[i]->nin; j++)
-			if (g.op[i]->in[j].v && !g.op[i]->in[j].v->bundle)
+			if (g.op[i]->in[j].v)
 				use(p, g.op[i]->in[j].v);
+		use_target(p, g.op[i]);
 		for (int j = 0; j < g.op[i]->nout; j++)
 			touch(p, g.op[i]->out[j], p->clock);
 	}
@@ -104,7 +113,7 @@ use_sources(struct plan *p, const struct op *wait)
 
 		for (int j = 0; start && start->code != OP_FOR &&
 		    start->code != OP_CALL && j < start->nin; j++)
-			if (start->in[j].v && !start->in[j].v->bundle)
+			if (start->in[j].v)
 				use(p, start->in[j].v);
 	}
 }
@@ -113,10 +122,14 @@ static void
 scan_op(struct plan *p, struct region *r, int at)
 {
 	struct op *op = r->op[at];
+	const struct op *store;
 
 	for (int i = 0; i < op->nin; i++)
-		if (op->in[i].v && !op->in[i].v->bundle)
+		if (op->in[i].v)
 			use(p, op->in[i].v);
+	use_target(p, op);
+	if ((store = group_head_store(p->f, r, at)))
+		use_target(p, store); /* the head writes there */
 	scan_group(p, r, at);
 	if (op->code == OP_WAIT)
 		use_sources(p, op);
@@ -129,7 +142,7 @@ scan_op(struct plan *p, struct region *r, int at)
 		p->call[p->ncall].at = p->clock;
 		p->call[p->ncall++].size = s ? s->size : 0;
 	}
-	for (int i = 0; i < op->nout; i++)
+	for (int i = 0; i < op->nout && op->code != OP_LOCAL; i++)
 		touch(p, op->out[i], p->clock);
 	p->clock++;
 }

@@ -202,7 +202,7 @@ carry_by_turns(struct plan *p, const struct op *loop, int i)
 
 	c.slot = slot_name(p, v->name);
 	c.place = memory_new_place(p, c.slot,
-	    type_local_bytes(p->m, v->type), 2);
+	    value_local_bytes(p->m, v), 2);
 	c.now = times(loop->var, loop->rev, 2);
 	c.next = times(loop->var, !loop->rev, 2);
 	c.first = affine_const((loop->rev ? hi : lo) % 2);
@@ -217,7 +217,7 @@ carry_in_place(struct plan *p, struct region *outer, struct op *loop, int i)
 	struct value *v = loop->carry[i], *init = loop->in[i].v;
 
 	p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
-	    type_local_bytes(p->m, v->type), 1);
+	    value_local_bytes(p->m, v), 1);
 	set_slot(v, p->place[p->of[v->id]].name);
 	take_place(p, stays(p, loop, i, v), v);
 	if (made_here(outer, init) && !init->slot && readers(p->f, init) == 1)
@@ -292,7 +292,7 @@ place_saved(struct plan *p)
 			continue;
 		s = module_add_slot(p->m, slot_name(p, v->name));
 		s->arena = ARENA_KEEP;
-		s->size = memory_round(type_local_bytes(p->m, v->type));
+		s->size = memory_round(value_local_bytes(p->m, v));
 		s->stride = s->size;
 		s->count = layers + !v->def; /* a parameter: and the last result */
 		s->offset = memory_take(p->m, ARENA_KEEP, s->count,
@@ -387,8 +387,9 @@ place_result(struct plan *p, struct region *r, int at, int i)
 	struct value *v = op->out[i], *then;
 	int acc;
 
-	if (v->bundle || v->slot || p->of[v->id] >= 0 || op->code == OP_TAKE)
-		return; /* take is an address inside its operand */
+	if (v->slot || p->of[v->id] >= 0 || op->code == OP_TAKE ||
+	    op->code == OP_PARAMS)
+		return; /* addresses inside of something else */
 	if (op->has_target && i == 0)
 		return;
 	if (i == 2 && group_head_store(p->f, r, at))
@@ -409,7 +410,7 @@ place_result(struct plan *p, struct region *r, int at, int i)
 	}
 	then = v->future ? awaited(r, v) : NULL;
 	p->of[v->id] = memory_new_place(p, slot_name(p, then ? then->name :
-	    v->name), type_local_bytes(p->m, v->type), 1);
+	    v->name), value_local_bytes(p->m, v), 1);
 	set_slot(v, p->place[p->of[v->id]].name);
 }
 

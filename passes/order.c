@@ -48,11 +48,22 @@ is_start(const struct op *op)
 	return cost_is_transfer(op) && op->nout > 0 && op->out[0]->future;
 }
 
+/* The loss head and the store of its gradient, which it then writes. */
+static bool
+head_stores(const struct region *r, int i)
+{
+	const struct op *head = r->op[i];
+
+	return head->code == OP_XENT_DOT_BWD && i + 1 < r->n &&
+	    r->op[i + 1]->code == OP_ACCUM &&
+	    r->op[i + 1]->in[0].v == head->out[2];
+}
+
 /* The unit that begins at op i: up to the last op of its group. */
 static int
 unit_length(const struct region *r, int i)
 {
-	int last = i;
+	int last = head_stores(r, i) ? i + 1 : i;
 
 	for (int j = i + 1; r->op[i]->group >= 0 && j < r->n; j++)
 		if (r->op[j]->group == r->op[i]->group)

@@ -168,9 +168,8 @@ before_loop(struct search *s, struct region *r, int at, struct block *k)
 static void
 begin_block(struct search *s, struct region *r, int at, struct block *k)
 {
-	const struct op *first = r->op[at];
 	struct op *op = op_make(s->m, OP_LOCAL, (struct arg[]){
-	    arg_bundle(k->b)}, 1, 1, first->at);
+	    arg_bundle(k->b)}, 1, 1, r->op[at]->at);
 	struct axis_list whole = {0};
 
 	k->g = zero_result(s->m, s->f, op, "g", k->b, DT_F32, &whole,
@@ -199,6 +198,17 @@ end_block(struct search *s, struct region *r, int at, struct block *k)
 	region_insert(s->m, r, at, accum);
 }
 
+/* The loss head's gradient is stored right behind it: both or neither. */
+static int
+before_head(const struct region *r, int at)
+{
+	const struct op *op = r->op[at], *head = at ? r->op[at - 1] : NULL;
+
+	return op->code == OP_ACCUM && head &&
+	    head->code == OP_XENT_DOT_BWD && op->in[0].v == head->out[2] ?
+	    at - 1 : at;
+}
+
 /* Region r is a block of k: local before its first write, home at the end. */
 static void
 make_block(struct search *s, struct region *r, struct block *k)
@@ -211,7 +221,7 @@ make_block(struct search *s, struct region *r, struct block *k)
 		if (!contains(op, k))
 			continue;
 		if (!k->g)
-			begin_block(s, r, i++, k);
+			begin_block(s, r, before_head(r, i++), k);
 		if (writes_block(op, k))
 			redirect(op, k);
 		else

@@ -105,6 +105,7 @@ ir_tests = \
 	%D%/ir/firstwrite/not-all-layers.lir \
 	%D%/ir/firstwrite/once.lir \
 	%D%/ir/firstwrite/read-first.lir \
+	%D%/ir/firstwrite/shares.lir \
 	%D%/ir/fit/hopeless.lir \
 	%D%/ir/fit/smaller-batch.lir \
 	%D%/ir/fit/too-much.lir \

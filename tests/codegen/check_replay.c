@@ -5,6 +5,7 @@
  * Each class of bug is certain to be one:
  *
  *	operand   a result is put where an operand of its op lies
+ *	field     an operand lies where a field of an image is written
  *	between   a result is put where a value lies that is read later
  *	beyond    a slot is moved past the end of its arena
  *	frame     a value that lives across a call is put into the frame
@@ -32,6 +33,8 @@ static const struct variant variants[] = {
 	{"codegen/dots.lir", "bf16", 0, NULL, NULL},
 	{"codegen/flow.lir", "f32", 0, NULL, NULL},
 	{"codegen/flight.lir", "f32", 0, NULL, NULL},
+	{"codegen/shares.lir", "f32", 0, NULL, NULL},
+	{"codegen/shares-micro.lir", "f32", 0, NULL, NULL},
 };
 
 static FILE *nowhere;
@@ -149,6 +152,44 @@ on_operands(struct tally *t, struct module *m, struct region *r)
 				    r->op[i]->in[j].v);
 }
 
+/* v lies where field `field` of an image begins. */
+static void
+move_into(struct tally *t, struct module *m, const struct value *v,
+    const struct arg *image)
+{
+	struct slot *s = act_slot(m, v), *o = act_slot(m, image->v);
+	uint64_t offset;
+
+	if (!s || !o || s == o)
+		return;
+	offset = s->offset;
+	s->offset = o->offset + sizeof(float) *
+	    bundle_image_at(m, image->v->bundle, image->field);
+	count(t, m, "field", arena_printf(m->mem, "%s onto %s", s->name,
+	    o->name));
+	s->offset = offset;
+}
+
+static void
+on_fields(struct tally *t, struct module *m, struct region *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		const struct op *op = r->op[i];
+
+		for (int j = 0; j < op->nin && op->has_target; j++)
+			if (op->target.kind == ARG_FIELD &&
+			    op->in[j].kind == ARG_VALUE)
+				move_into(t, m, op->in[j].v, &op->target);
+	}
+}
+
+/* Fields of an image come one by one: what is between may lie there. */
+static bool
+comes_whole(const struct op *op)
+{
+	return op->nout && op->code != OP_FOR && op->code != OP_LOCAL;
+}
+
 static void
 in_between(struct tally *t, struct module *m, struct region *r)
 {
@@ -156,8 +197,7 @@ in_between(struct tally *t, struct module *m, struct region *r)
 		for (int j = 0; j < r->n; j++) {
 			const struct op *a = r->op[i], *b = r->op[j];
 
-			if (!a->nout || !b->nout || a->code == OP_FOR ||
-			    b->code == OP_FOR || b->into ||
+			if (!comes_whole(a) || !comes_whole(b) || b->into ||
 			    b->code == OP_TAKE ||
 			    position(r, a) >= position(r, b) ||
 			    last_read(r, a->out[0]) <= position(r, b))
@@ -275,6 +315,7 @@ START_TEST(finds_every_bug)
 
 	ck_assert_int_eq(replay_check(p->gen), 0);
 	each_func(&t, p->gen, on_operands);
+	each_func(&t, p->gen, on_fields);
 	each_func(&t, p->gen, in_between);
 	each_func(&t, p->gen, in_frames);
 	each_func(&t, p->gen, off_index);
