@@ -61,11 +61,13 @@ libloong_rt_a_SOURCES = \
 	%D%/main/memory.c %D%/main/memory.h \
 	%D%/main/options.c %D%/main/options.def %D%/main/options.h \
 	%D%/main/plan.c \
+	%D%/main/ranks.c %D%/main/ranks.h \
 	%D%/main/report.c %D%/main/report.h \
 	%D%/main/run.h \
 	%D%/main/sample.c \
 	%D%/main/schedule.c %D%/main/schedule.h \
 	%D%/main/signals.c %D%/main/signals.h \
+	%D%/main/traffic.c \
 	%D%/metrics/jsonl.c %D%/metrics/jsonl.h \
 	%D%/metrics/metrics.c %D%/metrics/metrics.h \
 	%D%/metrics/peak.c %D%/metrics/peak.h \

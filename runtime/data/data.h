@@ -37,13 +37,19 @@ struct lt_data {
 	char id[96];               /* contents: count of tokens and a hash */
 };
 
+/* Tokens of a sequence that come from the data: the program's sequences may be
+ * longer, and end in labels that do not count. */
+int64_t lt_data_seq(const struct lt_program *);
+/* Tokens of a step. */
+int64_t lt_data_step(const struct lt_program *);
+
 /* Opens what the recipe of prog (after options) names.  LT_OK, or an exit
  * code after a message. */
 int lt_data_open(struct lt_data *, const struct lt_program *prog);
 void lt_data_close(struct lt_data *);
 
-/* Fills tokens, labels and documents in LT_IO for one step, from sample
- * number `sample` on.  LT_OK, or LT_EXIT_DATA after a message. */
+/* Fills this rank's tokens, labels and documents in LT_IO for one step, from
+ * sample number `sample` on: the step's data do not depend on the ranks.  LT_OK, or LT_EXIT_DATA after a message. */
 int lt_data_load(const struct lt_data *, struct lt *, uint64_t sample);
 
 /* The same for batch 0..val_batches-1 of an evaluation, as microbatch 0. */

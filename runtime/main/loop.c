@@ -5,6 +5,8 @@
 #include <math.h>
 #include <signal.h>
 
+#include "runtime/comm/comm.h"
+#include "runtime/main/ranks.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/main/schedule.h"
@@ -13,7 +15,8 @@
 /* So many skipped steps in a row are no accident any more. */
 enum { SKIPS_MAX = 100 };
 
-/* A failed save costs nothing but the save: old checkpoints stay. */
+/* A failed save costs nothing but the save: old checkpoints stay.  All
+ * ranks take part and learn how it went. */
 static bool
 save(struct lt *rt)
 {
@@ -45,38 +48,45 @@ lt_evaluate(struct lt *rt)
 		return LT_OK;
 	rt->training = false;
 	rt->eval_nll = rt->eval_count = 0;
-	for (int64_t i = 0; !rc && i < run->data.val_batches &&
-	    !lt_signals_stop(); i++) {
-		rc = lt_data_load_val(&run->data, rt, i);
+	for (int64_t i = 0; !rc && i < run->data.val_batches; i++) {
+		rc = lt_ranks_agree(rt, lt_data_load_val(&run->data, rt, i));
+		if (run->stop)
+			break;
 		if (!rc)
 			rt->prog->eval(rt);
 	}
 	rt->training = true;
-	if (!rc && !lt_signals_stop())
+	if (!rc && !run->stop)
 		lt_metrics_eval(&run->metrics, run->point.step,
 		    rt->eval_nll / rt->eval_count, rt->eval_count);
 	lt_metrics_pause(&run->metrics, since);
 	return rc;
 }
 
-/* One optimizer step; whatever happened, the point moves on. */
-static int
+static void
+count(struct lt *rt, bool on)
+{
+	if (rt->comm)
+		rt->comm->count.on = on;
+}
+
+/* One optimizer step on what was loaded; whatever happened, the point moves
+ * on. */
+static void
 step(struct lt *rt)
 {
 	struct lt_run *run = rt->run;
 	const struct lt_program *p = rt->prog;
-	int rc = lt_data_load(&run->data, rt, run->point.sample);
 
-	if (rc)
-		return rc;
 	rt->step = run->point.step + 1;
 	rt->lr = lt_schedule_lr(&p->recipe, run->opt.steps, rt->step);
 	rt->skipped = false;
+	count(rt, true);
 	p->step(rt);
+	count(rt, false);
 	if (!isfinite(rt->loss) || !isfinite(rt->gnorm))
 		rt->skipped = true;
 	lt_metrics_step(&run->metrics, rt);
-	return LT_OK;
 }
 
 /* The step left the weights alone; *in_a_row counts such steps. */
@@ -112,10 +122,9 @@ advance(struct lt *rt, int *skips)
 {
 	struct lt_run *run = rt->run;
 	const struct lt_program *p = rt->prog;
-	int rc = step(rt);
+	int rc = LT_OK;
 
-	if (rc)
-		return rc;
+	step(rt);
 	if (!rt->skipped)
 		*skips = 0;
 	else if ((rc = not_finite(rt, skips)) != 0)
@@ -161,17 +170,24 @@ lt_train(struct lt *rt)
 	if (run->point.step >= run->opt.steps)
 		lt_note("nothing to train: step %" PRId64 " of %" PRId64
 		    " is done", run->point.step, run->opt.steps);
-	if (!lt_signals_stop())
+	(void)lt_ranks_agree(rt, LT_OK);
+	if (!run->stop)
 		rc = lt_evaluate(rt);
-	while (!rc && !lt_signals_stop() && run->point.step < run->opt.steps)
+	while (!rc && run->point.step < run->opt.steps) {
+		rc = lt_ranks_agree(rt, lt_data_load(&run->data, rt,
+		    run->point.sample));
+		if (rc || run->stop)
+			break;
 		rc = advance(rt, &skips);
+	}
 	if (rc)
 		return rc;
 	if (run->point.step < run->opt.steps)
-		return stopped(rt, lt_signals_stop());
+		return stopped(rt, run->stop);
 	if (run->out && run->saved != run->point.step && !save(rt))
 		rc = LT_EXIT_IO;
-	if (run->metrics.done > run->metrics.first && !lt_signals_stop()) {
+	(void)lt_ranks_agree(rt, LT_OK);
+	if (run->metrics.done > run->metrics.first && !run->stop) {
 		int bad = lt_evaluate(rt);
 
 		rc = rc ? rc : bad;

@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/comm/comm.h"
+#include "runtime/comm/group.h"
 #include "runtime/cpu/cpu.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/main/launch.h"
 #include "runtime/main/limits.h"
 #include "runtime/main/memory.h"
+#include "runtime/main/ranks.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/main/signals.h"
@@ -38,16 +41,19 @@ static int
 check_ranks(const struct lt_program *p, int64_t nproc)
 {
 	struct lt_launch launch;
-	int64_t ranks = 1;
+	int64_t ranks = lt_mesh_ranks(p);
 
-	for (int i = 0; i < p->naxis; i++)
-		ranks *= p->axis_size[i];
 	lt_launch_find(&launch);
 	if (nproc != ranks)
 		return lt_fail(LT_EXIT_CONFIG,
 		    "--nproc %" PRId64 ": this trainer was compiled for %"
 		    PRId64 " rank%s; the plan decides", nproc, ranks,
 		    ranks == 1 ? "" : "s");
+	if (launch.ranks == ranks && ranks > 1)
+		return lt_fail(LT_EXIT_CONFIG,
+		    "%s started %" PRId64 " processes, but this runtime runs "
+		    "all ranks in one: start it once, by itself", launch.by,
+		    ranks);
 	if (launch.ranks != ranks && launch.ranks > 1)
 		return lt_fail(LT_EXIT_CONFIG,
 		    "%s started this as rank %" PRId64 " of %" PRId64
@@ -85,7 +91,12 @@ configure(struct lt *rt, const struct lt_program *prog)
 	r->keep_last = o->keep_last;
 	rt->prog = &run->prog;
 	rt->ranks = 1;
-	run->threads = o->threads > 0 ? (int)o->threads : default_threads();
+	rt->seed = r->seed;
+	run->ranks = lt_mesh_ranks(prog);
+	run->threads = (o->threads > 0 ? (int)o->threads :
+	    default_threads()) / run->ranks;
+	if (run->threads < 1)
+		run->threads = 1;
 	for (int i = 0; i < prog->ntensor; i++)
 		run->bf16 |= prog->tensor[i].cast != UINT64_MAX;
 }
@@ -153,10 +164,27 @@ open_machine(struct lt *rt)
 	if (!rt->pool)
 		return lt_fail(LT_EXIT_CONFIG, "cannot start %d threads: %s",
 		    run->threads, strerror(errno));
-	run->peak = run->opt.peak > 0 ? run->opt.peak * 1e9 :
-	    run->opt.quiet && !run->opt.log ? 0 :
-	    lt_peak_measure(rt->pool, run->bf16);
+	if (rt->comm)
+		rt->comm->pool = rt->pool;
 	return lt_memory_alloc(rt, run->threads, &run->allocated);
+}
+
+/* What all ranks' threads together can do, before they are there. */
+static int
+measure(struct lt_run *run)
+{
+	struct lt_pool *pool;
+
+	run->peak = run->opt.peak * 1e9;
+	if (run->peak > 0 || (run->opt.quiet && !run->opt.log))
+		return LT_OK;
+	pool = lt_pool_new(run->threads * run->ranks);
+	if (!pool)
+		return lt_fail(LT_EXIT_CONFIG, "cannot start %d threads: %s",
+		    run->threads * run->ranks, strerror(errno));
+	run->peak = lt_peak_measure(pool, run->bf16);
+	lt_pool_free(pool);
+	return LT_OK;
 }
 
 static int
@@ -200,13 +228,16 @@ open_state(struct lt *rt)
 }
 
 static int
-open_metrics(struct lt_run *run)
+open_metrics(struct lt *rt)
 {
+	struct lt_run *run = rt->run;
+
 	run->metrics = (struct lt_metrics){.prog = &run->prog,
-	    .steps = run->opt.steps, .planned = run->allocated,
+	    .steps = run->opt.steps, .ranks = run->ranks,
+	    .planned = run->allocated * (uint64_t)run->ranks,
 	    .data = run->data.id, .peak = run->peak, .skipped = (int64_t)run->point.skipped};
-	return lt_metrics_open(&run->metrics, run->opt.log,
-	    run->opt.tensorboard);
+	return rt->rank > 0 ? LT_OK : lt_metrics_open(&run->metrics,
+	    run->opt.log, run->opt.tensorboard);
 }
 
 static void
@@ -239,8 +270,9 @@ run_training(struct lt *rt)
 	}
 	lt_progress_end(&run->metrics);
 	lt_note("memory     %s planned, %s at most in the whole process",
-	    lt_memory_text(run->allocated, planned),
+	    lt_memory_text(run->allocated * (uint64_t)run->ranks, planned),
 	    lt_memory_text(lt_memory_peak(), used));
+	lt_comm_report(rt);
 	lt_metrics_end(&run->metrics, run->point.step, rc);
 	return rc;
 }
@@ -263,6 +295,17 @@ print_and_leave(const struct lt_options *o, const struct lt_program *prog,
 	    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
 }
 
+/* What every rank does. */
+static int
+run_rank(struct lt *rt)
+{
+	int rc = lt_ranks_agree(rt, open_machine(rt));
+
+	rc = rc ? rc : lt_ranks_agree(rt, open_state(rt));
+	rc = rc ? rc : lt_ranks_agree(rt, open_metrics(rt));
+	return rc ? rc : run_training(rt);
+}
+
 static int
 run_all(struct lt *rt, const struct lt_recipe *written)
 {
@@ -275,12 +318,10 @@ run_all(struct lt *rt, const struct lt_recipe *written)
 		    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
 	}
 	rc = rc ? rc : lt_sample_check(rt);
-	rc = rc ? rc : lt_memory_check(&run->prog, run->threads);
+	rc = rc ? rc : lt_memory_check(&run->prog, run->threads, run->ranks);
 	rc = rc ? rc : open_out(run);
-	rc = rc ? rc : open_machine(rt);
-	rc = rc ? rc : open_state(rt);
-	rc = rc ? rc : open_metrics(run);
-	return rc ? rc : run_training(rt);
+	rc = rc ? rc : measure(run);
+	return rc ? rc : lt_ranks_run(rt, run_rank);
 }
 
 int

@@ -92,11 +92,13 @@ allocate(uint64_t size)
 }
 
 int
-lt_memory_check(const struct lt_program *p, int threads)
+lt_memory_check(const struct lt_program *p, int threads, int ranks)
 {
 	uint64_t size[LT_ARENAS];
 	uint64_t sum = lt_memory_plan(p, threads, size), have = installed();
 
+	if (__builtin_mul_overflow(sum, (uint64_t)ranks, &sum))
+		sum = UINT64_MAX;
 	return have && sum > have ? no_memory("the plan", sum) : LT_OK;
 }
 

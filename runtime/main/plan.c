@@ -54,11 +54,27 @@ put_memory(FILE *f, const struct lt_run *run)
 	uint64_t sum = lt_memory_plan(&run->prog, run->threads, size);
 	char text[32];
 
-	fprintf(f, "memory     %" PRIu64 " bytes planned (%s):", sum,
-	    lt_memory_text(sum, text));
+	fprintf(f, "memory     %" PRIu64 " bytes planned%s (%s):", sum,
+	    run->ranks > 1 ? " per rank" : "", lt_memory_text(sum, text));
 	for (int i = 0; i < LT_ARENAS; i++)
 		fprintf(f, "%s %s %s", i ? "," : "", lt_memory_name(i),
 		    lt_memory_text(size[i], text));
+	fputc('\n', f);
+	if (run->ranks > 1)
+		fprintf(f, "           %d ranks: %s\n", run->ranks,
+		    lt_memory_text(sum * (uint64_t)run->ranks, text));
+}
+
+static void
+put_ranks(FILE *f, const struct lt_run *run)
+{
+	const struct lt_program *p = &run->prog;
+
+	if (run->ranks == 1)
+		return;
+	fprintf(f, "ranks      %d, in this process:", run->ranks);
+	for (int i = 0; i < p->naxis; i++)
+		fprintf(f, " %s=%d", p->axis[i], p->axis_size[i]);
 	fputc('\n', f);
 }
 
@@ -74,7 +90,7 @@ put_plan(FILE *f, const struct lt_run *run)
 	    p->ntensor, p->vocab, p->version);
 	fprintf(f, "step       %" PRId64 " tokens: %" PRId64 " x %" PRId64
 	    " sequences of %" PRId64 "; %s of the model",
-	    p->micro * p->batch * p->seq, p->micro, p->batch, p->seq,
+	    lt_data_step(p), p->micro, p->batch, lt_data_seq(p),
 	    flops_text(p->flops_step, text));
 	fprintf(f, ", %s executed\n", flops_text(p->flops_hardware, text));
 	fprintf(f, "schedule   %" PRId64 " steps, %s, warmup %" PRId64
@@ -82,9 +98,10 @@ put_plan(FILE *f, const struct lt_run *run)
 	    lt_schedule_name(r), r->warmup, r->lr,
 	    lt_schedule_lr(r, run->opt.steps, run->opt.steps));
 	put_data(f, run);
+	put_ranks(f, run);
 	put_memory(f, run);
-	fprintf(f, "machine    %d threads; %s\n", run->threads,
-	    lt_cpu_describe());
+	fprintf(f, "machine    %d threads%s; %s\n", run->threads,
+	    run->ranks > 1 ? " per rank" : "", lt_cpu_describe());
 }
 
 void
@@ -116,7 +133,8 @@ lt_header(const struct lt *rt)
 	if (lt_report_quiet())
 		return;
 	put_plan(stderr, run);
-	lt_note("           %" PRIu64 " bytes allocated", run->allocated);
+	lt_note("           %" PRIu64 " bytes allocated%s", run->allocated,
+	    run->ranks > 1 ? " per rank" : "");
 	note_peak(run);
 	if (run->restored)
 		lt_note("resume     from step %" PRId64 " in %s",

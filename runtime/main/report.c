@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,25 @@ static struct {
 	bool quiet, tty;
 	int width; /* of the status line on the screen; 0: none */
 } out = {.name = "train"};
+
+static _Thread_local int rank = -1;
+static atomic_int failed = -1; /* the rank that says why; -1: none yet */
+
+void
+lt_report_rank(int r)
+{
+	rank = r;
+}
+
+/* Whether an error is mine to tell. */
+static bool
+speaks(void)
+{
+	int none = -1;
+
+	return rank < 0 || atomic_compare_exchange_strong(&failed, &none,
+	    rank) || none == rank;
+}
 
 void
 lt_report_start(const char *argv0, bool quiet)
@@ -40,7 +60,7 @@ lt_report_tty(void)
 bool
 lt_report_quiet(void)
 {
-	return out.quiet;
+	return out.quiet || rank > 0;
 }
 
 static void
@@ -66,7 +86,7 @@ lt_status(const char *line)
 {
 	int n = (int)strlen(line), most;
 
-	if (out.quiet || !out.tty)
+	if (lt_report_quiet() || !out.tty)
 		return;
 	most = lt_report_columns();
 	n = n < most ? n : most;
@@ -93,7 +113,7 @@ lt_note(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (out.quiet)
+	if (lt_report_quiet())
 		return;
 	va_start(ap, fmt);
 	say(NULL, fmt, ap);
@@ -105,6 +125,8 @@ lt_warn(const char *fmt, ...)
 {
 	va_list ap;
 
+	if (rank > 0)
+		return;
 	va_start(ap, fmt);
 	say("warning", fmt, ap);
 	va_end(ap);
@@ -163,6 +185,8 @@ lt_fail(int code, const char *fmt, ...)
 	char message[4096];
 	va_list ap;
 
+	if (!speaks())
+		return code;
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof message, fmt, ap);
 	va_end(ap);

@@ -16,6 +16,13 @@
 void lt_report_start(const char *argv0, bool quiet);
 
 /*
+ * Ranks that are threads of one process: to be called by each, with its
+ * number.  Only rank 0 notes and warns, and of several ranks that fail the
+ * first one says why.  -1: this thread is no rank (any more).
+ */
+void lt_report_rank(int rank);
+
+/*
  * "NAME: error: ..." and returns `code`, an enum lt_exit.  The message also
  * goes where launchers look for it: the JSON file that torchrun names in
  * TORCHELASTIC_ERROR_FILE, and Kubernetes' termination log.
@@ -34,6 +41,6 @@ void lt_status(const char *line);
 
 bool lt_report_tty(void); /* stderr is a terminal that can rewrite a line */
 int lt_report_columns(void); /* that a status line may have */
-bool lt_report_quiet(void);
+bool lt_report_quiet(void); /* no notes from this thread */
 
 #endif

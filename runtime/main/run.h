@@ -14,13 +14,15 @@
 struct lt_run {
 	struct lt_options opt;
 	struct lt_program prog; /* with the recipe after options */
-	int threads;
-	uint64_t allocated;     /* bytes of the arenas */
+	int threads;            /* of one rank */
+	int ranks;              /* in this process */
+	uint64_t allocated;     /* bytes of a rank's arenas */
 	double peak;            /* FLOP/s; 0: unknown */
 	bool bf16;              /* the program computes in bf16 */
 	bool restored;
 	struct lt_data data;
-	struct lt_out *out;     /* NULL: nothing is saved */
+	int stop;               /* the signal that all ranks know of, or 0 */
+	struct lt_out *out;     /* NULL: nothing is saved; the ranks' is one */
 	struct lt_run_id id;
 	struct lt_point point;
 	int64_t saved;          /* step of the newest checkpoint; -1: none */
@@ -36,6 +38,10 @@ int lt_train(struct lt *rt);
 /* Mean nats per held-out token, reported; nothing without held-out data.
  * LT_OK, or an exit code after a message. */
 int lt_evaluate(struct lt *rt);
+
+/* Adds up what the steps of all ranks sent; prints it on stdout if --comm
+ * asks for it.  All ranks call it. */
+void lt_comm_report(struct lt *rt);
 
 /* What stderr shows before the first step. */
 void lt_header(const struct lt *rt);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/comm/world.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/main/signals.h"
@@ -126,23 +127,54 @@ draw(const float *logit, struct choice *c, int64_t vocab,
 	return c[0].token;
 }
 
+static size_t
+length(const struct lt_runs *r)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		n += r->r[i].len;
+	return n;
+}
+
+/* This rank's part of sequence 0, if it has one: n tokens, then zeros. */
+static void
+set_tokens(struct lt *rt, const int32_t *tok, size_t n, int32_t *to)
+{
+	struct lt_runs rows = lt_runs(rt, &rt->prog->rows, NULL);
+	struct lt_runs cols = lt_runs(rt, &rt->prog->cols, NULL);
+
+	if (rows.r[0].start != 0)
+		return;
+	for (uint32_t i = 0; i < cols.n; i++) {
+		uint64_t start = cols.r[i].start, len = cols.r[i].len;
+
+		for (uint64_t k = 0; k < len && start + k < n; k++)
+			to[k] = tok[start + k];
+		to += len;
+	}
+}
+
 /* The last tokens that fit become sequence 0; returns their number. */
 static int64_t
 set_context(struct lt *rt, const int32_t *tok, size_t n)
 {
 	const struct lt_program *p = rt->prog;
-	size_t rows = (size_t)(p->batch * p->seq), fit = (size_t)p->seq;
+	struct lt_runs rows = lt_runs(rt, &p->rows, NULL);
+	struct lt_runs cols = lt_runs(rt, &p->cols, NULL);
+	size_t all = length(&rows) * length(&cols);
+	size_t fit = (size_t)p->seq;
 	char *io = rt->arena[LT_IO];
 	int32_t *to = (int32_t *)(io + p->io_tok);
 
 	if (n < fit)
 		fit = n;
-	memset(to, 0, rows * sizeof *to);
-	memcpy(to, tok + n - fit, fit * sizeof *to);
+	memset(to, 0, all * sizeof *to);
+	set_tokens(rt, tok + n - fit, fit, to);
 	if (p->io_lab != UINT64_MAX)
-		memset(io + p->io_lab, 0, rows * sizeof *to);
+		memset(io + p->io_lab, 0, all * sizeof *to);
 	if (p->io_doc != UINT64_MAX)
-		memset(io + p->io_doc, 0, rows * sizeof *to);
+		memset(io + p->io_doc, 0, all * sizeof *to);
 	return (int64_t)fit;
 }
 
@@ -198,28 +230,56 @@ print_numbers(const int32_t *s, size_t n, bool end)
 	return n;
 }
 
+/* Rank 0, which has the logits of sequence 0, draws for all; -1: a signal
+ * asks for the end. */
+static int32_t
+next_token(struct lt *rt, struct choice *choice, int64_t i)
+{
+	const struct lt_program *p = rt->prog;
+	const float *logits = (const float *)(rt->arena[LT_IO] + p->io_logits);
+	int32_t t = -1;
+
+	if (rt->rank == 0 && !lt_signals_stop())
+		t = draw(logits, choice, p->vocab, &rt->run->opt,
+		    lt_rng_uniform(p->recipe.seed, lt_fnv1a64("sample"),
+		    (uint64_t)i));
+	lt_world_broadcast(rt, &t, sizeof t);
+	return t;
+}
+
+/* Prints nothing on the other ranks. */
+static size_t
+print_none(const int32_t *s, size_t n, bool end)
+{
+	(void)s;
+	(void)end;
+	return n;
+}
+
 /* Prints while it goes: a token may take a while. */
 static int
 generate(struct lt *rt, int32_t *tok, size_t n, struct choice *choice)
 {
 	const struct lt_program *p = rt->prog;
 	const struct lt_options *o = &rt->run->opt;
-	const float *logits = (const float *)(rt->arena[LT_IO] + p->io_logits);
-	size_t (*print)(const int32_t *, size_t, bool) = is_bytes(rt->run) ?
-	    print_text : print_numbers;
-	uint64_t stream = lt_fnv1a64("sample");
+	size_t (*print)(const int32_t *, size_t, bool) = rt->rank ?
+	    print_none : is_bytes(rt->run) ? print_text : print_numbers;
 	size_t shown = print(tok, n, false);
 
 	rt->training = false;
-	for (int64_t i = 0; i < o->sample && !lt_signals_stop(); i++) {
+	for (int64_t i = 0; i < o->sample; i++) {
 		rt->at = set_context(rt, tok, n) - 1;
 		p->logits(rt);
-		tok[n++] = draw(logits, choice, p->vocab, o,
-		    lt_rng_uniform(p->recipe.seed, stream, (uint64_t)i));
+		tok[n] = next_token(rt, choice, i);
+		if (tok[n] < 0)
+			break;
+		n++;
 		shown += print(tok + shown, n - shown, false);
 		fflush(stdout);
 	}
 	print(tok + shown, n - shown, true);
+	if (rt->rank > 0)
+		return LT_OK;
 	putchar('\n');
 	return fflush(stdout) == 0 && !ferror(stdout) ? LT_OK :
 	    lt_fail(LT_EXIT_IO, "cannot write the sample: %s",
@@ -264,7 +324,7 @@ lt_sample(struct lt *rt)
 	size_t n;
 	int rc;
 
-	if (!o->sample || lt_signals_stop())
+	if (!o->sample || rt->run->stop)
 		return LT_OK;
 	tok = allocate(o);
 	choice = calloc((size_t)rt->prog->vocab, sizeof *choice);

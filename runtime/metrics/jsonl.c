@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/data/data.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/memory.h"
 #include "runtime/metrics/metrics.h"
@@ -62,9 +63,10 @@ lt_jsonl_start(FILE *f, const struct lt_metrics *m)
 	lt_jsonl_text(f, m->data);
 	fprintf(f, ",\"program\":\"%016" PRIx64 "\",\"steps\":%" PRId64
 	    ",\"tokens_per_step\":%" PRId64 ",\"parameters\":%" PRIu64
-	    ",\"seed\":%" PRIu64 ",\"planned_bytes\":%" PRIu64, p->hash,
-	    m->steps, p->micro * p->batch * p->seq, p->parameters,
-	    p->recipe.seed, m->planned);
+	    ",\"seed\":%" PRIu64 ",\"ranks\":%d,\"planned_bytes\":%" PRIu64,
+	    p->hash,
+	    m->steps, lt_data_step(p), p->parameters,
+	    p->recipe.seed, m->ranks, m->planned);
 	number(f, "flops_per_step", p->flops_step);
 	number(f, "peak_flops", m->peak);
 	fputs("}\n", f);
@@ -83,7 +85,7 @@ lt_jsonl_step(FILE *f, const struct lt_metrics *m, const struct lt *rt,
 	number(f, "lr", rt->lr);
 	number(f, "ms", 1e3 * seconds);
 	number(f, "tokens_per_second",
-	    (double)(p->micro * p->batch * p->seq) * per_s);
+	    (double)(lt_data_step(p)) * per_s);
 	if (m->peak > 0) {
 		number(f, "mfu", p->flops_step * per_s / m->peak);
 		number(f, "hfu", p->flops_hardware * per_s / m->peak);
@@ -112,6 +114,17 @@ lt_jsonl_save(FILE *f, int64_t step, const char *error)
 	fputs("}\n", f);
 }
 
+static void
+traffic(FILE *f, const struct lt_traffic *t)
+{
+	fputs(",\"comm\":[", f);
+	for (int i = 0; i < t->n; i++)
+		fprintf(f, "%s{\"op\":\"%s\",\"axes\":\"%s\",\"calls\":%" PRIu64
+		    ",\"bytes\":%" PRIu64 "}", i ? "," : "", t->row[i].kind,
+		    t->row[i].axes, t->row[i].calls, t->row[i].bytes);
+	fputc(']', f);
+}
+
 void
 lt_jsonl_end(FILE *f, const struct lt_metrics *m, int64_t step, int code)
 {
@@ -119,5 +132,7 @@ lt_jsonl_end(FILE *f, const struct lt_metrics *m, int64_t step, int code)
 	fprintf(f, ",\"exit\":%d,\"skipped_steps\":%" PRId64
 	    ",\"peak_bytes\":%" PRIu64, code, m->skipped, lt_memory_peak());
 	number(f, "seconds", lt_clock() - m->began);
+	if (m->traffic.n)
+		traffic(f, &m->traffic);
 	fputs("}\n", f);
 }

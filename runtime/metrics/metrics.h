@@ -14,11 +14,24 @@
 struct lt;
 struct lt_program;
 
+/* What the steps of a run sent between ranks: calls of each rank, bytes of
+ * all ranks together. */
+enum { LT_TRAFFIC_MAX = 64 };
+struct lt_traffic {
+	int n;
+	struct {
+		const char *kind;
+		char axes[96];
+		uint64_t calls, bytes;
+	} row[LT_TRAFFIC_MAX];
+};
+
 struct lt_metrics {
 	const struct lt_program *prog;
 	const char *data;      /* identity of the training data */
 	int64_t steps;         /* of the whole run */
-	uint64_t planned;      /* bytes */
+	int ranks;
+	uint64_t planned;      /* bytes, of all ranks in this process */
 	double peak;           /* FLOP/s that MFU refers to */
 	FILE *log;             /* JSONL; NULL: none */
 	struct lt_tensorboard tb;
@@ -29,6 +42,7 @@ struct lt_metrics {
 	int64_t first, done;   /* steps: before this run, and now */
 	int64_t skipped;
 	bool log_failed;
+	struct lt_traffic traffic;
 };
 
 /* The monotonic clock, in seconds. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/data/data.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/report.h"
@@ -50,7 +51,7 @@ static void
 fill(struct parts *t, const struct lt_metrics *m, const struct lt *rt)
 {
 	const struct lt_program *p = m->prog;
-	double tokens = (double)(p->micro * p->batch * p->seq);
+	double tokens = (double)(lt_data_step(p));
 	double rate = m->pace > 0 ? 1 / m->pace : 0;
 
 	*t = (struct parts){.mfu = ""};

@@ -123,7 +123,8 @@ open_fixture(struct fixture *f, int n, double val_fraction)
 	}
 	ck_assert_int_eq(fclose(file), 0);
 	f->prog = (struct lt_program){.micro = MICRO, .batch = BATCH,
-	    .seq = SEQ, .vocab = 65536, .io_tok = 0,
+	    .seq = SEQ, .vocab = 65536, .rows = {.size = BATCH},
+	    .cols = {.size = SEQ}, .io_tok = 0,
 	    .io_lab = sizeof f->io[0], .io_doc = 2 * sizeof f->io[0],
 	    .recipe = {.train = f->path, .format = "nanogpt", .seed = 11,
 		.val_fraction = val_fraction, .eval_batches = 3, .eos = 5}};
@@ -194,6 +195,79 @@ START_TEST(samples_do_not_depend_on_the_batch)
 		ck_assert_mem_eq(f.io[0][0], all[r], sizeof all[r]);
 	}
 	close_fixture(&f);
+}
+END_TEST
+
+/* A rank's part of what one rank alone reads, by the layouts' runs. */
+static void
+compare_part(const struct fixture *all, const struct fixture *part)
+{
+	struct lt_runs rows = lt_runs(&part->rt, &part->prog.rows, NULL);
+	struct lt_runs cols = lt_runs(&part->rt, &part->prog.cols, NULL);
+
+	for (int k = 0; k < 3; k++) {
+		const int32_t *got = (const int32_t *)part->io[k];
+
+		for (uint64_t m = 0; m < MICRO * rows.r[0].len; m++) {
+			uint64_t row = m / rows.r[0].len * BATCH +
+			    rows.r[0].start + m % rows.r[0].len;
+
+			for (uint32_t i = 0; i < cols.n; i++)
+				for (uint64_t j = 0; j < cols.r[i].len; j++)
+					ck_assert_int_eq(*got++, all->io[k]
+					    [row][cols.r[i].start + j]);
+		}
+	}
+}
+
+/* One rank of a 2 x 2 x hp mesh. */
+static void
+make_part(const struct fixture *all, struct fixture *part, int rank, int hp)
+{
+	static const struct lt_layout rows = {BATCH, 1, {{LT_BLOCK, 1, {0}}}};
+	static const struct lt_layout cols[2] = {
+	    {SEQ, 1, {{LT_ZIGZAG, 1, {1}}}},
+	    {SEQ, 2, {{LT_ZIGZAG, 1, {1}}, {LT_BLOCK, 1, {2}}}}};
+
+	*part = *all;
+	part->prog.rows = rows;
+	part->prog.cols = cols[hp - 1];
+	part->prog.naxis = 3;
+	part->prog.axis_size[0] = part->prog.axis_size[1] = 2;
+	part->prog.axis_size[2] = hp;
+	part->rt.prog = &part->prog;
+	part->rt.arena[LT_IO] = (char *)part->io;
+	part->rt.coord[0] = rank / 2 / hp;
+	part->rt.coord[1] = rank / hp % 2;
+	part->rt.coord[2] = rank % hp;
+	memset(part->io, 0xee, sizeof part->io);
+}
+
+/* Sequences are padded or not; the separator is in the middle of a sequence
+ * of the step, so that documents cross the ranks' borders. */
+START_TEST(ranks_read_parts_of_the_same_batch)
+{
+	struct fixture all, part;
+	int s = _i & 1 ? SEQ - 1 : 0, hp = _i & 2 ? 2 : 1, documents = 0;
+
+	open_fixture(&all, 500, 0);
+	all.prog.recipe.s = s;
+	for (uint64_t k = 0; k < 60; k += ROWS) {
+		ck_assert_int_eq(lt_data_load(&all.data, &all.rt, k), LT_OK);
+		all.prog.recipe.eos = all.io[0][k / ROWS % ROWS][k / ROWS % 7];
+		ck_assert_int_eq(lt_data_load(&all.data, &all.rt, k), LT_OK);
+		documents += all.io[2][k / ROWS % ROWS][6];
+		ck_assert(!s || all.io[1][0][SEQ - 1] ==
+		    all.prog.recipe.ignore);
+		for (int r = 0; r < 4 * hp; r++) {
+			make_part(&all, &part, r, hp);
+			ck_assert_int_eq(lt_data_load(&all.data, &part.rt, k),
+			    LT_OK);
+			compare_part(&all, &part);
+		}
+	}
+	ck_assert_int_ge(documents, 8);
+	close_fixture(&all);
 }
 END_TEST
 
@@ -405,6 +479,7 @@ main(void)
 	tcase_add_test(data, windows_cover_an_epoch);
 	tcase_add_test(data, samples_do_not_depend_on_the_batch);
 	tcase_add_test(data, held_out_is_held_out);
+	tcase_add_loop_test(data, ranks_read_parts_of_the_same_batch, 0, 4);
 	suite_add_tcase(s, data);
 	tcase_add_test(metrics, schedules);
 	tcase_add_test(metrics, crc32c);

@@ -17,6 +17,12 @@
  *	FAKE_EARLY     raise SIGINT before the first step
  *	FAKE_LOGITS    set: the program has no such function
  *	FAKE_EOS       the separator; the program then reads documents
+ *	FAKE_MESH      "2x2x4": ranks over axes dp, co, ci; sequences are cut in
+ *	               zigzag over co and ci
+ *	FAKE_FLAT      set: weights, gradients and moments are sharded over all
+ *	               axes
+ *	FAKE_S         tokens of a sequence in the data; the rest is padding
+ *	FAKE_HANG      "N": rank 1 sleeps for a minute in step N
  */
 #include "config.h"
 
@@ -31,14 +37,65 @@
 
 enum { B = 4, S = 32, V = 256, MICRO = 2, N = V * V, TOKENS = B * S };
 
-/* State: w, its gradient, two moments.  IO: tokens, labels, documents of
- * each microbatch, then logits. */
-static const struct lt_tensor tensors[] = {
+/* State: w, its gradient, two moments; if sharded, w and its gradient are
+ * whole and the blocks of both and of the moments follow.  IO: tokens, labels,
+ * documents of each microbatch, then logits. */
+static struct lt_tensor tensors[] = {
     {.name = "bigram.w", .rank = 2, .shape = {V, V}, .init = LT_INIT_NORMAL,
 	.init_a = 0.02, .decay = true, .count = N, .master = 0,
 	.grad = 4 * N, .moment1 = 8 * N, .moment2 = 12 * N,
 	.cast = UINT64_MAX, .flat = -1},
 };
+
+static struct lt_flat flat = {.name = "W", .layers = 1, .image = N,
+    .master = 16 * N, .grad = 20 * N, .moment1 = 8 * N, .moment2 = 12 * N};
+
+static struct lt_move adding = {.name = "loss", .kind = LT_ALLREDUCE,
+    .type = LT_F32, .rank = 1};
+static struct lt_move gather = {.name = "w", .kind = LT_GATHER, .lane = 1,
+    .type = LT_F32, .rank = 1};
+static struct lt_move scatter = {.name = "dw", .kind = LT_RSCATTER, .lane = 2,
+    .type = LT_F32, .rank = 1};
+
+/* ---- between ranks ---- */
+
+static void
+move(struct lt *rt, const struct lt_move *m, void *dst, const void *src,
+    uint64_t count)
+{
+	struct lt_pair pair = {dst, src, count};
+
+	if (rt->ranks > 1)
+		lt_finish(rt, lt_start(rt, m, 1, &pair));
+}
+
+static double
+add_up(struct lt *rt, double mine)
+{
+	float x = (float)mine;
+
+	move(rt, &adding, &x, &x, 1);
+	return rt->ranks > 1 ? (double)x : mine;
+}
+
+static bool
+sharded(const struct lt *rt)
+{
+	return rt->prog->nflat > 0;
+}
+
+/* The whole of w, from the blocks. */
+static void
+collect(struct lt *rt)
+{
+	char *state = rt->arena[LT_STATE];
+
+	if (sharded(rt))
+		move(rt, &gather, state, state + flat.master,
+		    N / (uint64_t)rt->ranks);
+}
+
+/* ---- the model ---- */
 
 static uint64_t
 work(int threads)
@@ -75,8 +132,17 @@ pair(const float *row, int vocab, int label, float *p)
 	return -log((double)p[label] + 1e-30);
 }
 
+/* Tokens of this rank in one microbatch. */
+static int
+local(const struct lt *rt)
+{
+	return TOKENS / rt->ranks;
+}
+
+/* Nats of some of this rank's tokens; the gradient of their sum divided by
+ * `all` is added to grad. */
 static double
-forward(struct lt *rt, int tokens, float *grad)
+forward(struct lt *rt, int tokens, float all, float *grad)
 {
 	const struct lt_program *prog = rt->prog;
 	const char *io = rt->arena[LT_IO];
@@ -88,10 +154,12 @@ forward(struct lt *rt, int tokens, float *grad)
 	double sum = 0;
 
 	for (int i = 0; i < tokens; i++) {
+		if (lab[i] == prog->recipe.ignore)
+			continue;
 		sum += pair(w + tok[i] * V, vocab, lab[i], p);
 		p[lab[i]] -= 1;
 		for (int j = 0; grad && j < vocab; j++)
-			grad[tok[i] * V + j] += p[j] / (float)tokens;
+			grad[tok[i] * V + j] += p[j] / all;
 	}
 	return sum;
 }
@@ -106,12 +174,14 @@ misbehave(struct lt *rt)
 
 	if (nan && (rt->step == at || (strchr(nan, '-') && rt->step > at)))
 		rt->loss = NAN;
-	if (rt->step == labs(spin)) {
+	if (rt->step == labs(spin) && rt->rank == rt->ranks - 1) {
 		raise(SIGTERM);
 		if (spin < 0)
 			raise(SIGTERM);
 	}
-	if (ms)
+	if (rt->rank == 1 && rt->step == number("FAKE_HANG", 0))
+		t.tv_sec = 60;
+	if (t.tv_sec || ms)
 		nanosleep(&t, NULL);
 }
 
@@ -121,22 +191,37 @@ step(struct lt *rt)
 	char *state = rt->arena[LT_STATE];
 	float *w = (float *)state, *g = (float *)(state + 4 * N);
 	float *m = (float *)(state + 8 * N), *v = (float *)(state + 12 * N);
+	float all = (float)(MICRO * B * (rt->prog->recipe.s ?
+	    rt->prog->recipe.s : S));
+	uint64_t n = N;
 
+	collect(rt);
 	memset(g, 0, 4 * N);
-	rt->loss = (float)(forward(rt, MICRO * TOKENS, g) /
-	    (MICRO * TOKENS));
-	rt->gnorm = (float)sqrt(lt_sumsq(rt, N, g));
+	rt->loss = (float)(add_up(rt, forward(rt, MICRO * local(rt), all, g)) /
+	    (double)all);
+	if (sharded(rt)) {
+		w = (float *)(state + flat.master);
+		n /= (uint64_t)rt->ranks;
+		move(rt, &scatter, state + flat.grad, g, N);
+		g = (float *)(state + flat.grad);
+		rt->gnorm = (float)sqrt(add_up(rt, lt_sumsq(rt, n, g)));
+	} else {
+		move(rt, &adding, g, g, N);
+		rt->gnorm = (float)sqrt(lt_sumsq(rt, N, g));
+	}
 	misbehave(rt);
 	if (!lt_step_ok(rt, rt->loss, rt->gnorm))
 		return;
-	lt_adamw(rt, N, w, g, m, v, NULL, 1, true);
+	lt_adamw(rt, n, w, g, m, v, NULL, 1, true);
 }
 
 static void
 eval(struct lt *rt)
 {
-	rt->eval_nll += forward(rt, TOKENS, NULL);
-	rt->eval_count += TOKENS;
+	collect(rt);
+	rt->eval_nll += add_up(rt, forward(rt, local(rt), 1, NULL));
+	rt->eval_count += B * (double)(rt->prog->recipe.s ?
+	    rt->prog->recipe.s : S);
 }
 
 static void
@@ -145,8 +230,24 @@ logits(struct lt *rt)
 	char *io = rt->arena[LT_IO];
 	const int32_t *tok = (const int32_t *)(io + rt->prog->io_tok);
 	const float *w = (const float *)rt->arena[LT_STATE];
+	float *out = (float *)(io + rt->prog->io_logits);
+	struct lt_runs cols = lt_runs(rt, &rt->prog->cols, NULL);
+	struct lt_move over = adding;
 
-	memcpy(io + rt->prog->io_logits, w + tok[rt->at] * V, 4 * V);
+	collect(rt);
+	memset(out, 0, 4 * V);
+	for (uint32_t i = 0; i < cols.n; tok += cols.r[i++].len) {
+		uint64_t k = (uint64_t)rt->at - cols.r[i].start;
+
+		if (k < cols.r[i].len)
+			memcpy(out, w + tok[k] * V, 4 * V);
+	}
+	/* not over dp, which has other sequences */
+	over.name = "logits";
+	for (over.n = 0; over.n + 1 < adding.n; over.n++)
+		over.hop[over.n] = adding.hop[over.n + 1];
+	if (over.n)
+		move(rt, &over, out, out, V);
 }
 
 static void
@@ -162,7 +263,7 @@ static struct lt_program program = {
     .plan = "{}", .micro = MICRO, .batch = B, .seq = S, .vocab = V,
     .parameters = N, .flops_step = 3e6, .flops_hardware = 3e6,
     .flops_formula = "3 x forward", .work = work,
-    .arena = {16 * N, 0, 1000, MICRO * TOKENS * 12 + 4 * B * V, 0},
+    .arena = {24 * N, 0, 1000, MICRO * TOKENS * 12 + 4 * B * V, 0},
     .rows = {.size = B}, .cols = {.size = S}, .io_tok = 0, .io_lab = MICRO * TOKENS * 4, .io_doc = UINT64_MAX,
     .io_logits = MICRO * TOKENS * 12, .tensor = tensors, .ntensor = 1,
     .recipe = {.steps = 20, .warmup = 2, .schedule = LT_COSINE, .lr = 0.05,
@@ -173,6 +274,48 @@ static struct lt_program program = {
     .step = step, .eval = eval, .logits = logits, .refresh = refresh,
 };
 
+/* "2x2x4" */
+static void
+set_mesh(struct lt_program *p, const char *s)
+{
+	static const char *const names[] = {"dp", "co", "ci"};
+
+	for (; s && *s && p->naxis < 3; p->naxis++) {
+		char *end;
+		int i = p->naxis;
+
+		p->axis[i] = names[i];
+		p->axis_size[i] = (int)strtol(s, &end, 10);
+		adding.hop[i] = (struct lt_hop){(int8_t)i, -1, -1, 0};
+		gather.hop[i] = (struct lt_hop){(int8_t)i, 0, -1, 0};
+		scatter.hop[i] = (struct lt_hop){(int8_t)i, -1, 0, 0};
+		flat.axis[i] = (uint8_t)i;
+		s = *end ? end + 1 : end;
+	}
+	adding.n = gather.n = scatter.n = flat.n = (uint8_t)p->naxis;
+	if (p->naxis > 0) {
+		p->rows.n = 1;
+		p->rows.s[0].n = 1;
+	}
+	if (p->naxis > 1) {
+		p->cols.n = 1;
+		p->cols.s[0].kind = LT_ZIGZAG;
+		p->cols.s[0].n = (uint8_t)(p->naxis - 1);
+		p->cols.s[0].axis[0] = 1;
+		p->cols.s[0].axis[1] = 2;
+	}
+}
+
+static void
+set_flat(struct lt_program *p)
+{
+	p->flat = &flat;
+	p->nflat = 1;
+	tensors[0].flat = 0;
+	tensors[0].master = tensors[0].grad = UINT64_MAX;
+	tensors[0].moment1 = tensors[0].moment2 = UINT64_MAX;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -182,6 +325,10 @@ main(int argc, char **argv)
 	program.vocab = number("FAKE_VOCAB", V);
 	program.abi = (uint32_t)number("FAKE_ABI", LT_ABI);
 	program.arena[LT_ACT] += (uint64_t)number("FAKE_HUGE", 0) << 30;
+	program.recipe.s = number("FAKE_S", 0);
+	set_mesh(&program, setting("FAKE_MESH"));
+	if (setting("FAKE_FLAT"))
+		set_flat(&program);
 	if (setting("FAKE_LOGITS"))
 		program.logits = NULL;
 	if (setting("FAKE_SKIP"))

@@ -9,6 +9,7 @@ runtime_tests = \
 	%D%/learns.sh \
 	%D%/options.sh \
 	%D%/out.sh \
+	%D%/ranks.sh \
 	%D%/signals.sh \
 	%D%/terminal.sh
 TESTS += $(runtime_tests)
