@@ -80,6 +80,7 @@ libloong_rt_a_SOURCES = \
 	%D%/state/checkpoint.c %D%/state/checkpoint.h \
 	%D%/state/dtypes.def \
 	%D%/state/error.c %D%/state/error.h \
+	%D%/state/facts.c %D%/state/facts.h \
 	%D%/state/hash.c %D%/state/hash.h \
 	%D%/state/init.c \
 	%D%/state/io.c %D%/state/io.h \

@@ -3,8 +3,8 @@ TESTS += %D%/doc.sh %D%/resume.sh
 EXTRA_DIST += %D%/doc.sh %D%/resume.sh
 
 if HAVE_CHECK
-state_tests = check_box check_ckpt check_faults check_mesh check_optim \
-	check_safetensors
+state_tests = check_box check_ckpt check_facts check_faults check_mesh \
+	check_optim check_safetensors
 check_PROGRAMS += $(state_tests)
 TESTS += $(state_tests)
 EXTRA_DIST += %D%/fixture.h %D%/mesh.h
@@ -28,4 +28,7 @@ check_box_LDADD = $(state_ldadd)
 check_mesh_SOURCES = %D%/check_mesh.c
 check_mesh_CPPFLAGS = $(sem_cppflags)
 check_mesh_LDADD = $(state_ldadd)
+check_facts_SOURCES = %D%/check_facts.c
+check_facts_CPPFLAGS = $(sem_cppflags)
+check_facts_LDADD = $(state_ldadd)
 endif
