@@ -35,6 +35,8 @@ static const struct variant variants[] = {
 	{"codegen/flight.lir", "f32", 0, NULL, NULL},
 	{"codegen/shares.lir", "f32", 0, NULL, NULL},
 	{"codegen/shares-micro.lir", "f32", 0, NULL, NULL},
+	{"codegen/ring.lir", "f32", 0, NULL, NULL},
+	{"codegen/mesh.lir", "bf16", 0, NULL, NULL},
 };
 
 static FILE *nowhere;
