@@ -12,8 +12,9 @@
  * Ranks are threads.  All have the same parameters before and after a step, or
  * the program fails; what is written is rank 0's, but logits are everybody's.
  *
- * The optimizer here is a second, naive one in double precision, and so is
- * communication: this program is about what was generated.
+ * The optimizer here is a second, naive one in double precision: this program
+ * is about what was generated.  Of one thread for each rank, communication is
+ * naive too; of more, it is the runtime's, and all bits must be the same.
  */
 #include <math.h>
 #include <stdio.h>
@@ -25,12 +26,22 @@
 #define lt_adamw naive_adamw
 #define lt_sumsq naive_sumsq
 #define lt_step_ok naive_step_ok
-#define lt_start naive_start
-#define lt_finish naive_finish
+#define lt_start start_move
+#define lt_finish finish_move
 #include GENERATED
 #undef main
+#undef lt_start
+#undef lt_finish
 
+#include "runtime/comm/comm.h"
+#include "runtime/comm/local.h"
 #include "tests/codegen/ranks.h"
+
+lt_token lt_start(struct lt *, const struct lt_move *, int n,
+    const struct lt_pair *);
+void lt_finish(struct lt *, lt_token);
+
+static struct lt_local *local; /* NULL: the naive transport */
 
 enum { STEPS = 3, GUARD = 4096 };
 
@@ -196,11 +207,31 @@ struct call {
 	void (*fn)(struct lt *rt);
 };
 
+lt_token
+start_move(struct lt *rt, const struct lt_move *m, int n,
+    const struct lt_pair *pair)
+{
+	return local ? lt_start(rt, m, n, pair) : naive_start(rt, m, n, pair);
+}
+
+void
+finish_move(struct lt *rt, lt_token t)
+{
+	if (local)
+		lt_finish(rt, t);
+}
+
 static void *
 one_rank(void *arg)
 {
 	struct call *c = arg;
 
+	if (local && !c->rt->comm) {
+		c->rt->comm = lt_local_open(local, c->rt->rank);
+		if (!c->rt->comm)
+			die("no memory");
+		c->rt->comm->pool = c->rt->pool;
+	}
 	forget(c->rt);
 	if (c->fn)
 		c->fn(c->rt);
@@ -352,6 +383,8 @@ main(int argc, char **argv)
 		world.ranks *= program.axis_size[i];
 	if (world.ranks > RANKS_MAX)
 		die("too many ranks");
+	local = world.ranks > 1 && atoi(argv[1]) > 1 ?
+	    lt_local_new(&program) : NULL;
 	pthread_barrier_init(&world.all, NULL, (unsigned)world.ranks);
 	for (int i = 0; i < world.ranks; i++)
 		open_rank(&rt[i], i, atoi(argv[1]));
@@ -363,7 +396,11 @@ main(int argc, char **argv)
 		for (int i = 0; i < LT_ARENAS; i++)
 			free(rt[r].arena[i]);
 		lt_pool_free(rt[r].pool);
+		if (rt[r].comm)
+			lt_comm_close(rt[r].comm);
 	}
+	if (local)
+		lt_local_free(local);
 	fclose(in);
 	return fclose(out) != 0;
 }
