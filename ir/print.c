@@ -11,12 +11,14 @@
 #include "support/buf.h"
 
 enum { INDENT = 2, MAX_SHOWN_LOOPS = 64 };
+enum { WORD = 7, WIDE = 100, WIDE_LOOP = 80 }; /* columns */
 
 struct printer {
 	const struct module *m;
 	struct buf b;
 	const char *loop[MAX_SHOWN_LOOPS]; /* variables of the loops around */
 	int nloop;
+	size_t above; /* where the last line of the header begins */
 	bool locations;
 	uint32_t *line; /* offsets of the source's lines */
 	uint32_t nline;
@@ -332,9 +334,45 @@ print_carry(struct printer *p, const struct op *op, int i)
 	print_slots(p, &op->carry[i], 1);
 }
 
+/* Whether the body of a loop can stand on the loop's line. */
+static bool
+is_short(const struct printer *p, const struct region *r)
+{
+	for (int i = 0; i < r->n; i++)
+		if (r->op[i]->code == OP_FOR)
+			return false;
+	return !p->locations && r->n <= 2;
+}
+
+/* Text from `from` on, up to a closing bracket: on the line before, if it is
+ * not too long then. */
+static void
+fold_loop(struct printer *p, size_t from)
+{
+	struct buf flat = {0};
+	const char *s = p->b.text + from;
+	size_t start = from;
+
+	while (*s) {
+		s += strspn(s, "\n ");
+		buf_puts(&flat, flat.len == 0 || *s == '}' ? " " : "; ");
+		buf_add(&flat, s, strcspn(s, "\n"));
+		s += strcspn(s, "\n");
+	}
+	while (start > 0 && p->b.text[start - 1] != '\n')
+		start--;
+	if (from - start + flat.len <= WIDE_LOOP) {
+		p->b.len = from;
+		buf_puts(&p->b, buf_text(&flat));
+	}
+	buf_free(&flat);
+}
+
 static void
 print_for(struct printer *p, const struct op *op, int depth)
 {
+	size_t body;
+
 	buf_printf(&p->b, " %s=", op->var);
 	print_bound(&p->b, &op->lo);
 	buf_puts(&p->b, "..");
@@ -348,11 +386,14 @@ print_for(struct printer *p, const struct op *op, int depth)
 		print_carry(p, op, i);
 	}
 	buf_puts(&p->b, ") {");
+	body = p->b.len;
 	end_line(p, op->at);
 	print_region(p, &op->body, depth + 1);
 	p->nloop--;
 	indent(p, depth);
 	buf_putc(&p->b, '}');
+	if (is_short(p, &op->body))
+		fold_loop(p, body);
 }
 
 static void
@@ -466,11 +507,31 @@ print_quoted(struct buf *b, const char *s)
 	buf_putc(b, '"');
 }
 
+/* A line of the header from `from` on: joined to the one above it if they
+ * begin with the same word and fit. */
+static void
+join_line(struct printer *p, size_t from)
+{
+	char *s = p->b.text;
+	size_t above = p->b.len - from - WORD + 1;
+
+	if (!from || memcmp(s + p->above, s + from, WORD) != 0 ||
+	    from - p->above + above > WIDE) {
+		p->above = from;
+		return;
+	}
+	s[from - 1] = ';';
+	memmove(s + from + 1, s + from + WORD, above);
+	s[from] = ' ';
+	p->b.len -= WORD - 1;
+}
+
 static void
 print_settings(struct printer *p)
 {
 	for (int i = 0; i < p->m->nset; i++) {
 		const struct setting *s = &p->m->set[i];
+		size_t from = p->b.len;
 
 		buf_printf(&p->b, "set    %s = ", s->key);
 		if (!s->is_text)
@@ -480,6 +541,7 @@ print_settings(struct printer *p)
 		else
 			print_quoted(&p->b, s->text);
 		buf_putc(&p->b, '\n');
+		join_line(p, from);
 	}
 }
 
@@ -515,7 +577,7 @@ print_init(struct printer *p, const struct field *f)
 	buf_puts(&p->b, f->decay ? " decay" : "");
 }
 
-/* One line per way to start, in the order of first use. */
+/* Fields by their way to start, in the order of first use. */
 static void
 print_inits(struct printer *p, const struct bundle *b, bool decay)
 {
@@ -524,6 +586,7 @@ print_inits(struct printer *p, const struct bundle *b, bool decay)
 	for (int i = 0; i < b->nfield; i++) {
 		const struct field *f = &b->field[i];
 		bool seen = f->decay != decay || same_start(f, &plain);
+		size_t from = p->b.len;
 
 		for (int j = 0; j < i; j++)
 			seen |= same_start(f, &b->field[j]);
@@ -535,6 +598,7 @@ print_inits(struct printer *p, const struct bundle *b, bool decay)
 			if (same_start(f, &b->field[j]))
 				buf_printf(&p->b, " %s", b->field[j].name);
 		buf_putc(&p->b, '\n');
+		join_line(p, from);
 	}
 }
 
@@ -553,6 +617,7 @@ static void
 print_bundle(struct printer *p, const struct bundle *b)
 {
 	struct type storage = {.pend = b->pend};
+	size_t from = p->b.len;
 
 	buf_printf(&p->b, "bundle %s", b->name);
 	if (b->stack)
@@ -571,8 +636,11 @@ print_bundle(struct printer *p, const struct bundle *b)
 	flat_print(p->m, &b->flat, &p->b);
 	pending_print(p->m, &storage, &p->b);
 	buf_putc(&p->b, '\n');
-	if (b->of)
+	if (b->of) {
+		join_line(p, from);
 		return;
+	}
+	p->above = 0; /* nothing joins the line of a list of fields */
 	print_inits(p, b, false);
 	print_inits(p, b, true);
 }

@@ -430,16 +430,17 @@ read_slot_line(struct reader *r)
 static const struct line_kind {
 	const char *word;
 	void (*read)(struct reader *r);
+	bool many; /* several may share a line: word this; that */
 } line_kind[] = {
     {"module", read_module_line},
     {"after", read_after_line},
     {"mesh", read_mesh_line},
     {"dim", read_dim_line},
-    {"set", read_set_line},
+    {"set", read_set_line, true},
     {"lay", read_lay_line},
     {"type", read_type_line},
-    {"bundle", read_bundle_line},
-    {"init", read_init_line},
+    {"bundle", read_bundle_line, true},
+    {"init", read_init_line, true},
     {"arena", read_arena_line},
     {"slot", read_slot_line},
     {"fn", read_signature},
@@ -452,8 +453,10 @@ read_line(struct reader *r)
 
 	for (size_t i = 0; i < COUNT_OF(line_kind); i++)
 		if (accept_word(r, line_kind[i].word)) {
-			skip_blank(r);
-			line_kind[i].read(r);
+			do {
+				skip_blank(r);
+				line_kind[i].read(r);
+			} while (line_kind[i].many && accept(r, ";"));
 			if (!r->failed && r->p < r->end && *r->p == '}')
 				fail_here(r, "expected the end of the line");
 			expect_line_end(r);

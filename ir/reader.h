@@ -53,7 +53,7 @@ void fail_at(struct reader *r, struct span at, const char *fmt, ...)
 void fail_here(struct reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool at_char(struct reader *r, char c);
 bool at_word(struct reader *r); /* a letter or _ comes next */
-bool at_line_end(struct reader *r);
+bool at_line_end(struct reader *r); /* or at the end of a statement: ; */
 bool accept(struct reader *r, const char *text);
 bool accept_word(struct reader *r, const char *word);
 void expect(struct reader *r, const char *text);

@@ -364,5 +364,6 @@ read_region(struct reader *r, struct region *out)
 			return;
 		}
 		read_statement(r, out);
+		accept(r, ";");
 	}
 }

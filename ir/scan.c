@@ -104,7 +104,8 @@ bool
 at_line_end(struct reader *r)
 {
 	skip_blank(r);
-	return r->p == r->end || *r->p == '\n' || *r->p == '}';
+	return r->p == r->end || *r->p == '\n' || *r->p == '}' ||
+	    *r->p == ';';
 }
 
 bool

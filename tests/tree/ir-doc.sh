@@ -94,3 +94,7 @@ for p in $(sed -n 's/^```lir \([a-z]*\)$/\1/p' "$doc"); do
 	tail -n +"$(cut -d: -f1 "$tmp/at")" "$tmp/whole" | head -"$n" |
 	    diff -u "$tmp/part" -
 done
+
+# A model of 8e9 parameters and its gradient are a text of some pages.
+n=$("$loongc" --after=autodiff "$root/examples/llama3-8b.lt" | wc -l)
+[ "$n" -le 120 ] || { echo "llama3-8b after autodiff: $n lines"; exit 1; }

@@ -91,6 +91,24 @@ START_TEST(clone_prints_the_same)
 }
 END_TEST
 
+/* With places behind them, statements keep their lines. */
+START_TEST(places_keep_lines)
+{
+	static const char name[] = "tiny-forward.lir";
+	size_t len, n;
+	char *text = load(name, &len), *out;
+	struct module *m = read_text(name, text, len);
+	FILE *f = open_memstream(&out, &n);
+
+	module_print(m, &(struct print_options){.locations = true}, f);
+	fclose(f);
+	ck_assert_ptr_nonnull(strstr(out, "(x2 = x) {  // tiny-forward.lir:33\n"
+	    "    r = call layer(l, x2)  // tiny-forward.lir:"));
+	free(out);
+	free(text);
+}
+END_TEST
+
 /* A reader that stops at the first mistake reports exactly one, or none. */
 static void
 survives(const char *name, const char *text, size_t len)
@@ -173,6 +191,9 @@ static const struct mistake {
 	"no attribute is called 'foo'"},
     {HEAD "fn f(x : f32[a]) {\n", "function 'f' is not closed"},
     {HEAD "lay A = A\n", "no dimension is called 'A'"},
+    {HEAD "set x = 1; x = 2\n", "setting 'x' twice"},
+    {HEAD "dim c=1; d=2\n", "a line starts with"},
+    {HEAD "fn f() { y = neg x; }\n", "no value is called 'x'"},
 };
 
 START_TEST(mistake_is_named)
@@ -324,6 +345,7 @@ main(void)
 	int failed;
 
 	tcase_set_timeout(c, 120);
+	tcase_add_test(c, places_keep_lines);
 	tcase_add_loop_test(c, round_trip, 0, (int)COUNT_OF(files));
 	tcase_add_loop_test(c, clone_prints_the_same, 0,
 	    (int)COUNT_OF(files));
