@@ -41,6 +41,8 @@ libir_a_SOURCES = \
 	%D%/rules_row.c \
 	%D%/runs.c \
 	%D%/scan.c \
+	%D%/trace.c %D%/trace.h \
+	%D%/trace_check.c \
 	%D%/type.c %D%/type.h \
 	%D%/typetable.h \
 	%D%/typetext.c \

@@ -13,7 +13,7 @@ EXTRA_DIST += %D%/filetest
 if HAVE_CHECK
 sem_tests = check_autodiff check_comm check_coverage check_fd check_interp check_ir check_passes \
 	check_pipeline check_ring check_rng check_rotate check_rules check_schedule \
-	check_zero
+	check_trace check_zero
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
 
@@ -60,6 +60,9 @@ check_coverage_LDADD = $(pass_ldadd)
 check_ring_SOURCES = %D%/sem/check_ring.c
 check_ring_CPPFLAGS = $(sem_cppflags)
 check_ring_LDADD = $(pass_ldadd)
+check_trace_SOURCES = %D%/sem/check_trace.c %D%/sem/ringtext.h
+check_trace_CPPFLAGS = $(sem_cppflags)
+check_trace_LDADD = $(sem_ldadd)
 check_rng_SOURCES = %D%/unit/check_rng.c
 check_rng_CPPFLAGS = $(sem_cppflags)
 check_rng_LDADD = $(sem_ldadd)
