@@ -48,23 +48,55 @@ axes_text(const struct lt_comm *c, const struct lt_op *op, char buf[128])
 	return buf;
 }
 
+/* "rank 3" or "ranks 3, 5", growing by one. */
+struct names {
+	char text[256];
+	size_t at;
+	int n;
+};
+
+static void
+add_name(struct names *w, int rank)
+{
+	if (w->n++ == 0)
+		w->at = (size_t)snprintf(w->text, sizeof w->text, "rank %d",
+		    rank);
+	else if (w->at < sizeof w->text - 16)
+		w->at += (size_t)snprintf(w->text + w->at,
+		    sizeof w->text - w->at, ", %d", rank);
+	if (w->n == 2) {
+		memmove(w->text + 5, w->text + 4, w->at - 3);
+		w->text[4] = 's';
+		w->at++;
+	}
+}
+
+/* Those that everybody waits for in the end. */
+static void
+name_idle(struct lt_comm *c, struct names *w)
+{
+	for (int r = 0; c->transport->waits && r < c->ranks; r++)
+		if (r != c->rank && !c->transport->waits(c, r))
+			add_name(w, r);
+}
+
 /* Names the members that a test holds for. */
 static _Noreturn void
 late(struct lt_comm *c, struct lt_op *op, const char *what,
     bool (*is_late)(struct lt_comm *, struct lt_op *, int))
 {
-	char axes[128], who[256] = "";
-	size_t at = 0;
+	struct names who = {.n = 0}, idle = {.n = 0};
+	char axes[128];
 
-	for (int p = 0; p < op->group.n && at < sizeof who - 16; p++)
+	for (int p = 0; p < op->group.n; p++)
 		if (is_late(c, op, p))
-			at += (size_t)snprintf(who + at, sizeof who - at,
-			    "%s%d", at ? ", " : "",
-			    lt_group_rank(&op->group, p));
-	lt_comm_fail(c, LT_EXIT_COMM, "%s on %s: %s rank%s %s for %g s; "
+			add_name(&who, lt_group_rank(&op->group, p));
+	name_idle(c, &idle);
+	lt_comm_fail(c, LT_EXIT_COMM, "%s on %s: %s %s for %g s%s%s%s; "
 	    "--comm-timeout sets how long ranks wait for each other",
-	    op->move->name, axes_text(c, op, axes), what,
-	    strchr(who, ',') ? "s" : "", who, c->timeout);
+	    op->move->name, axes_text(c, op, axes), what, who.text,
+	    c->timeout, idle.n ? ", and " : "", idle.text, !idle.n ? "" :
+	    idle.n > 1 ? " wait for nobody" : " waits for nobody");
 }
 
 static bool
@@ -279,9 +311,10 @@ lt_comm_new(const struct lt_program *prog, int rank,
 	    .rank = rank, .ranks = (int)n, .timeout = 600,
 	    .view = calloc(n, sizeof *c->view),
 	    .source = calloc(n, sizeof *c->source),
-	    .member = calloc(n, sizeof *c->member)};
+	    .member = calloc(n, sizeof *c->member),
+	    .agreed = calloc(n, sizeof *c->agreed)};
 	lt_mesh_coord(prog, rank, c->coord);
-	if (!c->view || !c->source || !c->member) {
+	if (!c->view || !c->source || !c->member || !c->agreed) {
 		lt_comm_close(c);
 		return NULL;
 	}
@@ -299,5 +332,6 @@ lt_comm_close(struct lt_comm *c)
 	free(c->view);
 	free(c->source);
 	free(c->member);
+	free(c->agreed);
 	free(c);
 }

@@ -36,6 +36,7 @@ struct lt_comm {
 	struct lt_view *view;    /* one per rank, while a step is run */
 	struct lt_source *source;
 	int *member;
+	int64_t *agreed;         /* one per rank: world.h */
 	struct lt_pending pending[LT_PENDING_MAX];
 	struct lt_channel *channels; /* the transport's */
 };

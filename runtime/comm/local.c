@@ -51,6 +51,7 @@ struct lt_channel {
 struct lt_local {
 	const struct lt_program *prog;
 	atomic_int failed;
+	atomic_bool *waits;   /* each rank: for another one */
 	pthread_mutex_t lock; /* of the list */
 	struct shared *list;
 };
@@ -70,6 +71,12 @@ static bool
 reached(atomic_uint *word, uint32_t want)
 {
 	return (int32_t)(atomic_load(word) - want) >= 0;
+}
+
+static void
+set_waits(struct lt_comm *c, bool waits)
+{
+	atomic_store(&((struct lt_local *)c->world)->waits[c->rank], waits);
 }
 
 static void
@@ -97,23 +104,34 @@ sleep_on(struct slot *s, atomic_uint *word, uint32_t want)
 
 /* False if the word has not come that far at the deadline. */
 static bool
+sleep_until(struct lt_comm *c, struct slot *s, atomic_uint *word,
+    uint32_t want)
+{
+	double end = now() + c->timeout;
+
+	while (!reached(word, want)) {
+		check_failed(c);
+		if (now() > end)
+			return false;
+		sleep_on(s, word, want);
+	}
+	return true;
+}
+
+static bool
 await(struct lt_comm *c, struct slot *s, atomic_uint *word, uint32_t want)
 {
-	double end = 0;
-
 	for (int i = lt_pool_patience(); i > 0; i--) {
 		if (reached(word, want))
 			return true;
 		lt_pool_pause();
 	}
-	while (!reached(word, want)) {
-		check_failed(c);
-		if (end == 0)
-			end = now() + c->timeout;
-		else if (now() > end)
-			return false;
-		sleep_on(s, word, want);
-	}
+	if (reached(word, want))
+		return true;
+	set_waits(c, true);
+	if (!sleep_until(c, s, word, want))
+		return false; /* and waits still, for those who also give up */
+	set_waits(c, false);
 	return true;
 }
 
@@ -289,6 +307,12 @@ take(struct lt_comm *c, struct lt_op *op, int member, struct lt_view *v)
 	return true;
 }
 
+static bool
+waits(struct lt_comm *c, int rank)
+{
+	return atomic_load(&((struct lt_local *)c->world)->waits[rank]);
+}
+
 static void
 taken(struct lt_comm *c, struct lt_op *op)
 {
@@ -338,7 +362,7 @@ close_rank(struct lt_comm *c)
 
 static const struct lt_transport local = {
     .name = "local", .post = post, .take = take, .here = here,
-    .taken = taken, .done = done, .claim = claim, .stop = stop,
+    .waits = waits, .taken = taken, .done = done, .claim = claim, .stop = stop,
     .close = close_rank,
 };
 
@@ -350,6 +374,11 @@ lt_local_new(const struct lt_program *prog)
 	if (!w)
 		return NULL;
 	w->prog = prog;
+	w->waits = calloc((size_t)lt_mesh_ranks(prog), sizeof *w->waits);
+	if (!w->waits) {
+		free(w);
+		return NULL;
+	}
 	pthread_mutex_init(&w->lock, NULL);
 	return w;
 }
@@ -364,6 +393,8 @@ lt_local_free(struct lt_local *w)
 		free(s->slot);
 		free(s);
 	}
+	if (w)
+		free(w->waits);
 	free(w);
 }
 

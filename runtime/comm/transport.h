@@ -32,6 +32,8 @@ struct lt_transport {
 	    struct lt_view *);
 	/* Whether take would not wait. */
 	bool (*here)(struct lt_comm *, struct lt_op *, int member);
+	/* Whether a rank is itself waiting for another one; NULL: unknown. */
+	bool (*waits)(struct lt_comm *, int rank);
 	/* Everything that was taken has been read. */
 	void (*taken)(struct lt_comm *, struct lt_op *);
 	/* Waits until my sources may be overwritten and forgets the step. */

@@ -1,7 +1,6 @@
 /* All ranks together: moves of bytes over the whole mesh. */
 #include "runtime/comm/world.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/comm/comm.h"
@@ -118,18 +117,14 @@ lt_world_agree(struct lt *rt, int64_t mine)
 {
 	struct lt_comm *c = rt->comm;
 	struct lt_move m;
-	int64_t most = mine, *all;
+	int64_t most = mine, *all = c ? c->agreed : NULL;
 
 	if (rt->ranks == 1)
 		return mine;
-	all = calloc((size_t)rt->ranks, sizeof *all);
-	if (!all)
-		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory");
 	m = move_of(c, "agreement", LT_GATHER);
 	run(c, &m, LT_OP_ALL, LT_OP_ALL, &mine, all, sizeof mine / WORD);
 	for (int r = 0; r < rt->ranks; r++)
 		most = all[r] > most ? all[r] : most;
-	free(all);
 	return most;
 }
 

@@ -159,7 +159,10 @@ START_TEST(missing_ranks_are_named)
 		else
 			ck_assert_int_eq(w->rank[i].escaped, LT_EXIT_COMM);
 	ck_assert_int_eq(ended, 2);
-	heard("layer.wq on co: nothing came from ranks 5, 6 for 0.3 s");
+	heard("for 0.3 s, and ranks 5, 6 wait for nobody; ");
+	ck_assert(strstr(said, "layer.wq on co: nothing came from ranks 5, 6 "
+	    "for") || strstr(said, "agreement on dp,co: nothing came from "
+	    "ranks 4, 5, 6, 7 for"));
 	free(w);
 }
 END_TEST

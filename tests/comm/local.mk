@@ -16,3 +16,20 @@ check_world_SOURCES = %D%/check_world.c
 check_world_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_world_LDADD = $(comm_ldadd)
 endif
+
+# The ranks under ThreadSanitizer: make check-races
+races_sources = $(srcdir)/runtime/comm/*.c $(srcdir)/runtime/cpu/pool.c \
+	$(srcdir)/runtime/cpu/cpu.c $(srcdir)/runtime/main/report.c
+races_flags = -std=gnu11 -g -O1 -fsanitize=thread -DLT_CLONES= $(AM_CPPFLAGS) \
+	$(CHECK_CFLAGS)
+check-races:
+	$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(races_flags) -o races_move \
+	    $(srcdir)/tests/comm/check_move.c $(srcdir)/tests/comm/plain.c \
+	    $(races_sources) $(CHECK_LIBS) -lm -lpthread
+	CK_FORK=no ./races_move
+	$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(races_flags) -o races_world \
+	    $(srcdir)/tests/comm/check_world.c $(races_sources) \
+	    $(CHECK_LIBS) -lm -lpthread
+	CK_FORK=no ./races_world
+.PHONY: check-races
+CLEANFILES += races_move races_world
