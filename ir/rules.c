@@ -176,17 +176,20 @@ rule_tail_add(struct check *c)
 	return rule_error(c, "operand 1 is no tail of operand 2");
 }
 
+/* Ranks that do not have the position have zeros: a share of the element. */
 bool
 rule_pick(struct check *c)
 {
+	const struct type *t;
 	int at;
 
-	if (!all_typed(c, 2) || (at = over_dim(c, 0)) < 0 ||
-	    !unsharded(c, 0, at) || !is_index(c, 1))
+	if (!all_typed(c, 2) || (at = over_dim(c, 0)) < 0 || !is_index(c, 1))
 		return false;
 	if (c->in[1]->rank != 0)
 		return rule_error(c, "the position must be i32[]");
-	c->res[0] = type_drop(c->m, c->in[0], at);
+	t = type_drop(c->m, c->in[0], at);
+	c->res[0] = reduced(c, t, (enum dtype)t->dtype, (axis_set)(t->pend |
+	    dim_axes(&c->in[0]->d[at])));
 	return true;
 }
 
@@ -428,8 +431,8 @@ settle(struct check *c)
 	return ok;
 }
 
-bool
-op_infer(struct module *m, struct op *op)
+static bool
+infer(struct module *m, struct op *op, bool (*take)(struct check *c))
 {
 	size_t nin = (size_t)op->nin, nout = (size_t)op->nout;
 	struct check c = {.m = m, .op = op};
@@ -438,5 +441,26 @@ op_infer(struct module *m, struct op *op)
 	c.res = NEW_N(m->mem, const struct type *, nout + 1);
 	for (int i = 0; i < op->nin; i++)
 		c.in[i] = arg_type(m, &op->in[i]);
-	return check_arity(&c) && rule_of[op->code](&c) && settle(&c);
+	return check_arity(&c) && rule_of[op->code](&c) && take(&c);
+}
+
+bool
+op_infer(struct module *m, struct op *op)
+{
+	return infer(m, op, settle);
+}
+
+static bool
+take_over(struct check *c)
+{
+	for (int i = 0; i < c->op->nout; i++)
+		if (!c->op->out[i]->bundle && c->res[i])
+			c->op->out[i]->type = c->res[i];
+	return true;
+}
+
+bool
+op_infer_again(struct module *m, struct op *op)
+{
+	return infer(m, op, take_over);
 }

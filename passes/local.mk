@@ -15,6 +15,8 @@ libpasses_a_SOURCES = \
 	%D%/memory_offset.c \
 	%D%/memory_share.c \
 	%D%/order.c %D%/order.h \
+	%D%/partition.c %D%/partition.h \
+	%D%/partition_layout.c \
 	%D%/pass.h \
 	%D%/passes.def \
 	%D%/pipeline.c \

@@ -29,6 +29,29 @@ op_result(struct module *m, struct func *f, struct op *op, int i,
 
 /* ------------------------------------------------------------------ copies */
 
+void
+op_add_in(struct module *m, struct op *op, struct value *v)
+{
+	struct arg *old = op->in;
+
+	op->in = NEW_N(m->mem, struct arg, (size_t)op->nin + 1);
+	if (op->nin)
+		memcpy(op->in, old, sizeof *old * (size_t)op->nin);
+	op->in[op->nin++] = arg_value(v);
+}
+
+void
+op_add_out(struct module *m, struct op *op, struct value *v)
+{
+	struct value **old = op->out;
+
+	op->out = NEW_N(m->mem, struct value *, (size_t)op->nout + 1);
+	if (op->nout)
+		memcpy(op->out, old, sizeof *old * (size_t)op->nout);
+	op->out[op->nout++] = v;
+	v->def = op;
+}
+
 struct copier
 copier_new(struct module *m, struct func *from, struct func *to)
 {

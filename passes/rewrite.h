@@ -15,6 +15,10 @@ struct op *op_make(struct module *m, enum opcode code, const struct arg *in,
 struct value *op_result(struct module *m, struct func *f, struct op *op,
     int i, const char *base, const struct type *t);
 
+/* One more operand, one more result. */
+void op_add_in(struct module *m, struct op *op, struct value *v);
+void op_add_out(struct module *m, struct op *op, struct value *v);
+
 /* Ops copied into `to`; map[v->id] stands for value v of `from` there. */
 struct copier {
 	struct module *m;

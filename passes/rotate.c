@@ -138,29 +138,6 @@ bundle_value(struct module *m, struct func *f, const char *base,
 }
 
 static void
-add_in(struct module *m, struct op *op, struct value *v)
-{
-	struct arg *old = op->in;
-
-	op->in = NEW_N(m->mem, struct arg, (size_t)op->nin + 1);
-	if (op->nin)
-		memcpy(op->in, old, sizeof *old * (size_t)op->nin);
-	op->in[op->nin++] = arg_value(v);
-}
-
-static void
-add_out(struct module *m, struct op *op, struct value *v)
-{
-	struct value **old = op->out;
-
-	op->out = NEW_N(m->mem, struct value *, (size_t)op->nout + 1);
-	if (op->nout)
-		memcpy(op->out, old, sizeof *old * (size_t)op->nout);
-	op->out[op->nout++] = v;
-	v->def = op;
-}
-
-static void
 add_carry(struct module *m, struct op *loop, struct value *v)
 {
 	struct value **old = loop->carry;
@@ -200,12 +177,12 @@ thread(struct rotation *t, struct site *s, struct value *first)
 	struct value *left = bundle_value(t->m, s->in, first->name, first,
 	    true);
 
-	add_in(t->m, s->loop, first);
+	op_add_in(t->m, s->loop, first);
 	add_carry(t->m, s->loop, carry);
-	add_in(t->m, s->call, carry);
-	add_out(t->m, s->call, next);
-	add_in(t->m, region_last(&s->loop->body), next);
-	add_out(t->m, s->loop, left);
+	op_add_in(t->m, s->call, carry);
+	op_add_out(t->m, s->call, next);
+	op_add_in(t->m, region_last(&s->loop->body), next);
+	op_add_out(t->m, s->loop, left);
 	return left;
 }
 
@@ -285,7 +262,7 @@ prefetch(struct rotation *t, struct op *gather)
 	wait->out[0]->def = wait;
 	body->op[at] = wait;
 	region_insert(t->m, body, at + 1, next);
-	add_in(t->m, region_last(body), next->out[0]);
+	op_add_in(t->m, region_last(body), next->out[0]);
 	for (int i = 0; i < t->n; i++) {
 		struct site *s = &t->site[i];
 		struct op *first = gather_of(t, s->in, gather,
@@ -399,7 +376,7 @@ sink(struct rotation *t, struct op *scatter, struct op *store)
 	region_insert(t->m, body, at, wait);
 	region_insert(t->m, body, at + 1, last);
 	scatter->out[0]->future = true;
-	add_in(t->m, region_last(body), scatter->out[0]);
+	op_add_in(t->m, region_last(body), scatter->out[0]);
 	for (int i = 0; i < t->n; i++)
 		sink_site(t, &t->site[i], scatter, store);
 }

@@ -117,11 +117,16 @@ interp_PICK(struct step *s)
 	int d = type_find(s->xt[0], op_dim(s->op, ATTR_OVER));
 	struct space a = space_of(s, s->yt[0]);
 	const uint64_t *p = offsets(s, &a, s->xt[0]);
-	uint64_t at = checked_index(s, s->x[1][0], local_size(s, s->xt[0], d)) *
-	    stride(s, s->xt[0], d);
+	const uint64_t *pos = positions(s, s->xt[0], d);
+	uint64_t n = local_size(s, s->xt[0], d), k = 0;
+	uint64_t at = checked_index(s, s->x[1][0], module_dim(s->in->m,
+	    s->xt[0]->d[d].name)->size);
 
+	while (k < n && pos[k] != at)
+		k++;
 	for (uint64_t i = 0; i < a.count; i++)
-		s->y[0][i] = s->x[0][p[i] + at];
+		s->y[0][i] = k == n ? 0 :
+		    s->x[0][p[i] + k * stride(s, s->xt[0], d)];
 }
 
 /* y = sum a b over the dims the result lacks, plus c with `into`. */
