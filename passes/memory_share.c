@@ -215,10 +215,15 @@ static void
 carry_in_place(struct plan *p, struct region *outer, struct op *loop, int i)
 {
 	struct value *v = loop->carry[i], *init = loop->in[i].v;
+	const struct value *last = stays(p, loop, i, NULL);
 
-	p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
-	    value_local_bytes(p->m, v), 1);
-	set_slot(v, p->place[p->of[v->id]].name);
+	if (last->slot) { /* saved: all of it happens where it stays */
+		take_place(p, v, last);
+	} else {
+		p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
+		    value_local_bytes(p->m, v), 1);
+		set_slot(v, p->place[p->of[v->id]].name);
+	}
 	take_place(p, stays(p, loop, i, v), v);
 	if (made_here(outer, init) && !init->slot && readers(p->f, init) == 1)
 		take_place(p, init, v);

@@ -107,6 +107,26 @@ start_of(struct play *p, const struct unit *wait)
 	return NULL;
 }
 
+static bool
+returns(const struct play *p, const struct unit *u)
+{
+	const struct op *ret = region_last(p->r);
+
+	for (int i = 0; ret->code == OP_RETURN && i < ret->nin; i++)
+		for (int j = 0; j < u->n; j++)
+			if (ret->in[i].kind == ARG_VALUE &&
+			    ret->in[i].v->def == p->r->op[u->at + j])
+				return true;
+	return false;
+}
+
+/* The optimizer only runs once what the step returns is known and finite. */
+static bool
+decides(const struct play *p, const struct unit *u, const struct unit *then)
+{
+	return p->r->op[then->at]->code == OP_ADAMW && returns(p, u);
+}
+
 /* What a unit must wait for: earlier units it conflicts with. */
 static void
 link_units(struct play *p)
@@ -118,7 +138,7 @@ link_units(struct play *p)
 		if (u->waits)
 			u->start = start_of(p, u);
 		for (int j = i + 1; j < p->n; j++)
-			if (j == p->n - 1 ||
+			if (j == p->n - 1 || decides(p, u, &p->u[j]) ||
 			    effects_conflict(&u->e, &p->u[j].e)) {
 				u->next[u->nnext++] = j;
 				p->u[j].needs++;

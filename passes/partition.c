@@ -147,7 +147,19 @@ pending(const struct partition *p, const struct arg *a)
 	return t ? t->pend : 0;
 }
 
-/* The complete value, added up where it is first needed. */
+/* Right behind what gives v, if that is in this region; else here. */
+static void
+put_behind(struct partition *p, const struct value *v, struct op *op)
+{
+	int i = 0;
+
+	while (i < p->r->n && p->r->op[i] != v->def)
+		i++;
+	region_insert(p->m, p->r, i < p->r->n ? i + 1 : p->at, op);
+	p->at++;
+}
+
+/* The complete value, added up as soon as it is there. */
 static void
 complete(struct partition *p, struct op *op, int i)
 {
@@ -167,7 +179,7 @@ complete(struct partition *p, struct op *op, int i)
 	sum->out[0] = func_value(p->m, p->f, func_fresh(p->m, p->f, v->name),
 	    NULL, v->at);
 	sum->out[0]->def = sum;
-	region_insert(p->m, p->r, p->at++, sum);
+	put_behind(p, v, sum);
 	p->failed |= !op_infer(p->m, sum);
 	op->in[i] = arg_value(sum->out[0]);
 }

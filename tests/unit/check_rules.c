@@ -128,7 +128,7 @@ static const struct row rows[] = {
     "f32[v,e] +(dp)"},
 {.op = OP_EMBED_BWD, {"f32 b s e", "i32 s"}, {"f32 v e"}, "d must start with"},
 {.op = OP_PICK, {X, "i32"}, {NULL}, "f32[b,e]", "s"},
-{.op = OP_PICK, {"f32 b s/hp e", "i32"}, {NULL}, "dim s of operand 1", "s"},
+{.op = OP_PICK, {"f32 b s/hp e", "i32"}, {NULL}, "f32[b,e] +(hp)", "s"},
 {.op = OP_IOTA, {NULL}, {"f32 s"}, "gives i32 of one dim"},
 /* attention */
 {.op = OP_ATTN, {"f32 b s k g d", "f32 b s k d", "f32 b s k d"}, {NULL, NULL},
