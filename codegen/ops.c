@@ -114,6 +114,7 @@ emit_tail_add(struct emit *e, const struct op *op)
 	    s.block - s.end, emit_arg_ptr(e, &op->in[0]), s.end);
 }
 
+/* Who has not the position gives zeros. */
 static void
 emit_pick(struct emit *e, const struct op *op)
 {
@@ -126,11 +127,20 @@ emit_pick(struct emit *e, const struct op *op)
 		outer *= dim_local_size(e->m, &t->d[j]);
 	for (int j = i + 1; j < t->rank; j++)
 		inner *= dim_local_size(e->m, &t->d[j]);
-	emit_line(e, "for (long i = 0; i < %" PRIu64 "; i++)", outer);
+	emit_line(e, "{");
+	e->indent++;
+	emit_line(e, "const struct lt_runs at = %s;", emit_runs(e, &t->d[i]));
+	emit_line(e, "const int64_t row = lt_find(&at, (uint64_t)rt->at);\n");
+	emit_line(e, "memset(%s, 0, %" PRIu64 ");", emit_result_ptr(e, op, 0),
+	    outer * inner);
+	emit_line(e, "for (long i = 0; row >= 0 && i < %" PRIu64 "; i++)",
+	    outer);
 	emit_line(e, "\tmemcpy((char *)%s + i * %" PRIu64 ", (const char *)%s "
-	    "+ (i * %" PRIu64 " + (long)rt->at) * %" PRIu64 ", %" PRIu64 ");",
+	    "+ (i * %" PRIu64 " + row) * %" PRIu64 ", %" PRIu64 ");",
 	    emit_result_ptr(e, op, 0), inner, emit_arg_ptr(e, &op->in[0]), n,
 	    inner, inner);
+	e->indent--;
+	emit_line(e, "}");
 }
 
 static uint64_t

@@ -27,4 +27,17 @@ lt_position(const struct lt_runs *at, uint64_t i)
 	return at->r[j].start + i;
 }
 
+/* The local element with that global index, or -1. */
+static inline int64_t
+lt_find(const struct lt_runs *at, uint64_t global)
+{
+	uint64_t before = 0;
+
+	for (uint32_t j = 0; j < at->n; before += at->r[j++].len)
+		if (global >= at->r[j].start &&
+		    global - at->r[j].start < at->r[j].len)
+			return (int64_t)(before + global - at->r[j].start);
+	return -1;
+}
+
 #endif
