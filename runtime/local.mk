@@ -65,6 +65,7 @@ libloong_rt_a_SOURCES = \
 	%D%/main/report.c %D%/main/report.h \
 	%D%/main/run.h \
 	%D%/main/sample.c \
+	%D%/main/same.c %D%/main/same.h \
 	%D%/main/schedule.c %D%/main/schedule.h \
 	%D%/main/signals.c %D%/main/signals.h \
 	%D%/main/traffic.c \

@@ -16,6 +16,7 @@
 #include "runtime/main/ranks.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
+#include "runtime/main/same.h"
 #include "runtime/main/signals.h"
 #include "runtime/metrics/peak.h"
 #include "runtime/metrics/progress.h"
@@ -299,9 +300,11 @@ print_and_leave(const struct lt_options *o, const struct lt_program *prog,
 static int
 run_rank(struct lt *rt)
 {
-	int rc = lt_ranks_agree(rt, open_machine(rt));
+	int rc = lt_same_check(rt);
 
+	rc = rc ? rc : lt_ranks_agree(rt, open_machine(rt));
 	rc = rc ? rc : lt_ranks_agree(rt, open_state(rt));
+	rc = rc ? rc : lt_same_state(rt);
 	rc = rc ? rc : lt_ranks_agree(rt, open_metrics(rt));
 	return rc ? rc : run_training(rt);
 }

@@ -8,6 +8,7 @@
 
 #include "runtime/comm/world.h"
 #include "runtime/state/agree.h"
+#include "runtime/state/state.h"
 
 static struct lt_digest
 hash_of(const struct lt *rt, const struct lt_part *p, struct lt_hasher *h)
@@ -75,5 +76,16 @@ lt_replicas_agree(struct lt *rt, const struct lt_parts *p, struct lt_error *e)
 	lt_hasher_free(h);
 	free(mine);
 	free(all);
+	return ok;
+}
+
+bool
+lt_state_agree(struct lt *rt, struct lt_error *e)
+{
+	struct lt_parts parts = {0};
+	bool ok = lt_error_agree(rt, lt_parts_of(rt, &parts, e), e) &&
+	    lt_replicas_agree(rt, &parts, e);
+
+	lt_parts_free(&parts);
 	return ok;
 }

@@ -32,6 +32,13 @@
 void lt_state_init(struct lt *rt, uint64_t seed);
 
 /*
+ * Collective: compares, by hashes, masters and moments that several ranks
+ * hold.  False on all ranks if two differ; *error names the tensor and the
+ * ranks.
+ */
+bool lt_state_agree(struct lt *rt, struct lt_error *error);
+
+/*
  * The directory of a run (--out).  Opening it creates it (mode 0700, parents
  * must exist), takes the lock that keeps a second trainer out, and removes
  * what a killed trainer left half written.  Everything in it is opened

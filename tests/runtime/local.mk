@@ -16,11 +16,14 @@ TESTS += $(runtime_tests)
 EXTRA_DIST += $(runtime_tests) %D%/lib.sh
 
 if HAVE_CHECK
-check_PROGRAMS += check_runtime
-TESTS += check_runtime
+check_PROGRAMS += check_runtime check_same
+TESTS += check_runtime check_same
 check_runtime_SOURCES = %D%/check_runtime.c
 check_runtime_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_runtime_LDADD = libloong_rt.a $(CHECK_LIBS)
+check_same_SOURCES = %D%/check_same.c
+check_same_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+check_same_LDADD = libloong_rt.a $(RT_LIBS) $(CHECK_LIBS)
 endif
 
 # Trainers as loongc makes them.

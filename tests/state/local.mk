@@ -1,6 +1,6 @@
 # The state of a run: optimizer, checkpoints, their readers.
-TESTS += %D%/doc.sh %D%/resume.sh
-EXTRA_DIST += %D%/doc.sh %D%/resume.sh
+TESTS += %D%/doc.sh %D%/mesh.sh %D%/resume.sh
+EXTRA_DIST += %D%/doc.sh %D%/mesh.sh %D%/resume.sh
 
 if HAVE_CHECK
 state_tests = check_box check_ckpt check_facts check_faults check_mesh \
