@@ -110,13 +110,16 @@ reads(const struct op *user, const struct op *op)
 	return false;
 }
 
-/* A group computes where its first op stands, whichever of it reads. */
+/* A group computes where its first op stands, whichever of it reads.  What a
+ * step returns must be known before the optimizer runs. */
 static int
 first_reader(const struct region *r, int at, const struct op *op)
 {
+	bool decides = reads(region_last(r), op);
 	int to = at;
 
-	while (to + 1 < r->n && !reads(r->op[to], op))
+	while (to + 1 < r->n && !reads(r->op[to], op) &&
+	    !(decides && r->op[to]->code == OP_ADAMW))
 		to++;
 	for (int i = at; i < to; i++)
 		if (r->op[to]->group >= 0 && r->op[i]->group ==
