@@ -54,6 +54,11 @@ print_hops(struct emit *e, const struct op *op, const struct type *t)
 		int from = dims && h->from ? type_find(t, h->from) : -1;
 		int to = dims && h->to ? type_find(t, h->to) : -1;
 
+		if (!t && op->code == OP_GATHER)
+			from = 0; /* blocks of one array */
+		if (!t && op->code == OP_RSCATTER)
+			to = 0;
+
 		fprintf(e->moves, "%s{%d, %d, %d, %d}", i ? ", " : "",
 		    h->axis, from, to, h->by);
 	}
@@ -210,6 +215,8 @@ emit_comm(struct emit *e, const struct op *op)
 
 	if (!bundle)
 		move_tensors(e, op);
+	else if (a->kind != ARG_BUNDLE || bundle_is_image(e->m, a->b))
+		emit_image_move(e, op);
 	else if (op->code == OP_ALLREDUCE && a->kind == ARG_BUNDLE)
 		reduce_bundle(e, op);
 	else

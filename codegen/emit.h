@@ -20,6 +20,7 @@ struct emit {
 	FILE *tables;       /* what they both use */
 	FILE *moves, *move_ids; /* table of communication, and its indices */
 	int nmove;
+	int nflat;          /* rows of the table flats */
 	struct {
 		const char *name;
 		const struct dim *dim;
@@ -63,6 +64,12 @@ const char *emit_slot_ptr(struct emit *e, const struct slot *s,
     const struct affine *index, enum dtype dt);
 const char *emit_field_ptr(struct emit *e, const struct bundle *b, int field,
     const struct affine *index, enum dtype dt);
+/* Address of an element of a slot that has no name. */
+const char *emit_address(struct emit *e, const struct slot *s,
+    const struct affine *index, enum dtype dt);
+/* image.c: a field of images that every rank has whole. */
+const char *emit_image_field(struct emit *e, const struct bundle *b, int field,
+    const struct affine *index);
 const char *emit_affine(struct emit *e, const struct affine *a);
 const char *emit_affine_sum(struct emit *e, const struct affine *a,
     const char *pre);

@@ -56,7 +56,7 @@ emit_copy_if_moved(struct emit *e, const struct value *to,
 		return;
 	emit_line(e, "memcpy(%s, %s, %" PRIu64 ");",
 	    pointer_at(e, to, to_index), pointer_at(e, from, from_index),
-	    type_local_bytes(e->m, to->type));
+	    value_local_bytes(e->m, to));
 }
 
 /* ---- flow ---- */
@@ -155,7 +155,7 @@ return_results(struct emit *e, const struct op *op)
 		if (strcmp(e->place[v->id], to) != 0)
 			emit_line(e, "memcpy(%s, %s, %" PRIu64 ");", to,
 			    emit_value_ptr(e, v),
-			    type_local_bytes(e->m, v->type));
+			    value_local_bytes(e->m, v));
 	}
 }
 
@@ -182,14 +182,17 @@ declare(struct emit *e, FILE *out, const struct value *v)
 {
 	struct buf t = {0};
 
-	if (!v->type || v->bundle || !e->used[v->id] ||
+	if ((v->bundle && !value_is_image(v)) || !e->used[v->id] ||
 	    strcmp(e->name[v->id], e->place[v->id]) == 0)
 		return;
 	for (int i = 0; i < e->indent; i++)
 		fputc('\t', out);
-	type_print_in(e->m, v->type, e->loop, e->nloop, &t);
+	if (v->type)
+		type_print_in(e->m, v->type, e->loop, e->nloop, &t);
+	else
+		buf_printf(&t, "image of @%s", v->bundle->name);
 	fprintf(out, "%s *%s = %s; /* %s */\n",
-	    emit_ctype((enum dtype)v->type->dtype), e->name[v->id],
+	    emit_ctype(value_dtype(v)), e->name[v->id],
 	    e->place[v->id], buf_text(&t));
 	buf_free(&t);
 }
@@ -216,7 +219,7 @@ silent(const struct op *op)
 {
 	return op->code == OP_CONST || op->code == OP_PARAMS ||
 	    op->code == OP_LOAD || op->code == OP_YIELD ||
-	    op->code == OP_TAKE;
+	    op->code == OP_TAKE || op->code == OP_LOCAL;
 }
 
 static void
@@ -364,11 +367,11 @@ signature(struct emit *e, struct func *f)
 
 	for (int i = 0; i < f->nparam; i++)
 		sig = arena_printf(mem, "%s,\n    const %s *%s", sig,
-		    emit_ctype((enum dtype)f->param[i]->type->dtype),
+		    emit_ctype(value_dtype(f->param[i])),
 		    e->name[f->param[i]->id]);
 	for (int i = 0; i < ret->nin; i++)
 		sig = arena_printf(mem, "%s,\n    %s *out%d", sig,
-		    emit_ctype((enum dtype)ret->in[i].v->type->dtype), i);
+		    emit_ctype(value_dtype(ret->in[i].v)), i);
 	return sig;
 }
 
@@ -417,7 +420,8 @@ static bool
 emitted(const struct func *f)
 {
 	return f->index || strcmp(f->name, "step") == 0 ||
-	    strcmp(f->name, "eval") == 0 || strcmp(f->name, "logits") == 0;
+	    strcmp(f->name, "eval") == 0 || strcmp(f->name, "logits") == 0 ||
+	    strcmp(f->name, "refresh") == 0;
 }
 
 static const char prologue[] =
@@ -492,6 +496,7 @@ codegen_c(struct module *m, FILE *out)
 	for (int i = 0; i < TEXTS; i++)
 		*file[i] = text_open(&t[i]);
 	emit_name_fields(&e);
+	e.nflat = emit_flats(&e);
 	emit_funcs(&e);
 	emit_refresh(&e);
 	emit_tables(&e);

@@ -39,6 +39,16 @@ void emit_transfer(struct emit *e, const struct op *op, const char *move,
 const char *emit_token(struct emit *e, const struct value *future);
 void emit_wait(struct emit *e, const struct op *op);
 
+/* image.c: what is stored as images, see bundle_is_image */
+void emit_image_move(struct emit *e, const struct op *op);
+void emit_image_accum(struct emit *e, const struct op *op);
+void emit_image_zero(struct emit *e, const struct arg *a);
+void emit_image_sumsq(struct emit *e, const struct arg *a);
+void emit_image_adamw(struct emit *e, const struct op *op);
+/* The table flats, and the row of parameters b in it, or -1. */
+int emit_flats(struct emit *e);
+int emit_flat_index(struct emit *e, const struct bundle *b);
+
 /* loops.c */
 uint64_t emit_stride(const struct module *m, const struct type *t, int i);
 void emit_dot_loops(struct emit *e, const struct op *op);

@@ -56,7 +56,8 @@ static const char *
 name_member(struct kernel *k, const struct op *op, const struct value *v)
 {
 	const char *s = emit_mangle(k->e, "t_", v->name ? v->name :
-	    op->target.b->field[op->target.field].name);
+	    (op->target.b ? op->target.b : op->target.v->bundle)
+	    ->field[op->target.field].name);
 
 	for (int i = 0; i < k->nmem; i++)
 		if (strcmp(k->mem[i].name, s) == 0)

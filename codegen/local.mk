@@ -7,6 +7,7 @@ libcodegen_a_SOURCES = \
 	%D%/emit.h \
 	%D%/gemm.c \
 	%D%/host.c %D%/host.h \
+	%D%/image.c \
 	%D%/kernel.c %D%/kernel.h \
 	%D%/kernel_loop.c \
 	%D%/kernel_map.c \

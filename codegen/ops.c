@@ -236,6 +236,10 @@ emit_zero(struct emit *e, const struct op *op)
 		const struct arg *a = &op->in[i];
 		bool one = a->kind == ARG_BUNDLE_FIELD;
 
+		if (bundle_is_image(e->m, a->b)) {
+			emit_image_zero(e, a);
+			continue;
+		}
 		for (int j = one ? a->field : 0;
 		    j < (one ? a->field + 1 : a->b->nfield); j++)
 			emit_line(e, "lt_set(rt->pool, %s, 0, %" PRIu64 ");",
@@ -245,16 +249,25 @@ emit_zero(struct emit *e, const struct op *op)
 }
 
 static void
+sum_squares(struct emit *e, const struct arg *a)
+{
+	if (bundle_is_image(e->m, a->b)) {
+		emit_image_sumsq(e, a);
+		return;
+	}
+	for (int j = 0; j < a->b->nfield; j++)
+		emit_line(e, "sum += lt_sumsq(rt, %" PRIu64 ", %s);",
+		    field_count(e, a, j), arg_field_ptr(e, a, j, DT_F32));
+}
+
+static void
 emit_sumsq(struct emit *e, const struct op *op)
 {
 	emit_line(e, "{");
 	e->indent++;
 	emit_line(e, "double sum = 0;");
 	for (int i = 0; i < op->nin; i++)
-		for (int j = 0; j < op->in[i].b->nfield; j++)
-			emit_line(e, "sum += lt_sumsq(rt, %" PRIu64 ", %s);",
-			    field_count(e, &op->in[i], j),
-			    arg_field_ptr(e, &op->in[i], j, DT_F32));
+		sum_squares(e, &op->in[i]);
 	emit_line(e, "*%s = (float)sum;", emit_result_ptr(e, op, 0));
 	e->indent--;
 	emit_line(e, "}");
@@ -304,6 +317,10 @@ emit_adamw(struct emit *e, const struct op *op)
 
 	if (!e->f->index)
 		emit_check(e, op);
+	if (bundle_is_image(e->m, a[0].b)) {
+		emit_image_adamw(e, op);
+		return;
+	}
 	for (int j = 0; j < a[0].b->nfield; j++) {
 		emit_line(e, "lt_adamw(rt, %" PRIu64 ", %s,",
 		    field_count(e, &a[0], j),
@@ -325,6 +342,10 @@ emit_accum(struct emit *e, const struct op *op)
 {
 	const struct type *t = op->out[0]->type;
 
+	if (op->target.kind == ARG_BUNDLE) {
+		emit_image_accum(e, op);
+		return;
+	}
 	if (e->at > 0 && group_head_store(e->f, e->region, e->at - 1) == op &&
 	    !e->place[op->in[0].v->id])
 		return; /* the head has written there */
@@ -386,6 +407,7 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_RECIP] = emit_recip,
 	[OP_CLIP] = emit_clip,
 	[OP_PARAMS] = emit_nothing,
+	[OP_LOCAL] = emit_nothing,
 	[OP_ACCUM] = emit_accum,
 	[OP_ZERO] = emit_zero,
 	[OP_SUMSQ] = emit_sumsq,

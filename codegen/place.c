@@ -121,8 +121,8 @@ place_of(struct emit *e, const struct value *v)
 {
 	const struct slot *s = v->slot ? module_slot(e->m, v->slot) : NULL;
 
-	return s && v->type ? emit_slot_ptr(e, s, v->slot_indexed ?
-	    &v->slot_index : NULL, (enum dtype)v->type->dtype) : NULL;
+	return s && (v->type || value_is_image(v)) ? emit_slot_ptr(e, s,
+	    v->slot_indexed ? &v->slot_index : NULL, value_dtype(v)) : NULL;
 }
 
 void
@@ -137,7 +137,7 @@ emit_name_values(struct emit *e, struct func *f)
 	for (int i = 0; i < f->nvalue; i++) {
 		const struct value *v = f->value[i];
 
-		if (!v || !v->name || v->bundle)
+		if (!v || !v->name || (v->bundle && !value_is_image(v)))
 			continue;
 		e->name[i] = unique(e, e->name, i,
 		    emit_mangle(e, "v_", v->name));
@@ -196,23 +196,29 @@ emit_affine(struct emit *e, const struct affine *a)
 }
 
 const char *
-emit_slot_ptr(struct emit *e, const struct slot *s,
-    const struct affine *index, enum dtype dt)
+emit_address(struct emit *e, const struct slot *s, const struct affine *index,
+    enum dtype dt)
 {
 	struct arena *mem = e->m->mem;
-	const char *macro = e->macro[s - e->m->slot];
 
-	if (macro && s->count == 1)
-		return macro;
-	if (macro)
-		return arena_printf(mem, "%s(%s)", macro,
-		    index ? emit_affine(e, index) : "0");
 	if (!index || (index->n == 0 && index->k == 0))
 		return arena_printf(mem, "AT(%s, %s, %" PRIu64 ")", ctypes[dt],
 		    arenas[s->arena], s->offset);
 	return arena_printf(mem, "AT(%s, %s, %" PRIu64 " + (size_t)(%s) * %"
 	    PRIu64 ")", ctypes[dt], arenas[s->arena], s->offset,
 	    emit_affine(e, index), s->stride);
+}
+
+const char *
+emit_slot_ptr(struct emit *e, const struct slot *s,
+    const struct affine *index, enum dtype dt)
+{
+	const char *macro = e->macro[s - e->m->slot];
+
+	if (!macro)
+		return emit_address(e, s, index, dt);
+	return s->count == 1 ? macro : arena_printf(e->m->mem, "%s(%s)", macro,
+	    index ? emit_affine(e, index) : "0");
 }
 
 const char *
@@ -223,6 +229,8 @@ emit_field_ptr(struct emit *e, const struct bundle *b, int field,
 	const char *suffix = dt == (enum dtype)b->dtype ? "" : ".cast";
 	const struct slot *s = bundle_slot(m, b, field, suffix);
 
+	if (bundle_is_image(m, b))
+		return emit_image_field(e, b, field, index);
 	if (s)
 		return emit_slot_ptr(e, s, index, dt);
 	emit_broken(e, NULL, "%s.%s%s has no place", b->name,
@@ -249,7 +257,14 @@ emit_place_at(struct emit *e, const struct value *v,
 	const struct slot *s = v->slot ? module_slot(e->m, v->slot) : NULL;
 
 	return s && v->slot_indexed ? emit_slot_ptr(e, s, index,
-	    (enum dtype)v->type->dtype) : e->place[v->id];
+	    value_dtype(v)) : e->place[v->id];
+}
+
+static const char *
+image_field(struct emit *e, const struct value *v, int field)
+{
+	return arena_printf(e->m->mem, "(%s + %" PRIu64 ")",
+	    emit_value_ptr(e, v), bundle_image_at(e->m, v->bundle, field));
 }
 
 const char *
@@ -261,6 +276,8 @@ emit_arg_ptr(struct emit *e, const struct arg *a)
 	case ARG_VALUE:
 		return emit_value_ptr(e, a->v);
 	case ARG_FIELD:
+		if (value_is_image(a->v))
+			return image_field(e, a->v, a->field);
 		params = a->v->def;
 		return emit_field_ptr(e, a->v->bundle, a->field,
 		    params->in[0].indexed ? &params->in[0].index : NULL,

@@ -81,6 +81,32 @@ print_arenas(const struct module *m, FILE *out)
 	    arena_name[ARENA_WORK]);
 }
 
+/* Bundles of which each rank has a block of every layer. */
+static void
+print_images(const struct module *m, FILE *out)
+{
+	const char *sep = "";
+
+	for (int i = 0; i < m->nbundle; i++) {
+		const struct bundle *b = m->bundle[i];
+
+		if (!bundle_is_image(m, b))
+			continue;
+		fprintf(out, "%s\n    {\"name\": \"%s\", \"role\": \"%s\", "
+		    "\"image\": %" PRIu64 ", \"block\": %" PRIu64
+		    ", \"axes\": [", *sep ? sep : "  \"images\": [", b->name,
+		    bundle_role_name[b->role], bundle_image(m, b),
+		    bundle_block(m, b, &b->flat));
+		for (int j = 0; j < b->flat.n; j++)
+			fprintf(out, "%s\"%s\"", j ? ", " : "",
+			    m->axis[b->flat.axis[j]].name);
+		fputs("]}", out);
+		sep = ",";
+	}
+	if (*sep)
+		fputs("\n  ],\n", out);
+}
+
 static void
 print_slots(const struct module *m, FILE *out)
 {
@@ -110,6 +136,7 @@ codegen_plan(struct module *m, FILE *out)
 	print_mesh(m, out);
 	print_communication(m, out);
 	print_arenas(m, out);
+	print_images(m, out);
 	print_slots(m, out);
 	fputs("}\n", out);
 	return 0;

@@ -85,7 +85,11 @@ print_tensor(struct emit *e, const struct bundle *b, int field)
 	print_offset(e, "moment1", derived(m, b, ROLE_MOMENT1), field, "");
 	print_offset(e, "moment2", derived(m, b, ROLE_MOMENT2), field, "");
 	print_offset(e, "cast", b, field, ".cast");
-	fputs(", .flat = -1},\n", e->out);
+	if (bundle_is_image(m, b))
+		fprintf(e->out, ", .flat = %d, .at = %" PRIu64 "},\n",
+		    emit_flat_index(e, b), bundle_image_at(m, b, field));
+	else
+		fputs(", .flat = -1},\n", e->out);
 }
 
 static void
@@ -165,6 +169,8 @@ emit_refresh(struct emit *e)
 				    emit_field_ptr(e, b, j, NULL, DT_F32),
 				    emit_slot_ptr(e, s, NULL, DT_BF16));
 		}
+	if (module_func(m, module_namez(m, "refresh")))
+		emit_line(e, "f_refresh(rt);");
 	e->indent = 0;
 	fputs("}\n\n", e->out);
 }
@@ -299,6 +305,8 @@ print_program(struct emit *e)
 	print_io(e, "io_lab", "io.lab");
 	print_io(e, "io_doc", "io.doc");
 	print_io(e, "io_logits", "io.logits");
+	if (e->nflat)
+		fprintf(e->out, "\t.flat = flats, .nflat = %d,\n", e->nflat);
 	fputs("\t.tensor = tensors,\n"
 	    "\t.ntensor = sizeof tensors / sizeof *tensors,\n", e->out);
 	emit_recipe(e);

@@ -83,6 +83,8 @@ fill_unit(struct play *p, struct unit *u)
 		u->cost += cost_seconds(p->m, p->x, p->r->op[u->at + i]);
 		effects_add(p->m, &u->e, p->r->op[u->at + i]);
 	}
+	if (op->code == OP_ADAMW) /* only if what is returned is finite */
+		effects_add(p->m, &u->e, region_last(p->r));
 }
 
 static void

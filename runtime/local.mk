@@ -75,6 +75,7 @@ libloong_rt_a_SOURCES = \
 	%D%/metrics/progress.c %D%/metrics/progress.h \
 	%D%/metrics/tensorboard.c %D%/metrics/tensorboard.h \
 	%D%/state/adamw.c \
+	%D%/state/blocks.c \
 	%D%/state/agree.c %D%/state/agree.h \
 	%D%/state/box.c %D%/state/box.h \
 	%D%/state/carry.c %D%/state/carry.h \

@@ -264,6 +264,17 @@ struct lt_runs lt_runs(const struct lt *, const struct lt_layout *,
  */
 void lt_adamw(struct lt *rt, uint64_t n, float *w, const float *g, float *m,
     float *v, uint16_t *w16, float clip, bool decay);
+/*
+ * The same for what this rank has of the images of all layers: w, g, m, v are
+ * its blocks, layer after layer.  decay: n parts of an image, in order, where
+ * weights decay; a block may begin and end anywhere in them.
+ */
+struct lt_range { /* elements of an image, half open; multiples of 16 */
+	uint64_t lo, hi;
+};
+void lt_adamw_blocks(struct lt *rt, const struct lt_flat *,
+    const struct lt_range *decay, int n, float *w, const float *g, float *m,
+    float *v, float clip);
 /* Sum of squares in a fixed order that does not depend on the threads. */
 double lt_sumsq(struct lt *rt, uint64_t n, const float *x);
 /* 1 if loss and norm are finite; else marks the step as skipped. */

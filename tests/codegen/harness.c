@@ -272,6 +272,77 @@ put_all(FILE *out, const struct lt *rt, uint64_t offset, uint64_t n)
 	put(out, &rt[0], offset, n);
 }
 
+/* Elements of a block, and the number of the one that a rank has. */
+static uint64_t
+own_block(const struct lt *rt, const struct lt_flat *f, uint64_t *number)
+{
+	uint64_t size = f->image;
+
+	*number = 0;
+	for (int i = 0; i < f->n; i++) {
+		uint64_t n = (uint64_t)program.axis_size[f->axis[i]];
+
+		*number = *number * n + (uint64_t)rt->coord[f->axis[i]];
+		size /= n;
+	}
+	return size;
+}
+
+/* Where a rank has element i of a tensor (of all layers), or NULL. */
+static float *
+in_block(const struct lt *rt, const struct lt_tensor *t, uint64_t offset,
+    uint64_t i)
+{
+	const struct lt_flat *f = &program.flat[t->flat];
+	uint64_t each = t->count / f->layers, number;
+	uint64_t size = own_block(rt, f, &number);
+	uint64_t at = t->at + i % each;
+
+	if (at / size != number)
+		return NULL;
+	return (float *)(void *)(rt->arena[LT_STATE] + offset) +
+	    i / each * size + at % size;
+}
+
+/* The whole of a tensor that is shared; replicas of blocks are equal. */
+static void
+put_shared(FILE *out, const struct lt *rt, const struct lt_tensor *t,
+    uint64_t offset)
+{
+	for (uint64_t i = 0; i < t->count && offset != UINT64_MAX; i++) {
+		const float *first = NULL;
+
+		for (int r = 0; r < world.ranks; r++) {
+			const float *x = in_block(&rt[r], t, offset, i);
+
+			if (x && first && memcmp(x, first, sizeof *x) != 0)
+				die("ranks do not agree on a block");
+			first = x ? x : first;
+		}
+		if (!first)
+			die("nobody has an element");
+		fwrite(first, sizeof *first, 1, out);
+	}
+}
+
+static void
+put_tensor(FILE *out, const struct lt *rt, const struct lt_tensor *t)
+{
+	const struct lt_flat *f = t->flat >= 0 ? &program.flat[t->flat] : NULL;
+
+	if (f) {
+		put_shared(out, rt, t, f->grad);
+		put_shared(out, rt, t, f->master);
+		put_shared(out, rt, t, f->moment1);
+		put_shared(out, rt, t, f->moment2);
+		return;
+	}
+	put_all(out, rt, t->grad, t->count);
+	put_all(out, rt, t->master, t->count);
+	put_all(out, rt, t->moment1, t->count);
+	put_all(out, rt, t->moment2, t->count);
+}
+
 static void
 one_step(struct lt *rt, FILE *in, FILE *out)
 {
@@ -286,14 +357,8 @@ one_step(struct lt *rt, FILE *in, FILE *out)
 			die("ranks do not agree on the loss");
 	fwrite(&rt[0].loss, sizeof rt[0].loss, 1, out);
 	fwrite(&rt[0].gnorm, sizeof rt[0].gnorm, 1, out);
-	for (int i = 0; i < p->ntensor; i++) {
-		const struct lt_tensor *t = &p->tensor[i];
-
-		put_all(out, rt, t->grad, t->count);
-		put_all(out, rt, t->master, t->count);
-		put_all(out, rt, t->moment1, t->count);
-		put_all(out, rt, t->moment2, t->count);
-	}
+	for (int i = 0; i < p->ntensor; i++)
+		put_tensor(out, rt, &p->tensor[i]);
 }
 
 /* Row i of the batch, from the first rank that has it. */
@@ -351,12 +416,34 @@ open_rank(struct lt *rt, int rank, int threads)
 	allocate(rt);
 }
 
+/* Each rank takes its block of every layer. */
+static void
+read_shared(struct lt *rt, const struct lt_tensor *t, FILE *in)
+{
+	for (uint64_t i = 0; i < t->count; i++) {
+		float x;
+
+		get(in, &x, 1, sizeof x);
+		for (int r = 0; r < world.ranks; r++) {
+			float *to = in_block(&rt[r], t,
+			    program.flat[t->flat].master, i);
+
+			if (to)
+				*to = x;
+		}
+	}
+}
+
 static void
 read_parameters(struct lt *rt, FILE *in)
 {
 	for (int i = 0; i < program.ntensor; i++) {
 		const struct lt_tensor *t = &program.tensor[i];
 
+		if (t->flat >= 0) {
+			read_shared(rt, t, in);
+			continue;
+		}
 		get(in, rt[0].arena[LT_STATE] + t->master, t->count,
 		    sizeof(float));
 		for (int r = 1; r < world.ranks; r++)
@@ -364,8 +451,7 @@ read_parameters(struct lt *rt, FILE *in)
 			    rt[0].arena[LT_STATE] + t->master,
 			    t->count * sizeof(float));
 	}
-	for (int r = 0; r < world.ranks; r++)
-		program.refresh(&rt[r]);
+	everywhere(rt, program.refresh);
 }
 
 int

@@ -316,6 +316,7 @@ set_params(struct program *p, struct interp *in)
 			n++;
 		}
 	}
+	ck_assert(interp_refresh(in));
 }
 
 static const struct func *

@@ -137,6 +137,25 @@ receive(const struct lt *rt, const struct lt_move *m, const struct lt *peer,
 	}
 }
 
+/* The rank that is member k of my group, or -1. */
+static int
+member(const struct lt *rt, const struct lt_move *m, int k)
+{
+	for (int p = 0; p < world.ranks; p++) {
+		const int *coord = world.rt[p]->coord;
+		int number = 0;
+
+		for (int h = 0; h < m->n; h++)
+			number = number *
+			    rt->prog->axis_size[m->hop[h].axis] +
+			    coord[m->hop[h].axis];
+		if (number == k && in_group(m, rt->coord, coord,
+		    rt->prog->naxis))
+			return p;
+	}
+	return -1;
+}
+
 /* Elements of a destination: what all receive together. */
 static uint64_t
 most(const struct lt *rt, const struct lt_move *m, const struct lt_pair *pair)
@@ -156,14 +175,16 @@ exchange(struct lt *rt, const struct lt_move *m, int which)
 	int size = m->type == LT_BF16 ? 2 : 4;
 	char *dst = calloc(n, (size_t)size), *seen = calloc(n, 1);
 
-	for (int p = 0; p < world.ranks; p++) {
+	for (int p = 0; p < world.ranks; p++)
 		if (world.move[p] != m) {
 			fprintf(stderr, "ranks: %s meets %s\n", m->name,
 			    world.move[p]->name);
 			exit(1);
 		}
-		if (in_group(m, rt->coord, world.rt[p]->coord,
-		    rt->prog->naxis))
+	for (int k = 0; k < world.ranks; k++) {
+		int p = member(rt, m, k);
+
+		if (p >= 0)
 			receive(rt, m, world.rt[p], &world.pair[p][which],
 			    dst, seen);
 	}
