@@ -312,6 +312,84 @@ START_TEST(steps_follow_each_other)
 }
 END_TEST
 
+/* Odd ranks start the lanes the other way round. */
+static void
+cross(struct rank *r, void *arg)
+{
+	static const struct lt_move m[2] = {
+	    {.name = "one", .kind = LT_SHIFT, .lane = 1, .type = LT_F32,
+		.n = 1, .hop = {{0, -1, -1, 1}}},
+	    {.name = "two", .kind = LT_SHIFT, .lane = 2, .type = LT_F32,
+		.n = 1, .hop = {{0, -1, -1, 1}}}};
+	int odd = r->rt.rank % 2, n = r->rt.ranks;
+	float in[2][100], out[2][100];
+	lt_token t[2];
+
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		for (int k = 0; k < 2; k++) {
+			int lane = k ^ odd;
+			struct lt_pair p = {out[lane], in[lane], 100};
+
+			in[lane][99] = (float)(10 * r->rt.rank + lane);
+			t[lane] = lt_start(&r->rt, &m[lane], 1, &p);
+		}
+		for (int k = 0; k < 2; k++) {
+			lt_finish(&r->rt, t[k]);
+			if (out[k][99] != (float)(10 *
+			    ((r->rt.rank + n - 1) % n) + k))
+				lt_comm_fail(r->rt.comm, 99, "wrong lane");
+		}
+	}
+}
+
+START_TEST(lanes_do_not_wait_for_each_other)
+{
+	static const int mesh[] = {4};
+	struct ranks *w = malloc(sizeof *w);
+
+	ranks_mesh(w, 1, mesh);
+	ranks_run(w, cross, NULL);
+	ranks_ended(w);
+	free(w);
+}
+END_TEST
+
+/* One group, its members numbered now this way and now that. */
+static void
+renumber(struct rank *r, void *arg)
+{
+	static const struct lt_move m[2] = {
+	    {.name = "ab", .kind = LT_GATHER, .type = LT_F32, .rank = 1,
+		.n = 2, .hop = {{0, 0, -1, 0}, {1, 0, -1, 0}}},
+	    {.name = "ba", .kind = LT_GATHER, .type = LT_F32, .rank = 1,
+		.n = 2, .hop = {{1, 0, -1, 0}, {0, 0, -1, 0}}}};
+	float x = (float)r->rt.rank, all[6];
+	struct lt_pair pair = {all, &x, 1};
+
+	(void)arg;
+	for (int i = 0; i < 300; i++) {
+		int k = i % 3 == 0;
+
+		lt_finish(&r->rt, lt_start(&r->rt, &m[k], 1, &pair));
+		for (int j = 0; j < 6; j++)
+			if (all[j] != (float)(k ? j % 2 * 3 + j / 2 : j))
+				lt_comm_fail(r->rt.comm, 99, "wrong member");
+	}
+}
+
+START_TEST(orders_of_axes_share_a_channel)
+{
+	static const int mesh[] = {2, 3};
+	struct ranks *w = malloc(sizeof *w);
+
+	ranks_mesh(w, 2, mesh);
+	ranks_run(w, renumber, NULL);
+	ranks_ended(w);
+	free(w);
+}
+END_TEST
+
 /* ---- counting ---- */
 
 /* 48 bf16 over 4: three of four parts leave.  100 f32 over 8: all ranks
@@ -364,6 +442,8 @@ main(void)
 	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, moves_mean_what_they_say, 0, MESHES);
 	tcase_add_test(t, steps_follow_each_other);
+	tcase_add_test(t, lanes_do_not_wait_for_each_other);
+	tcase_add_test(t, orders_of_axes_share_a_channel);
 	tcase_add_test(t, bytes_are_those_of_the_formulas);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
