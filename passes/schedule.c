@@ -33,37 +33,73 @@ struct pass_state {
 	struct machine x;
 	uint64_t cap;
 	struct func *f;
-	const struct op *loop; /* innermost around the region, or NULL */
+	bool *sum; /* by value id: gradients that a ring adds up */
 };
 
 /* ------------------------------------------------------------------ lanes */
 
-/* What the loop's body yields for a carry, before any wait. */
-static const struct value *
-next_of(const struct op *loop, const struct value *carry)
+/* One result that is a sum makes these too: what it is added to, moved to. */
+static bool
+passes_sums(const struct op *op)
 {
-	const struct op *y = loop ? region_last(&loop->body) : NULL;
-
-	for (int i = 0; y && i < loop->nin && i < y->nin; i++)
-		if (loop->carry[i] == carry && y->in[i].kind == ARG_VALUE)
-			return y->in[i].v;
-	return NULL;
+	return op->code == OP_ADD || op->code == OP_SHIFT ||
+	    op->code == OP_WAIT || op->code == OP_TAIL ||
+	    op->code == OP_TAIL_ADD;
 }
 
-/* A ring's keys and values only travel; what it sums is computed on. */
 static bool
-travels(const struct pass_state *s, const struct op *shift)
+mark(struct pass_state *s, const struct value *v, bool is)
 {
-	const struct arg *a = &shift->in[0];
-	const struct value *next;
+	bool fresh = is && v && !s->sum[v->id];
 
-	if (a->kind != ARG_VALUE || (a->v->def && a->v->def->code != OP_FOR))
-		return a->kind == ARG_VALUE && a->v->def &&
-		    a->v->def->code == OP_WAIT;
-	next = next_of(s->loop, a->v);
-	return next && next->def && (next->def->code == OP_SHIFT ||
-	    (next->def->code == OP_WAIT &&
-	    next->def->in[0].v->def->code == OP_SHIFT));
+	if (fresh)
+		s->sum[v->id] = true;
+	return fresh;
+}
+
+static bool
+is_sum(const struct pass_state *s, const struct arg *a)
+{
+	return a->kind == ARG_VALUE && s->sum[a->v->id];
+}
+
+/* A carry, its start, its next value and what it leaves are alike. */
+static bool
+mark_loop(struct pass_state *s, const struct op *op)
+{
+	const struct op *y = region_last(&op->body);
+	bool more = false;
+
+	for (int i = 0; i < op->nin && i < y->nin; i++) {
+		bool is = is_sum(s, &op->in[i]) || is_sum(s, &y->in[i]) ||
+		    s->sum[op->carry[i]->id];
+
+		more |= mark(s, op->carry[i], is);
+		more |= mark(s, op->out[i], is);
+	}
+	return more;
+}
+
+/* Gradients that a ring adds up on the way; true if there are more now. */
+static bool
+mark_sums(struct pass_state *s, const struct region *r)
+{
+	bool more = false;
+
+	for (int i = 0; i < r->n; i++) {
+		const struct op *op = r->op[i];
+		bool is = op->code == OP_ATTN_STEP_BWD;
+
+		for (int j = 0; j < op->nin && passes_sums(op); j++)
+			is |= is_sum(s, &op->in[j]);
+		for (int j = 0; j < op->nout; j++)
+			more |= mark(s, op->out[j], is);
+		if (op->code == OP_FOR) {
+			more |= mark_sums(s, &op->body);
+			more |= mark_loop(s, op);
+		}
+	}
+	return more;
 }
 
 /* The inner ring is the last context axis, whatever it is called. */
@@ -83,7 +119,7 @@ lane_of(const struct pass_state *s, const struct op *op)
 	bool bundle = op->in[0].kind == ARG_BUNDLE ||
 	    (op->in[0].kind == ARG_VALUE && op->in[0].v->bundle);
 
-	if (op->code == OP_SHIFT && travels(s, op))
+	if (op->code == OP_SHIFT && !is_sum(s, &op->in[0]))
 		return is_outer(s, op) ? LANE_KO : LANE_KI;
 	if (op->code == OP_SHIFT)
 		return is_outer(s, op) ? LANE_DO : LANE_DI;
@@ -169,14 +205,13 @@ is_synchronous(const struct op *op)
 }
 
 static void
-schedule_region(struct pass_state *s, struct region *r, const struct op *loop)
+schedule_region(struct pass_state *s, struct region *r)
 {
 	bool any = false;
 
 	for (int i = 0; i < r->n; i++)
 		if (r->op[i]->code == OP_FOR)
-			schedule_region(s, &r->op[i]->body, r->op[i]);
-	s->loop = loop;
+			schedule_region(s, &r->op[i]->body);
 	for (int i = 0; i < r->n; i++)
 		if (cost_is_transfer(r->op[i]))
 			r->op[i]->lane = (uint8_t)lane_of(s, r->op[i]);
@@ -197,7 +232,10 @@ schedule(struct module *m)
 
 	for (int i = 0; i < m->nfunc && m->naxis; i++) {
 		s.f = m->func[i];
-		schedule_region(&s, &s.f->body, NULL);
+		s.sum = NEW_N(m->mem, bool, (size_t)s.f->nvalue + 1);
+		while (mark_sums(&s, &s.f->body))
+			;
+		schedule_region(&s, &s.f->body);
 	}
 	return 0;
 }
