@@ -60,6 +60,28 @@ fill_sequence(
 	}
 }
 
+/*
+ * On a mesh the first rank has no label that counts: where the batch is cut it
+ * has the first sequences, and of each, in blocks or in zigzag, no more than a
+ * first and a last piece.
+ */
+static void
+ignore_first_rank(struct batch *x, const struct module *m, double ignore)
+{
+	uint64_t b = size_or_one(m, "b"), s = size_or_one(m, "s");
+	uint64_t dp = 1, sp = 1, n;
+
+	for (int i = 0; i < m->naxis; i++)
+		*(strncmp(m->axis[i].name, "dp", 2) == 0 ? &dp : &sp) *=
+		    m->axis[i].size;
+	if (dp * sp == 1)
+		return;
+	n = sp > 1 ? (s + sp - 1) / sp : s;
+	for (uint64_t i = 0; i < x->count; i++)
+		if (i / s % b < b / dp && (i % s < n || i % s >= s - n / 2))
+			x->lab[i] = ignore;
+}
+
 struct ignored {
 	double label;
 };
@@ -95,6 +117,7 @@ batch_make(struct batch *x, struct module *m, uint64_t seed)
 	x->at = s - 1 - s / 4;
 	for (uint64_t i = 0; i < x->count; i += s)
 		fill_sequence(x, seed, i, s, ignored.label);
+	ignore_first_rank(x, m, ignored.label);
 	return true;
 }
 

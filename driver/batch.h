@@ -17,7 +17,8 @@ struct batch {
 
 /*
  * Tokens of a made-up language in which the next token mostly follows from
- * the last; every fifth label is ignored.  False after a reported error: the
+ * the last; every fifth label is ignored, and on a mesh all of the first
+ * rank.  False after a reported error: the
  * module has no sizes b and s, or nothing that says what a token may be.
  */
 bool batch_make(struct batch *x, struct module *m, uint64_t seed);

@@ -18,6 +18,7 @@ libdriver_a_SOURCES = \
 	%D%/runtime.c \
 	%D%/say.c %D%/say.h \
 	%D%/scale.c %D%/scale.h \
+	%D%/scale_mesh.c \
 	%D%/times.c %D%/times.h \
 	%D%/verify.c %D%/verify.h \
 	%D%/verify_c.c \

@@ -13,9 +13,16 @@ struct scale {
 	uint64_t tokens;
 	struct dimdef **dim; /* in order of their first size */
 	uint64_t *floor;     /* by index in m->dim: least size that will do */
-	bool *even, *done;
+	uint64_t *unit;	 /* by index in m->dim: what its size is a multiple of */
+	bool *done;
 	uint64_t used; /* bit n: size n is taken, n < 64 */
 };
+
+static void
+must_divide(uint64_t *unit, uint64_t n)
+{
+	*unit = scale_lcm(*unit, n);
+}
 
 static int
 number_of(const struct scale *s, const char *dim)
@@ -48,18 +55,26 @@ is_size(const struct module *m, uint64_t size)
 	return false;
 }
 
-/* Two or more of what is counted, and unlike what is small already. */
+static bool
+is_used(const struct scale *s, uint64_t n)
+{
+	return n < 64 && s->used >> n & 1;
+}
+
+/* Two or more on each rank, and unlike what is small already. */
 static void
 fix_several(struct scale *s, const char *name)
 {
 	struct dimdef *d = module_dim(s->m, name);
-	uint64_t n = 2;
+	uint64_t unit, n;
 
 	if (!d)
 		return;
+	unit = s->unit[d - s->m->dim];
+	n = 2 * unit;
 	d->size = 0;
-	while (is_size(s->m, n) || s->used >> n & 1)
-		n++;
+	while (is_size(s->m, n) || is_used(s, n))
+		n += unit;
 	d->size = n;
 	fix(s, name, n);
 }
@@ -88,7 +103,7 @@ visit(struct op *op, void *arg)
 	const char *table;
 
 	if (op->code == OP_ROPE || op->code == OP_ROPE_BWD)
-		s->even[number_of(s, op_dim(op, ATTR_OVER))] = true;
+		must_divide(&s->unit[number_of(s, op_dim(op, ATTR_OVER))], 2);
 	shorten(s, op, ATTR_WINDOW, s->tokens / 2);
 	shorten(s, op, ATTR_CHUNK, s->tokens);
 	if (op->code != OP_EMBED || op->in[1].kind != ARG_VALUE)
@@ -111,12 +126,6 @@ by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static bool
-is_free(const struct scale *s, uint64_t n, bool even)
-{
-	return !(even && n % 2) && !(n < 64 && s->used >> n & 1);
-}
-
 /* The least free size from `from` on that is no larger than d. */
 static void
 choose(struct scale *s, struct dimdef *d, uint64_t *from)
@@ -126,8 +135,9 @@ choose(struct scale *s, struct dimdef *d, uint64_t *from)
 
 	if (n < s->floor[i])
 		n = s->floor[i];
-	while (n < d->size && !is_free(s, n, s->even[i]))
-		n++;
+	n = (n + s->unit[i] - 1) / s->unit[i] * s->unit[i];
+	while (n < d->size && is_used(s, n))
+		n += s->unit[i];
 	if (n < d->size)
 		d->size = n;
 	if (d->size < 64)
@@ -149,6 +159,25 @@ choose_rest(struct scale *s)
 	qsort(s->dim, (size_t)n, sizeof *s->dim, by_size);
 	for (int i = 0; i < n; i++)
 		choose(s, s->dim[i], &from);
+}
+
+static void
+tie_units(struct op *op, void *arg)
+{
+	struct scale *s = arg;
+	const struct type *a, *b;
+
+	if (op->code != OP_RENAME)
+		return;
+	a = arg_type(s->m, &op->in[0]);
+	b = op->out[0]->type;
+	for (int i = 0; a && i < a->rank && i < b->rank; i++) {
+		uint64_t *x = &s->unit[number_of(s, a->d[i].name)];
+		uint64_t *y = &s->unit[number_of(s, b->d[i].name)];
+
+		must_divide(x, *y);
+		must_divide(y, *x);
+	}
 }
 
 /* A dimension and its other name have one size. */
@@ -179,21 +208,37 @@ walk(struct scale *s, void (*fn)(struct op *op, void *arg))
 		region_walk(&s->m->func[i]->body, fn, s);
 }
 
+/* An odd number of each rank's pieces: three, or as many as are wanted. */
+static uint64_t
+sequence(const struct scale *s, uint64_t tokens)
+{
+	int i = number_of(s, "s");
+	uint64_t unit = i < 0 ? 1 : s->unit[i], n = (tokens + unit - 1) / unit;
+
+	if (unit > 1)
+		n = n < 3 ? 3 : n | 1;
+	n *= unit;
+	return i >= 0 && s->m->dim[i].size < n ? s->m->dim[i].size : n;
+}
+
 void
 scale_module(struct module *m, uint64_t tokens)
 {
 	size_t n = (size_t)m->ndim + 1;
 	struct scale s = {.m = m,
-	    .tokens = tokens,
 	    .dim = NEW_N(m->mem, struct dimdef *, n),
 	    .floor = NEW_N(m->mem, uint64_t, n),
-	    .even = NEW_N(m->mem, bool, n),
+	    .unit = NEW_N(m->mem, uint64_t, n),
 	    .done = NEW_N(m->mem, bool, n)};
 
 	if (m->stage == 'e')
 		return;
+	scale_units(m, s.unit);
+	s.tokens = sequence(&s, tokens);
 	walk(&s, visit);
-	fix(&s, "s", tokens);
+	for (int i = 0; i < m->ndim; i++)
+		walk(&s, tie_units);
+	fix(&s, "s", s.tokens);
 	fix_several(&s, "b");
 	fix_several(&s, "mb");
 	for (int i = 0; i < m->nbundle; i++)
