@@ -126,8 +126,8 @@ finish_stdout(bool ok)
  * Every pass at a few tokens; then the C alone with sequences of several
  * blocks of attention.
  */
-static int
-verify(struct job *j)
+static enum pipeline_result
+verify_values(struct job *j)
 {
 	struct verify_options few = {.out = stdout,
 	    .verbose = j->o->verbose,
@@ -143,6 +143,19 @@ verify(struct job *j)
 	result = verify_module(j->m, pipeline, &few);
 	if (result == PIPELINE_OK && longer)
 		result = verify_module(again, pipeline, &more);
+	return result;
+}
+
+/* What needs no execution first, of the program as it is. */
+static int
+verify(struct job *j)
+{
+	struct module *real = module_clone(j->mem, j->m);
+	enum pipeline_result result;
+
+	result = verify_static(real, pipeline, stdout);
+	if (result == PIPELINE_OK && j->o->verify == VERIFY_ALL)
+		result = verify_values(j);
 	if (finish_stdout(true) != 0)
 		return EXIT_ERRORS;
 	return status_of(result);

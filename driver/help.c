@@ -47,6 +47,8 @@ print_name(FILE *out, const struct option_row *r)
 
 	if (r->letter)
 		snprintf(letter, sizeof letter, "-%c, ", r->letter);
+	if (r->kind == OPTION_MODE)
+		return fprintf(out, "  %s--%s[=WORD]", letter, r->name);
 	return fprintf(out, "  %s--%s%s%s", letter, r->name, r->arg ? "=" : "",
 	    !r->arg ? ""
 	    : words ? "WORD"

@@ -23,6 +23,7 @@ libdriver_a_SOURCES = \
 	%D%/verify.c %D%/verify.h \
 	%D%/verify_c.c \
 	%D%/verify_slopes.c \
+	%D%/verify_static.c \
 	%D%/verify_stage.c \
 	%D%/verify_state.h
 nodist_libdriver_a_SOURCES = %D%/probe_text.h

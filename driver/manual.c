@@ -70,7 +70,9 @@ put_option(FILE *out, const struct option_row *r)
 	fputs("\\fB\\-\\-", out);
 	put_text(out, r->name);
 	fputs("\\fR", out);
-	if (r->arg && r->kind == OPTION_WORD)
+	if (r->kind == OPTION_MODE)
+		fprintf(out, "[=\\fB%s\\fR]", r->arg);
+	else if (r->arg && r->kind == OPTION_WORD)
 		fprintf(out, "=\\fB%s\\fR", r->arg);
 	else if (r->arg)
 		fprintf(out, "=\\fI%s\\fR", r->arg);

@@ -21,6 +21,8 @@ const struct option_row option_rows[] = {
 	{OPTION_LIST, letter, name, metavar, summary, AT(field)},
 #define WORD(field, letter, name, words, summary)                              \
 	{OPTION_WORD, letter, name, words, summary, AT(field)},
+#define MODE(field, letter, name, words, summary)                              \
+	{OPTION_MODE, letter, name, words, summary, AT(field)},
 #include "driver/options.def"
 };
 const int option_count = (int)(sizeof option_rows / sizeof *option_rows);
@@ -79,6 +81,16 @@ put_word(const struct option_row *row, int *field, const char *value)
 	return true;
 }
 
+/* The first word, if none is given. */
+static bool
+put_mode(const struct option_row *row, int *field, const char *value)
+{
+	if (value && !put_word(row, field, value))
+		return false;
+	*field = value ? *field + 1 : 1;
+	return true;
+}
+
 /* Every option could be one of the same list: argc items are enough. */
 static bool
 put_item(struct text_list *list, int argc, const char *value)
@@ -107,6 +119,8 @@ put(struct options *o, const struct option_row *row, int argc,
 		return true;
 	case OPTION_LIST:
 		return put_item((struct text_list *)(void *)field, argc, value);
+	case OPTION_MODE:
+		return put_mode(row, (int *)(void *)field, value);
 	default:
 		return put_word(row, (int *)(void *)field, value);
 	}
@@ -139,7 +153,7 @@ take(struct options *o, const struct option_row *row, struct words *w,
 		if (value)
 			return say_usage("no value is taken by option '%s'",
 			    w->argv[w->at - 1]);
-	} else if (!value) {
+	} else if (!value && row->kind != OPTION_MODE) {
 		if (w->at == w->argc)
 			return say_usage("a value is missing for option '%s'",
 			    w->argv[w->at - 1]);

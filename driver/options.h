@@ -14,6 +14,7 @@ enum { EXIT_ERRORS = 1, EXIT_USAGE = 2, EXIT_INTERNAL = 70 };
 /* In the order of the words in options.def. */
 enum emit { EMIT_EXE, EMIT_C, EMIT_PLAN, EMIT_IR, EMIT_AST };
 enum diagnostics { DIAGNOSTICS_HUMAN, DIAGNOSTICS_JSON };
+enum verify { VERIFY_NOT, VERIFY_ALL, VERIFY_STATIC };
 enum target { TARGET_CPU, TARGET_CUDA };
 
 struct text_list {
@@ -28,11 +29,13 @@ struct options {
 #define TEXT(field, letter, name, metavar, summary) const char *field;
 #define LIST(field, letter, name, metavar, summary) struct text_list field;
 #define WORD(field, letter, name, words, summary) int field;
+#define MODE(field, letter, name, words, summary) int field;
 #include "driver/options.def"
 };
 
 enum option_kind {
-	OPTION_GROUP, OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_WORD
+	OPTION_GROUP, OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_WORD,
+	OPTION_MODE
 };
 
 struct option_row {

@@ -58,7 +58,7 @@ run(struct verify *v, const struct pass *const *list)
 	}
 	if (!v->failed && v->m->stage == 'e')
 		verify_plan(v);
-	if (!v->failed && v->o->c)
+	if (!v->failed && v->o->c && v->m->naxis == 0)
 		verify_c(v);
 	return v->failed ? PIPELINE_BROKEN : PIPELINE_OK;
 }

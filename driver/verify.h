@@ -31,4 +31,12 @@ struct verify_options {
 enum pipeline_result verify_module(struct module *m,
     const struct pass *const *list, const struct verify_options *o);
 
+/*
+ * Runs the rest of list on m, as it is, and proves without executing anything:
+ * types behind every pass, transfers that match and complete, masks that rings
+ * cover, the memory plan.  Prints a line for each.
+ */
+enum pipeline_result verify_static(struct module *m,
+    const struct pass *const *list, FILE *out);
+
 #endif

@@ -11,7 +11,8 @@ driver_scripts = \
 	%D%/injection.sh \
 	%D%/installed.sh \
 	%D%/options.sh \
-	%D%/verify.sh
+	%D%/verify.sh \
+	%D%/verify_mesh.sh
 TESTS += $(driver_filetests) $(driver_scripts)
 EXTRA_DIST += $(driver_filetests) $(driver_scripts) \
 	%D%/common.sh %D%/tiny.lt
