@@ -10,6 +10,7 @@
 
 #include "driver/say.h"
 #include "frontend/frontend.h"
+#include "frontend/setting.h"
 
 enum file_kind
 file_kind(const char *path)
@@ -43,6 +44,49 @@ set_dim(struct module *m, struct dimdef *d, const char *text, double v)
 	return true;
 }
 
+/* Whether word is among words, which blanks separate. */
+static bool
+is_one_of(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (; *words; words += strspn(words, " ")) {
+		if (strcspn(words, " ") == n && strncmp(words, word, n) == 0)
+			return true;
+		words += strcspn(words, " ");
+	}
+	return false;
+}
+
+/* A value of its kind; a setting that only dumps have may have any. */
+static bool
+fits_setting(const struct module *m, const char *key, const char *text,
+    const char *value, bool number, double v)
+{
+	size_t n = strcspn(key, ".");
+	char group[8] = "";
+	const struct setting_info *s;
+	int id;
+
+	memcpy(group, key, n < sizeof group ? n : 0);
+	id = setting_find(group, key + n + 1);
+	if (id < 0)
+		return module_setting(m, key) || fail(text, "no such setting");
+	s = &setting_info[id];
+	if (s->kind == KIND_WORD && !is_one_of(s->words, value))
+		return say_error("--set %s: one of: %s", text, s->words);
+	if (s->kind != KIND_INT && s->kind != KIND_REAL)
+		return true;
+	if (!number)
+		return say_error("--set %s: a number; in a dump each setting "
+		    "has its own name: recipe.lr, recipe.schedule, "
+		    "recipe.warmup, ...", text);
+	if (v < s->lo || v > s->hi || (s->kind == KIND_INT && v != floor(v)))
+		return say_error("--set %s: a %snumber from %.15g to %.15g",
+		    text, s->kind == KIND_INT ? "whole " : "", s->lo, s->hi);
+	return true;
+}
+
 static bool
 set_setting(struct module *m, const char *key, const char *text,
     const char *value, bool number, double v)
@@ -55,6 +99,8 @@ set_setting(struct module *m, const char *key, const char *text,
 	for (const char *p = key; *p; p++)
 		if (!isalnum((unsigned char)*p) && *p != '_' && *p != '.')
 			return fail(text, "not the name of a setting");
+	if (!fits_setting(m, key, text, value, number, v))
+		return false;
 	if (number)
 		module_set_number(m, key, v, nowhere);
 	else

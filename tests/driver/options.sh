@@ -54,6 +54,13 @@ says 2 "--print-after: no pass is called 'frob'" --print-after=frob \
 says 2 "fit all" --print-after=frob --emit=c x.lir
 says 1 "no.lt: No such file" no.lt
 
+# Settings of a dump are checked by the table of the language.
+dump=${srcdir:-.}/tests/driver/read.lir
+says 1 "recipe.lr, recipe.schedule" "$dump" --emit=c --set 'recipe.lr=cosine(1e-3)'
+says 1 "one of: constant cosine wsd" "$dump" --emit=c --set recipe.schedule=sine
+says 1 "a whole number from 0 to" "$dump" --emit=c --set recipe.seed=1.5
+says 1 "no such setting" "$dump" --emit=c --set recipe.lrr=1
+
 # In JSON, wherever the option stands.
 json() {
 	want=$1
