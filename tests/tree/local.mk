@@ -1,6 +1,7 @@
 # The tree itself: what it includes, lists and says.
 tree_tests = \
 	%D%/add-an-op.sh \
+	%D%/commands.sh \
 	%D%/docs.sh \
 	%D%/examples.sh \
 	%D%/ir-doc.sh \
