@@ -53,6 +53,21 @@ awk 'NR == FNR { want = want $0 "\n"; next } { got = got $0 "\n" }
 	exit 1
 }
 
+# Its figures of speed are those of the benchmarks.
+speed()
+{
+	awk '/^## / { on = 0 } on && /^\|/ { print } /^## Speed/ { on = 1 }' \
+	    README.md | grep -o '[0-9][0-9]*\(\.[0-9]*\)\{0,1\} [mM]i\{0,1\}[sB]' |
+	    sed 's/ .*//'
+}
+[ "$(speed | wc -l)" -ge 8 ]
+for n in $(speed); do
+	grep -qw "$n" bench/README.md || {
+		echo "README.md has $n, bench/README.md does not"
+		exit 1
+	}
+done
+
 # The rule must bite.
 printf 'See `ir/no.c`, `ir/ir.h`, [this](gone.md#top).\n' >"$tmp/x.md"
 [ "$(names "$tmp/x.md" | tr '\n' ' ')" = 'ir/no.c ir/ir.h gone.md ' ]
