@@ -17,6 +17,8 @@ libpasses_a_SOURCES = \
 	%D%/order.c %D%/order.h \
 	%D%/partition.c %D%/partition.h \
 	%D%/partition_layout.c \
+	%D%/partition_step.c \
+	%D%/partition_view.c \
 	%D%/pass.h \
 	%D%/passes.def \
 	%D%/pipeline.c \

@@ -1,57 +1,89 @@
-/* Inside of the pass partition: layouts by role, and how to get between them. */
+/*
+ * Inside of partition: roles and their layouts, and how a value gets another.
+ */
 #ifndef LOONG_PASSES_PARTITION_H
 #define LOONG_PASSES_PARTITION_H
 
 #include "ir/ir.h"
 
-/*
- * TOKENS     b/dp, s/zz(context)/hr/hk        all but attention
- * ATTENTION  b/dp, s/zz(context), k/hk, g/hr  heads in place of tokens
- */
-enum layout { TOKENS, ATTENTION, LAYOUTS };
-
-struct roles { /* what the mesh's axes are for; -1: there is none */
-	int dp, hk, hr;
-	int ctx[2], nctx;
-	bool zigzag; /* of the context: else plain blocks */
+/* What a value is to the op that reads it. */
+enum role {
+	ROLE_TOKEN, /* T: b/dp, s/zz(co,ci)/hr/hk */
+	ROLE_QUERY, /* A: b/dp, s/zz(co,ci), k/hk, g/hr */
+	ROLE_KEY,   /* A without g: b/dp, s/zz(co,ci), k/hk */
+	ROLE_DOC,   /* b/dp, s/zz(co,ci) */
+	ROLE_FULL,  /* no pending sums; cut as it is */
+	ROLE_AS_IS
 };
 
-struct heads { /* dims that attention of one op spreads; NULL: none */
-	const char *k, *g;
+/* A value in another layout. */
+struct view {
+	struct value *of, *is;
+	uint8_t role; /* enum role */
+	struct view *next;
 };
 
-struct partition {
-	struct module *m;
-	struct roles roles;
+/* A function that is being rebuilt, or was. */
+struct part_func {
 	struct func *f;
-	struct region *r; /* and where in it: r->op[at] */
-	int at;
-	struct value **version[LAYOUTS]; /* by value id: the same, laid out so */
-	int nversion;
-	bool failed;
+	struct part_func *twin; /* of a .bwd: its block */
+	struct view *view;
+	struct region *out[MAX_LOOPS + 2]; /* new bodies, outermost first */
+	int depth;                         /* of the body being built */
+	int *home;                         /* by value id: its body's depth */
+	int nhome;
+	struct op *load;
+	struct part_func *next;
 };
 
-/* Roles of the axes by their names; false after an error. */
-bool partition_roles(struct module *m, struct roles *out);
+struct part {
+	struct module *m;
+	axis_set all;
+	int dp, hk, hr;    /* axes, -1: none; hk is hp where there is no hr */
+	int nctx, ctx[2];  /* the context's, outer first */
+	bool blocks;       /* context cuts s into blocks, not zigzag pairs */
+	struct part_func *func;
+	int errors;
+};
 
-/* t cut for a layout; heads say which dims attention spreads. */
-const struct type *partition_type(struct module *m, const struct roles *r,
-    const struct type *t, enum layout l, const struct heads *h);
+/* ---- partition_layout.c ---- */
+
+/* The axes of the mesh; false after reporting one that has no role. */
+bool part_axes(struct part *p);
+/* t, whatever its shards, cut as the role says; pending sums stay. */
+const struct type *part_layout(struct part *p, const struct type *t,
+    enum role role);
+/* True if t has a dim of tokens, b or s. */
+bool part_has_tokens(const struct type *t);
+/* The dim of queries in t that hr cuts, or NULL. */
+const char *part_group(const struct part *p, const struct type *t);
+/* The dim of heads in t, or NULL. */
+const char *part_heads(const struct type *t);
+
+/* ---- partition_view.c ---- */
 
 /*
- * v as layout l has it: v itself, or what moves give that are put right behind
- * its definition, once for all users.  NULL after an error.
+ * v in the layout of a role, made once, as soon as v is there; NULL after
+ * reporting, at `at`, that no op makes it.
  */
-struct value *partition_coerce(struct partition *p, struct value *v,
-    enum layout l, const struct heads *h, struct span at);
+struct value *part_view(struct part *p, struct part_func *x, struct value *v,
+    enum role role, struct span at);
+/* Appends op to the body at that depth; its results are at home there. */
+void part_append(struct part *p, struct part_func *x, struct op *op,
+    int depth);
+void part_home(struct part *p, struct part_func *x, const struct value *v,
+    int depth);
+/* op over the axes in set, in the order of the mesh. */
+void part_on(struct part *p, struct op *op, axis_set set);
+void part_error(struct part *p, struct span at, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+const char *part_type_text(struct part *p, const struct type *t);
 
-/* The version of v that is there already, v itself included; or NULL. */
-struct value *partition_known(struct partition *p, struct value *v,
-    enum layout l, const struct heads *h);
-void partition_note(struct partition *p, struct value *v, enum layout l,
-    struct value *version);
+/* ---- partition_step.c ---- */
 
-/* The type that op's rule gives result 0.., whatever was stated. */
-bool partition_infer(struct partition *p, struct op *op);
+/* Gradient bundles are pending; R* are their sums, made before sumsq. */
+void part_bundles(struct part *p);
+/* @G in op becomes @R, after its reduction, if op needs whole gradients. */
+void part_optimizer(struct part *p, struct part_func *x, struct op *op);
 
 #endif

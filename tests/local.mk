@@ -11,7 +11,7 @@ EXTRA_DIST += %D%/filetest
 
 # What the interpreter and the rules promise.
 if HAVE_CHECK
-sem_tests = check_autodiff check_comm check_coverage check_fd check_interp check_ir check_partition check_passes \
+sem_tests = check_autodiff check_comm check_coverage check_fd check_interp check_ir check_partition check_partition_models check_passes \
 	check_pipeline check_ring check_rng check_rotate check_rules check_schedule \
 	check_trace check_zero
 check_PROGRAMS += $(sem_tests)
@@ -29,6 +29,11 @@ check_passes_SOURCES = %D%/sem/check_passes.c %D%/sem/programs.c \
 	%D%/sem/train.h
 check_passes_CPPFLAGS = $(sem_cppflags)
 check_passes_LDADD = $(pass_ldadd)
+check_partition_models_SOURCES = %D%/sem/check_partition_models.c \
+	%D%/sem/trace.c %D%/sem/trace.h %D%/sem/train.c %D%/sem/train.h
+EXTRA_DIST += %D%/sem/captured.lt
+check_partition_models_CPPFLAGS = $(sem_cppflags)
+check_partition_models_LDADD = libfrontend.a $(pass_ldadd)
 check_partition_SOURCES = %D%/sem/check_partition.c %D%/sem/trace.c %D%/sem/trace.h \
 	%D%/sem/train.c %D%/sem/train.h
 check_partition_CPPFLAGS = $(sem_cppflags)
