@@ -64,15 +64,43 @@ emit_copy_if_moved(struct emit *e, const struct value *to,
 static void emit_region(struct emit *e, struct region *r,
     const struct op *loop);
 
-static struct affine
-index_after(const struct value *v, int64_t by)
+/* The slot of a carry may also be indexed by loops further out. */
+static int64_t
+coefficient(const struct affine *a, const char *var)
 {
-	struct affine a = v->slot_index;
+	for (int i = 0; i < a->n; i++)
+		if (a->var[i] == var)
+			return a->coef[i];
+	return 0;
+}
 
+static struct affine
+moved(struct affine a, int64_t by)
+{
 	a.k += by;
 	if (a.mod > 0)
 		a.k = (a.k % a.mod + a.mod) % a.mod;
 	return a;
+}
+
+static struct affine
+index_after(const struct value *v, const char *var, int64_t by)
+{
+	return moved(v->slot_index, by * coefficient(&v->slot_index, var));
+}
+
+static struct affine
+index_at(const struct value *v, const char *var, int64_t first)
+{
+	struct affine a = {.mod = v->slot_index.mod};
+
+	for (int i = 0; i < v->slot_index.n; i++)
+		if (v->slot_index.var[i] != var) {
+			a.var[a.n] = v->slot_index.var[i];
+			a.coef[a.n++] = v->slot_index.coef[i];
+		}
+	return moved(a, v->slot_index.k + first *
+	    coefficient(&v->slot_index, var));
 }
 
 /* Where the first trip reads each carry. */
@@ -81,8 +109,7 @@ enter_loop(struct emit *e, const struct op *op, int64_t first)
 {
 	for (int i = 0; i < op->nin; i++) {
 		const struct value *v = op->carry[i];
-		struct affine at = affine_const(affine_eval(&v->slot_index,
-		    &op->var, &first, 1));
+		struct affine at = index_at(v, op->var, first);
 
 		emit_copy_if_moved(e, v, &at, op->in[i].v, NULL);
 	}
@@ -95,7 +122,8 @@ next_trip(struct emit *e, const struct op *op)
 
 	for (int i = 0; i < op->nin; i++) {
 		const struct value *v = op->carry[i];
-		struct affine at = index_after(v, op->rev ? -1 : 1);
+		struct affine at = index_after(v, op->var,
+		    op->rev ? -1 : 1);
 
 		emit_copy_if_moved(e, v, v->slot_indexed ? &at : NULL,
 		    yield->in[i].v, NULL);
