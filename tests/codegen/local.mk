@@ -2,7 +2,7 @@
 EXTRA_DIST += \
 	%D%/cases.def \
 	%D%/harness.c %D%/ranks.h \
-	%D%/attn.lir %D%/carried.lt %D%/dots.lir %D%/flight.lir %D%/flow.lir %D%/head.lir %D%/maps.lir %D%/mesh.lir %D%/ring.lir %D%/rows.lir %D%/shares.lir %D%/shares-micro.lir
+	%D%/attn.lir %D%/carried.lt %D%/dots.lir %D%/flight.lir %D%/flow.lir %D%/head.lir %D%/maps.lir %D%/mesh.lir %D%/ring.lir %D%/rounds.lir %D%/rows.lir %D%/shares.lir %D%/shares-micro.lir %D%/windows.lir
 CLEANFILES += codegen-*.tmp* plan-*.tmp.c
 
 if HAVE_CHECK
