@@ -25,6 +25,7 @@ libpasses_a_SOURCES = \
 	%D%/recompute.c %D%/recompute.h \
 	%D%/rewrite.c %D%/rewrite.h \
 	%D%/ring.c %D%/ring.h \
+	%D%/ring_build.c %D%/ring_build.h \
 	%D%/ring_emit.c \
 	%D%/ring_plan.c \
 	%D%/rotate.c \

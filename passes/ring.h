@@ -26,10 +26,12 @@ struct ring {
 	struct region *out; /* where ops go now */
 	int depth;          /* loops around it */
 
-	/* The rings: an axis each (outer: -1 if there is one ring only), the
-	 * blocks that are visited, the direction they come from. */
+	/* The rings: an axis each (outer: -1 if there is one ring only); how
+	 * many blocks along it, the first so many hops away; the direction
+	 * they come from.  Then `back` blocks from the other direction, along
+	 * the outermost ring. */
 	int axis[RING_LEVELS];
-	int64_t steps[RING_LEVELS];
+	int64_t steps[RING_LEVELS], first[RING_LEVELS], back;
 	int dir; /* -1: from the ranks before; +1: from those after */
 	uint64_t reach; /* keys before its block that a window sees, if that
 			 * is less than a block; else 0 */

@@ -35,13 +35,11 @@
  */
 #include "config.h"
 
-#include "passes/ring.h"
+#include "passes/ring_build.h"
 
 #include <string.h>
 
 #include "passes/rewrite.h"
-
-enum { LOOP_CARRIES = 2 * (RING_IN + RING_ACC) };
 
 static const char *const operand_name[RING_IN] = {
 	"do", "q", "k", "v", "z", "D", "qd", "kd"
@@ -50,85 +48,12 @@ static const char *const acc_name[2][RING_ACC] = {
 	{"o", "z", ""}, {"dq", "dk", "dv"}
 };
 
-/* ------------------------------------------------------------- small parts */
 
-enum { COORDS = MAX_RANK * MAX_SHARDS * MAX_COORDS };
-
-/* All coordinates of a type. */
-static int
-coords(struct type *t, struct coord **out)
+/* The name of an accumulator, at home or on its way. */
+static const char *
+acc_base(const struct ring *r, int acc)
 {
-	int n = 0;
-
-	for (int i = 0; i < t->rank; i++)
-		for (int j = 0; j < t->d[i].n; j++)
-			for (int c = 0; c < t->d[i].s[j].n; c++)
-				out[n++] = &t->d[i].s[j].c[c];
-	return n;
-}
-
-/* Those of a type along the rings, with their level; returns how many. */
-static int
-ring_coords(const struct ring *r, struct type *t, struct coord **out,
-    int *level)
-{
-	int all = coords(t, out), n = 0;
-
-	for (int i = 0; i < all; i++)
-		for (int l = 0; l < RING_LEVELS; l++)
-			if (out[i]->axis == r->axis[l]) {
-				level[n] = l;
-				out[n++] = out[i];
-			}
-	return n;
-}
-
-/*
- * t as this place of the loops sees it, ko hops along the outer axis and ki
- * along the inner one from there.
- */
-static const struct type *
-place(const struct ring *r, const struct type *t, int64_t ko, int64_t ki)
-{
-	int64_t k[RING_LEVELS] = {ko, ki};
-	struct coord *x[COORDS];
-	struct type s = *t;
-	int level[COORDS], n = ring_coords(r, &s, x, level);
-
-	for (int i = 0; i < n; i++) {
-		x[i]->k = (int16_t)k[level[i]];
-		if (r->level[level[i]] >= 0)
-			x[i]->lin[r->level[level[i]]] = (int16_t)r->dir;
-	}
-	return type_intern(r->m, &s);
-}
-
-/* t after hops: coordinate c becomes c - by. */
-static const struct type *
-moved(const struct ring *r, const struct type *t, const int64_t *by)
-{
-	struct coord *x[COORDS];
-	struct type s = *t;
-	int level[COORDS], n = ring_coords(r, &s, x, level);
-
-	for (int i = 0; i < n; i++)
-		x[i]->k = (int16_t)(x[i]->k - by[level[i]]);
-	return type_intern(r->m, &s);
-}
-
-/* t, made inside the loop of this depth, when its variable has reached hi. */
-static const struct type *
-after(struct ring *r, const struct type *t, int depth, int64_t hi)
-{
-	struct coord *x[COORDS];
-	struct type s = *t;
-	int n = coords(&s, x);
-
-	for (int i = 0; i < n; i++) {
-		x[i]->k = (int16_t)(x[i]->k + hi * x[i]->lin[depth]);
-		x[i]->lin[depth] = 0;
-	}
-	return type_intern(r->m, &s);
+	return acc_name[r->backward][acc];
 }
 
 static bool
@@ -143,197 +68,6 @@ acc_travels(const struct ring *r, int acc)
 	return r->acc_travels >> acc & 1;
 }
 
-static const char *
-acc_base(const struct ring *r, int acc)
-{
-	return acc_name[r->backward][acc];
-}
-
-static const char *
-named(const struct ring *r, const char *base, const char *suffix)
-{
-	return arena_printf(r->m->mem, "%s%s", base, suffix);
-}
-
-static struct op *
-put(struct ring *r, enum opcode code, const struct arg *in, int nin, int nout)
-{
-	struct op *op = op_make(r->m, code, in, nin, nout, r->op->at);
-
-	region_append(r->m, r->out, op);
-	return op;
-}
-
-static struct value *
-fill(struct ring *r, enum opcode code, const char *base, const struct type *t)
-{
-	return op_result(r->m, r->f, put(r, code, NULL, 0, 1), 0, base, t);
-}
-
-static struct value *
-add(struct ring *r, const char *base, struct value *a, struct value *b)
-{
-	struct arg in[2] = {arg_value(a), arg_value(b)};
-
-	return op_result(r->m, r->f, put(r, OP_ADD, in, 2, 1), 0, base,
-	    a->type);
-}
-
-/* ------------------------------------------------------------------ shifts */
-
-/* A list of values that go the same way; results replace them. */
-struct flock {
-	struct value **v[LOOP_CARRIES];
-	const char *name[LOOP_CARRIES];
-	int n;
-};
-
-static void
-flock_add(struct flock *f, struct value **v, const char *name)
-{
-	if (!*v)
-		return;
-	f->v[f->n] = v;
-	f->name[f->n++] = name;
-}
-
-static void
-set_hops(struct ring *r, struct op *op, const int64_t *by)
-{
-	int n = 0;
-
-	op_set_hops(r->m, op, (by[OUTER] != 0) + (by[INNER] != 0));
-	for (int l = 0; l < RING_LEVELS; l++)
-		if (by[l])
-			op->hop[n++] = (struct hop){
-			    .axis = (uint8_t)r->axis[l], .by = (int)by[l]};
-}
-
-/* One op for all of a dtype: a transport sends elements of one kind. */
-static struct op *
-shift_dtype(struct ring *r, struct flock *f, const int64_t *by, int dtype)
-{
-	struct arg in[LOOP_CARRIES];
-	int n = 0, at[LOOP_CARRIES];
-	struct op *op;
-
-	for (int i = 0; i < f->n; i++)
-		if ((*f->v[i])->type->dtype == dtype) {
-			at[n] = i;
-			in[n++] = arg_value(*f->v[i]);
-		}
-	if (n == 0)
-		return NULL;
-	op = put(r, OP_SHIFT, in, n, n);
-	set_hops(r, op, by);
-	for (int i = 0; i < n; i++)
-		*f->v[at[i]] = op_result(r->m, r->f, op, i, f->name[at[i]],
-		    moved(r, in[i].v->type, by));
-	return op;
-}
-
-/* until: the bound of the loop whose last trip needs none, or NULL. */
-static void
-shift_by(struct ring *r, struct flock *f, const int64_t *by,
-    const struct bound *until, const char *var)
-{
-	for (int dt = DT_F32; dt < DT_COUNT; dt++) {
-		struct op *op = shift_dtype(r, f, by, dt);
-
-		if (!op || !until)
-			continue;
-		op->when.set = true;
-		op->when.cmp = '<';
-		op->when.a = affine_var(var);
-		op->when.a.k = 1;
-		op->when.b = *until;
-	}
-}
-
-static void
-shift(struct ring *r, struct flock *f, int level, int64_t hops,
-    const struct bound *until, const char *var)
-{
-	int64_t by[RING_LEVELS] = {0};
-
-	by[level] = hops;
-	shift_by(r, f, by, until, var);
-}
-
-/* ------------------------------------------------------------------- loops */
-
-struct loop {
-	struct op *op;
-	struct region *up;
-	struct value **slot[LOOP_CARRIES]; /* where the value is kept */
-	const char *name[LOOP_CARRIES];
-	int level, n;
-};
-
-static struct bound
-bound_of(const struct ring *r, int level)
-{
-	const struct axisdef *a = &r->m->axis[r->axis[level]];
-	struct bound b = {.k = r->steps[level]};
-
-	return b.k == a->size ? (struct bound){.dim = a->name} : b;
-}
-
-static void
-loop_begin(struct ring *r, struct loop *l, int level, int64_t lo)
-{
-	struct op *op = op_new(r->m, OP_FOR, LOOP_CARRIES, LOOP_CARRIES,
-	    r->op->at);
-
-	op->carry = NEW_N(r->m->mem, struct value *, LOOP_CARRIES);
-	op->var = r->var[level];
-	op->lo.k = lo;
-	op->hi = bound_of(r, level);
-	region_append(r->m, r->out, op);
-	*l = (struct loop){.op = op, .up = r->out, .level = level};
-	r->out = &op->body;
-	r->level[level] = r->depth++;
-}
-
-/* *v goes in as init; the carry, of type t, takes its place. */
-static void
-loop_carry(struct ring *r, struct loop *l, struct value **v, const char *base,
-    const struct type *t)
-{
-	const char *name = named(r, base, r->var[l->level]);
-	int i = l->n;
-
-	if (!*v)
-		return;
-	l->op->in[i] = arg_value(*v);
-	*v = func_value(r->m, r->f, func_fresh(r->m, r->f, name), t,
-	    r->op->at);
-	l->op->carry[i] = *v;
-	l->slot[i] = v;
-	l->name[i] = base;
-	l->n++;
-}
-
-/* What the slots hold now is yielded; then they hold the results. */
-static void
-loop_end(struct ring *r, struct loop *l)
-{
-	int64_t hi = r->steps[l->level];
-	struct arg in[LOOP_CARRIES];
-
-	for (int i = 0; i < l->n; i++)
-		in[i] = arg_value(*l->slot[i]);
-	put(r, OP_YIELD, in, l->n, 0);
-	l->op->nin = l->op->nout = l->n;
-	r->out = l->up;
-	r->level[l->level] = -1;
-	r->depth--;
-	for (int i = 0; i < l->n; i++)
-		*l->slot[i] = op_result(r->m, r->f, l->op, i,
-		    named(r, l->name[i], "e"),
-		    after(r, l->op->carry[i]->type, r->depth, hi));
-}
-
 /* -------------------------------------------------------------------- step */
 
 /* Accumulators that there are none of yet start here. */
@@ -345,9 +79,9 @@ start(struct ring *r, struct ring_state *s)
 
 		if (s->acc[i])
 			continue;
-		s->acc[i] = fill(r, lse ? OP_NEGINF : OP_ZEROS,
-		    named(r, acc_base(r, i), "0"), acc_travels(r, i)
-		    ? place(r, r->acc[i], 0, 0) : r->acc[i]);
+		s->acc[i] = ring_fill(r, lse ? OP_NEGINF : OP_ZEROS,
+		    ring_named(r, acc_base(r, i), "0"), acc_travels(r, i)
+		    ? ring_place(r, r->acc[i], 0, 0) : r->acc[i]);
 	}
 }
 
@@ -366,14 +100,14 @@ step(struct ring *r, struct ring_state *s)
 		in[n] = arg_value(s->acc[i]);
 		in[n++].consume = true;
 	}
-	op = put(r, r->backward ? OP_ATTN_STEP_BWD : OP_ATTN_STEP, in, n,
+	op = ring_put(r, r->backward ? OP_ATTN_STEP_BWD : OP_ATTN_STEP, in, n,
 	    r->nacc);
 	op->into = (uint8_t)r->nacc;
 	op->nattr = r->op->nattr;
 	op->attr = r->op->attr;
 	for (int i = 0; i < r->nacc; i++)
 		s->acc[i] = op_result(r->m, r->f, op, i,
-		    named(r, acc_base(r, i), "b"), s->acc[i]->type);
+		    ring_named(r, acc_base(r, i), "b"), s->acc[i]->type);
 }
 
 /* ------------------------------------------------------------------- rings */
@@ -382,15 +116,15 @@ step(struct ring *r, struct ring_state *s)
 static struct ring_state
 send(struct ring *r, const struct ring_state *s, int level, bool in_loop)
 {
-	const struct bound until = bound_of(r, level);
+	const struct bound until = ring_bound_of(r, level);
 	struct ring_state next = *s;
 	struct flock f = {.n = 0};
 
 	for (int i = 0; i < RING_IN; i++)
 		if (travels(r, i))
-			flock_add(&f, &next.in[i], named(r, operand_name[i],
+			ring_flock_add(&f, &next.in[i], ring_named(r, operand_name[i],
 			    level == OUTER ? "n" : "r"));
-	shift(r, &f, level, -r->dir, in_loop ? &until : NULL, r->var[level]);
+	ring_shift(r, &f, level, -r->dir, in_loop ? &until : NULL, r->var[level]);
 	return next;
 }
 
@@ -403,9 +137,9 @@ send_gradients(struct ring *r, const struct ring_state *s, int level)
 
 	for (int i = 0; i < r->nacc; i++)
 		if (acc_travels(r, i))
-			flock_add(&f, &next.acc[i],
-			    named(r, acc_base(r, i), "s"));
-	shift(r, &f, level, -r->dir, NULL, NULL);
+			ring_flock_add(&f, &next.acc[i],
+			    ring_named(r, acc_base(r, i), "s"));
+	ring_shift(r, &f, level, -r->dir, NULL, NULL);
 	return next;
 }
 
@@ -429,14 +163,14 @@ carry_all(struct ring *r, struct ring_state *s, struct loop *l)
 	int64_t back = -r->dir, outer = l->level == OUTER;
 
 	for (int i = 0; i < r->nacc; i++)
-		loop_carry(r, l, &s->acc[i], acc_base(r, i),
+		ring_loop_carry(r, l, &s->acc[i], acc_base(r, i),
 		    !acc_travels(r, i) ? r->acc[i] : outer
-		    ? place(r, r->acc[i], back, left_at(r, INNER))
-		    : place(r, r->acc[i], 0, back));
+		    ? ring_place(r, r->acc[i], back, left_at(r, INNER))
+		    : ring_place(r, r->acc[i], 0, back));
 	for (int i = 0; i < RING_IN; i++)
 		if (travels(r, i) && s->in[i])
-			loop_carry(r, l, &s->in[i], operand_name[i],
-			    place(r, s->in[i]->type, 0, 0));
+			ring_loop_carry(r, l, &s->in[i], operand_name[i],
+			    ring_place(r, s->in[i]->type, 0, 0));
 }
 
 static void turn(struct ring *r, struct ring_state *s, int level);
@@ -449,12 +183,12 @@ turn_plain(struct ring *r, struct ring_state *s, int level)
 	struct loop l;
 
 	start(r, s);
-	loop_begin(r, &l, level, 0);
+	ring_loop_begin(r, &l, level, 0);
 	carry_all(r, s, &l);
 	next = send(r, s, level, true);
 	turn(r, s, level + 1);
 	take_operands(s, &next);
-	loop_end(r, &l);
+	ring_loop_end(r, &l);
 }
 
 /* Adds what arrived to what this place found. */
@@ -463,7 +197,7 @@ collect(struct ring *r, struct ring_state *s, const struct ring_state *arrived)
 {
 	for (int i = 0; i < r->nacc; i++)
 		if (acc_travels(r, i))
-			s->acc[i] = add(r, named(r, acc_base(r, i), "n"),
+			s->acc[i] = ring_add(r, ring_named(r, acc_base(r, i), "n"),
 			    arrived->acc[i], s->acc[i]);
 }
 
@@ -475,23 +209,50 @@ forget_gradients(struct ring *r, struct ring_state *s)
 			s->acc[i] = NULL;
 }
 
+/* One more place, while gradients arrive from the one before. */
+static void
+turn_next(struct ring *r, struct ring_state *s, int level)
+{
+	struct ring_state arrived = send_gradients(r, s, level);
+
+	forget_gradients(r, s);
+	turn(r, s, level + 1);
+	collect(r, s, &arrived);
+}
+
 static void
 turn_collecting(struct ring *r, struct ring_state *s, int level)
 {
-	struct ring_state next = send(r, s, level, false), arrived;
+	struct ring_state next = send(r, s, level, false);
 	struct loop l;
 
 	turn(r, s, level + 1);
 	take_operands(s, &next);
-	loop_begin(r, &l, level, 1);
+	if (r->steps[level] == 2) { /* no loop of one trip */
+		r->first[level]++;
+		turn_next(r, s, level);
+		r->first[level]--;
+		return;
+	}
+	ring_loop_begin(r, &l, level, 1);
 	carry_all(r, s, &l);
 	next = send(r, s, level, true);
-	arrived = send_gradients(r, s, level);
-	forget_gradients(r, s);
-	turn(r, s, level + 1);
-	collect(r, s, &arrived);
+	turn_next(r, s, level);
 	take_operands(s, &next);
-	loop_end(r, &l);
+	ring_loop_end(r, &l);
+}
+
+static void
+turn(struct ring *r, struct ring_state *s, int level)
+{
+	if (level == RING_LEVELS)
+		step(r, s);
+	else if (r->steps[level] == 1)
+		turn(r, s, level + 1);
+	else if (r->acc_travels)
+		turn_collecting(r, s, level);
+	else
+		turn_plain(r, s, level);
 }
 
 /* ------------------------------------------------------------------- halos */
@@ -500,7 +261,7 @@ static struct value *
 tail(struct ring *r, struct value *v, const char *base, const struct dim *d)
 {
 	struct arg in = arg_value(v);
-	struct op *op = put(r, OP_TAIL, &in, 1, 1);
+	struct op *op = ring_put(r, OP_TAIL, &in, 1, 1);
 	struct type t = *v->type;
 	struct dim *cut = &t.d[type_find(&t, d->name)];
 
@@ -508,7 +269,7 @@ tail(struct ring *r, struct value *v, const char *base, const struct dim *d)
 	op_set_int(r->m, op, ATTR_KEEP, (int64_t)r->halo);
 	cut->s[cut->n - 1].kind = SHARD_TAIL;
 	cut->s[cut->n - 1].keep = (uint32_t)r->halo;
-	return op_result(r->m, r->f, op, 0, named(r, base, "t"),
+	return op_result(r->m, r->f, op, 0, ring_named(r, base, "t"),
 	    type_intern(r->m, &t));
 }
 
@@ -517,11 +278,11 @@ tail_add(struct ring *r, struct value **whole, struct value *part,
     const char *base)
 {
 	struct arg in[2] = {arg_value(part), arg_value(*whole)};
-	struct op *op = put(r, OP_TAIL_ADD, in, 2, 1);
+	struct op *op = ring_put(r, OP_TAIL_ADD, in, 2, 1);
 
 	op->in[1].consume = true;
 	op->into = 1;
-	*whole = op_result(r->m, r->f, op, 0, named(r, base, "n"),
+	*whole = op_result(r->m, r->f, op, 0, ring_named(r, base, "n"),
 	    (*whole)->type);
 }
 
@@ -550,7 +311,7 @@ start_tails(struct ring *r, struct ring_state *s)
 		t = *s->in[RING_K]->type;
 		t.dtype = DT_F32;
 		t.pend = r->acc[i]->pend;
-		s->acc[i] = fill(r, OP_ZEROS, named(r, acc_base(r, i), "0"),
+		s->acc[i] = ring_fill(r, OP_ZEROS, ring_named(r, acc_base(r, i), "0"),
 		    type_intern(r->m, &t));
 	}
 }
@@ -576,26 +337,13 @@ turn_halo(struct ring *r, struct ring_state *s)
 			s->acc[i] = ends.acc[i];
 }
 
-static void
-turn(struct ring *r, struct ring_state *s, int level)
-{
-	if (level == RING_LEVELS)
-		step(r, s);
-	else if (r->steps[level] == 1)
-		turn(r, s, level + 1);
-	else if (r->acc_travels)
-		turn_collecting(r, s, level);
-	else
-		turn_plain(r, s, level);
-}
-
 /* ---------------------------------------------------------------- the whole */
 
 /* The shorter way back: -n/2 < hops <= n/2. */
 static int64_t
 shortest(const struct ring *r, int level)
 {
-	int64_t by = left_at(r, level), n;
+	int64_t by = left_at(r, level) + r->dir * r->first[level], n;
 
 	if (by == 0)
 		return 0;
@@ -612,10 +360,10 @@ send_home(struct ring *r, struct ring_state *s)
 
 	for (int i = 0; i < r->nacc; i++)
 		if (acc_travels(r, i))
-			flock_add(&f, &s->acc[i],
-			    named(r, acc_base(r, i), "h"));
+			ring_flock_add(&f, &s->acc[i],
+			    ring_named(r, acc_base(r, i), "h"));
 	if (by[OUTER] || by[INNER])
-		shift_by(r, &f, by, NULL, NULL);
+		ring_shift_by(r, &f, by, NULL, NULL);
 }
 
 /* x becomes the old result: same value object, name and readers. */
@@ -638,7 +386,7 @@ result(struct ring *r, struct value *x, struct value *out)
 		become(x, out);
 		return;
 	}
-	cast = put(r, OP_CAST, &in, 1, 1);
+	cast = ring_put(r, OP_CAST, &in, 1, 1);
 	cast->out[0] = out;
 	out->def = cast;
 }
@@ -663,7 +411,28 @@ loop_name(const struct ring *r, const char *base)
 	const char *name = func_fresh(r->m, r->f, base);
 
 	return r->f->index && strcmp(name, r->f->index) == 0
-	    ? func_fresh(r->m, r->f, named(r, base, base)) : name;
+	    ? func_fresh(r->m, r->f, ring_named(r, base, base)) : name;
+}
+
+/* The blocks on the other side, from the nearest on. */
+static void
+turn_back(struct ring *r, struct ring_state *s)
+{
+	int level = r->axis[OUTER] >= 0 ? OUTER : INNER;
+	struct ring_state far;
+
+	operands(r, &far);
+	for (int i = 0; i < r->nacc; i++)
+		far.acc[i] = acc_travels(r, i) ? NULL : s->acc[i];
+	r->dir = -r->dir;
+	r->steps[level] = r->back;
+	far = send(r, &far, level, false);
+	r->first[level] = 1;
+	turn(r, &far, OUTER);
+	send_home(r, &far);
+	for (int i = 0; i < r->nacc; i++)
+		s->acc[i] = !acc_travels(r, i) ? far.acc[i] : ring_add(r,
+		    ring_named(r, acc_base(r, i), "n"), s->acc[i], far.acc[i]);
 }
 
 void
@@ -681,6 +450,8 @@ ring_emit(struct ring *r, struct region *out)
 	} else {
 		turn(r, &s, OUTER);
 		send_home(r, &s);
+		if (r->back)
+			turn_back(r, &s);
 	}
 	for (int i = 0; i < r->nacc; i++)
 		result(r, s.acc[i], r->op->out[i]);

@@ -64,24 +64,30 @@ axis_size(const struct ring *r, int level)
 }
 
 /*
- * A query sees window keys, its own included: with blocks of consecutive
- * positions, those of its own block and of ceil((window-1)/block) before it.
+ * A query sees window keys, its own included: of pieces of consecutive
+ * positions, its own and ceil((window-1)/piece) before it.  With blocks those
+ * are ranks before.  A zigzag has two pieces on a rank, in opposite order, so
+ * they are ranks on both sides.  With two rings, the pieces are those of all
+ * ranks of a window.
  */
 static void
 shorten(struct ring *r, const struct dim *d)
 {
-	uint64_t block = dim_local_size(r->m, d);
-	uint64_t reach = (uint64_t)op_int(r->op, ATTR_WINDOW) - 1;
-	uint64_t blocks;
+	int level = r->axis[OUTER] >= 0 ? OUTER : INNER;
+	bool zigzag = d->s[0].kind == SHARD_ZIGZAG;
+	uint64_t n = (uint64_t)axis_size(r, level);
+	uint64_t piece = module_dim(r->m, d->name)->size / n >> zigzag;
+	uint64_t reach = (uint64_t)op_int(r->op, ATTR_WINDOW) - 1, far;
 
-	if (op_int(r->op, ATTR_MASK) != MASK_WINDOW || d->n != 1 ||
-	    d->s[0].kind != SHARD_BLOCK || d->s[0].n != 1)
+	if (op_int(r->op, ATTR_MASK) != MASK_WINDOW || d->n != 1)
 		return;
-	blocks = reach / block + (reach % block != 0) + 1;
-	if (blocks < (uint64_t)r->steps[INNER])
-		r->steps[INNER] = (int64_t)blocks;
-	if (blocks == 2 && reach < block)
+	far = reach / piece + (reach % piece != 0);
+	if (!zigzag && level == INNER && far == 1 && reach < piece)
 		r->reach = reach;
+	if ((zigzag ? 2 * far : far) + 1 >= n)
+		return;
+	r->steps[level] = (int64_t)far + 1;
+	r->back = zigzag ? (int64_t)far : 0;
 }
 
 static const struct type *
@@ -126,7 +132,8 @@ ring_choose(struct ring *r, bool queries)
 	    1u << RING_KDOC;
 	static const unsigned asks = 1u << RING_DO | 1u << RING_Q |
 	    1u << RING_Z | 1u << RING_D | 1u << RING_QDOC;
-	bool part = r->steps[INNER] < axis_size(r, INNER);
+	bool part = r->steps[INNER] < axis_size(r, INNER) ||
+	    r->steps[OUTER] < axis_size(r, OUTER);
 
 	r->travels = queries ? asks : keys;
 	r->acc_travels = !r->backward ? 0 : queries ? 1u : 6u;
@@ -157,10 +164,12 @@ bytes(const struct ring *r, int operand)
 struct ring_price
 ring_price(const struct ring *r)
 {
-	uint64_t n = (uint64_t)(r->steps[OUTER] * r->steps[INNER]);
+	uint64_t all = (uint64_t)(r->steps[OUTER] * r->steps[INNER]);
+	uint64_t n = all + (uint64_t)(r->back * (r->axis[OUTER] >= 0 ?
+	    r->steps[INNER] : 1));
 	uint64_t doc = bytes(r, r->backward ? 6 : 3);
 	uint64_t k = r->backward ? 2 : 1;
-	uint64_t home = n > 1 ? n : 0;
+	uint64_t home = n - (all == 1);
 	struct ring_price p = {0};
 
 	p.kv = (n - 1) * travelling(r, bytes(r, (int)k) +

@@ -138,6 +138,7 @@ ir_tests = \
 	%D%/ir/ring/queries.lir \
 	%D%/ir/ring/short.lir \
 	%D%/ir/ring/window.lir \
+	%D%/ir/ring/window-zz.lir \
 	%D%/ir/zero/all.lir \
 	%D%/ir/zero/micro.lir \
 	%D%/ir/zero/not-nested.lir \

@@ -77,6 +77,8 @@ changed(const char *text, const char *from, const char *to)
 enum by { TYPES, COVERAGE };
 
 #define TWO "mesh co=2 ci=3", "s/zz(co,ci)", "co,ci", "causal"
+#define THREE "mesh co=3 ci=2", "s/zz(co,ci)", "co,ci", "causal"
+#define ZZWIN "mesh cp=6", "s/zz(cp)", "cp", "window, window=4"
 #define ONE "mesh cp=4", "s/zz(cp)", "cp", "full"
 #define WIN "mesh cp=6", "s/cp", "cp", "window, window=10"
 #define HALO "mesh cp=4", "s/cp", "cp", "window, window=6"
@@ -113,7 +115,10 @@ static const struct mutation {
 	    "more than once"},
 	{TWO, KV, "into !oi, !zi :", "into !oi, !zi when i>0 :", COVERAGE,
 	    "never meet"},
-	{TWO, KV, "= for i=1..ci", "= for i=1..2", TYPES, "start of carry"},
+	{TWO, KV, "= for i=1..ci", "= for i=1..2", TYPES, "shift"},
+	{THREE, KV, "= for j=1..co", "= for j=1..2", TYPES, "shift"},
+	{THREE, KV, "dks1, dvs1 = shift dkj, dvj by co+1",
+	    "dks1, dvs1 = shift dkj, dvj by co-1", TYPES, "shift"},
 	{TWO, QUERIES, "attn.step.bwd doi, qi, k, v, zi1, Di into",
 	    "attn.step.bwd do, q, k, v, z, D into", TYPES, "accumulator"},
 	{ONE, KV, "for i=0..cp", "for i=0..3", COVERAGE, "never meet"},
@@ -123,6 +128,11 @@ static const struct mutation {
 	{WIN, KV, "for i=0..3", "for i=0..2", COVERAGE,
 	    "queries 16 to 23 never meet keys 7 to 7"},
 	{WIN, KV, "by cp-2", "by cp+1", TYPES, "shift"},
+	/* windows of 4 keys, pieces of 4: one rank before, one after */
+	{ZZWIN, KV, "kr1, vr1 = shift k, v by cp-1 : f32[b,s/zz(cp+1),k,d], "
+	    "f32[b,s/zz(cp+1),k,d]", "kr1, vr1 = shift k, v by cp+1 : "
+	    "f32[b,s/zz(cp-1),k,d], f32[b,s/zz(cp-1),k,d]", COVERAGE,
+	    "more than once"},
 	/* windows of 6 keys, blocks of 12 */
 	{HALO, KV, "{mask=window, window=6} : f32[b,s/cp,k,d], f32[b,s/cp,k]",
 	    "{mask=window, window=7} : f32[b,s/cp,k,d], f32[b,s/cp,k]",

@@ -64,6 +64,9 @@ static const struct layout layouts[] = {
 	{"mesh dp=2 cp=6", "b/dp", "s/cp", "k", "g", "cp", NULL},
 	{"mesh cp=4 hk=2 hr=2", "b", "s/cp", "k/hk", "g/hr", "cp", "hr"},
 	{"mesh co=2 ci=3", "b", "s/(co,ci)", "k", "g", "co,ci", NULL},
+	{"mesh co=4 ci=2", "b", "s/(co,ci)", "k", "g", "co,ci", NULL},
+	{"mesh co=4 ci=2", "b", ZZ2},
+	{"mesh hr=2 cp=6", "b", "s/zz(cp)", "k", "g/hr", "cp", "hr"},
 };
 
 struct mask {
@@ -174,6 +177,67 @@ same_as_one(const struct layout *l, const struct mask *x)
 		compare(program(l, x, i ? "bf16" : "f32", set[i]), want);
 }
 
+/* -------------------------------------------------------------- bytes */
+
+/* What a rank sends in this region, all trips of its loops counted. */
+static uint64_t
+sent(struct module *m, struct region *r, const char **var, int64_t *at, int n)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < r->n; i++) {
+		struct op *op = r->op[i];
+
+		if (op->code == OP_SHIFT && cond_holds(m, &op->when, var, at, n))
+			for (int j = 0; j < op->nin; j++)
+				sum += type_local_bytes(m,
+				    arg_type(m, &op->in[j]));
+		if (op->code != OP_FOR)
+			continue;
+		var[n] = op->var;
+		for (at[n] = (int64_t)bound_eval(m, &op->lo);
+		    at[n] < (int64_t)bound_eval(m, &op->hi); at[n]++)
+			sum += sent(m, &op->body, var, at, n + 1);
+	}
+	return sum;
+}
+
+/* "kv travel: F bytes; T travel: kv K bytes, q Q": F and what T says. */
+static uint64_t
+promised(const struct module *m)
+{
+	unsigned long long forward, kv, q;
+	char what[3];
+
+	ck_assert_int_eq(sscanf(module_text(m, "ring.f", ""),
+	    "kv travel: %llu bytes; %2s travel: kv %llu bytes, q %llu",
+	    &forward, what, &kv, &q), 4);
+	return forward + (strcmp(what, "kv") == 0 ? kv : q);
+}
+
+START_TEST(bytes)
+{
+	const struct layout *l = &layouts[_i / (int)COUNT_OF(masks)];
+	const struct mask *x = &masks[_i % (int)COUNT_OF(masks)];
+	static const char *const set[] = {"", "set plan.ring = kv\n",
+	    "set plan.ring = q\n"};
+	uint64_t n[3];
+
+	for (int i = 0; i < 3; i++) {
+		struct module *m = lowered(program(l, x, "bf16", set[i]));
+		const char *var[3];
+		int64_t at[3];
+
+		n[i] = sent(m, &module_func(m, "f")->body, var, at, 0);
+		ck_assert_msg(n[i] == promised(m), "%s, %s, %s: %d bytes, %s",
+		    l->mesh, x->name, set[i], (int)n[i],
+		    module_text(m, "ring.f", ""));
+	}
+	ck_assert(n[0] <= n[1] && n[0] <= n[2]);
+	arena_free(&mem);
+}
+END_TEST
+
 START_TEST(any_ring)
 {
 	same_as_one(&layouts[_i / (int)COUNT_OF(masks)],
@@ -192,6 +256,8 @@ main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, any_ring, 0,
+	    (int)(COUNT_OF(layouts) * COUNT_OF(masks)));
+	tcase_add_loop_test(t, bytes, 0,
 	    (int)(COUNT_OF(layouts) * COUNT_OF(masks)));
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
