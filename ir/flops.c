@@ -25,21 +25,65 @@ dot_flops(const struct module *m, const struct op *op)
 	return n;
 }
 
-/* Two products of s x s x d per head; half of it under a causal mask, and
- * a band of w keys under a window. */
+enum { FULL = 1, WINDOW = 2 }; /* mask_words */
+
+/* Keys that a query sees: all, half of them under a causal mask on average, a
+ * band of w under a window. */
+static double
+keys_seen(const struct module *m, const struct op *op, const struct dim *d)
+{
+	double keys = (double)module_dim(m, d->name)->size;
+	double w = (double)op_int(op, ATTR_WINDOW);
+	int64_t mask = op_int(op, ATTR_MASK);
+
+	if (mask == WINDOW && w < keys)
+		return w - w * (w - 1) / (2 * keys);
+	return mask == FULL ? keys : keys / 2;
+}
+
+static uint64_t
+axis_size(const struct module *m, const struct dim *d, int i)
+{
+	return d->n && i < d->s[0].n ? m->axis[d->s[0].c[i].axis].size : 1;
+}
+
+static double
+all_ranks(const struct module *m, const struct dim *d)
+{
+	double n = 1;
+
+	for (int i = 0; i < m->naxis; i++)
+		n *= dim_axes(d) >> i & 1 ? (double)m->axis[i].size : 1;
+	return n;
+}
+
+/* Steps of the ring that op is one of: passes/ring_plan.c has the reasons. */
+static double
+steps(const struct module *m, const struct op *op, const struct dim *d)
+{
+	bool zigzag = d->n && d->s[0].kind == SHARD_ZIGZAG;
+	uint64_t n = axis_size(m, d, 0), inner = axis_size(m, d, 1);
+	uint64_t piece = module_dim(m, d->name)->size / n >> zigzag;
+	uint64_t reach, far;
+
+	if (op_int(op, ATTR_MASK) != WINDOW || d->n != 1)
+		return all_ranks(m, d);
+	reach = (uint64_t)op_int(op, ATTR_WINDOW) - 1;
+	far = reach / piece + (reach % piece != 0);
+	far += zigzag ? far : 0;
+	return (double)((far + 1 < n ? far + 1 : n) * inner);
+}
+
+/* Two products with each key that is seen; a step has its share of them. */
 static double
 attn_flops(const struct module *m, const struct op *op, const struct type *q,
     const struct type *k)
 {
-	double keys = (double)dim_local_size(m,
-	    &k->d[type_position(m, k)]);
-	double w = (double)op_int(op, ATTR_WINDOW);
-	int64_t mask = op_int(op, ATTR_MASK);
+	const struct dim *d = &k->d[type_position(m, k)];
+	double keys = keys_seen(m, op, d);
 
-	if (mask == 2 && w < keys)
-		keys = w - w * (w - 1) / (2 * keys);
-	else if (mask != 1)
-		keys /= 2;
+	if (op->into)
+		keys /= steps(m, op, d);
 	return 4 * type_elements(m, q) * keys;
 }
 
@@ -61,8 +105,10 @@ op_flops(const struct module *m, const struct op *op)
 	case OP_DOT:
 		return dot_flops(m, op);
 	case OP_ATTN:
+	case OP_ATTN_STEP:
 		return attn_flops(m, op, arg_type(m, &op->in[0]),
 		    arg_type(m, &op->in[1]));
+	case OP_ATTN_STEP_BWD:
 	case OP_ATTN_BWD: /* five products for the two of forward */
 		return 2.5 * attn_flops(m, op, arg_type(m, &op->in[1]),
 		    arg_type(m, &op->in[2]));

@@ -7,7 +7,7 @@
 /*
  * On one rank.  Products, attention and loss heads; 0 for everything else, which moves
  * bytes.  Attention counts what its mask lets through: half of the keys if
- * causal, a band under a window.
+ * causal, a band under a window; a step of a ring counts the average step.
  */
 double op_flops(const struct module *m, const struct op *op);
 

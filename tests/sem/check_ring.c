@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/flops.h"
 #include "ir/interp/interp.h"
 #include "passes/pass.h"
 #include "support/rng.h"
@@ -238,6 +239,29 @@ START_TEST(bytes)
 }
 END_TEST
 
+/* Work on all ranks: that of one device, whatever the ring. */
+START_TEST(flops)
+{
+	const struct layout *l = &layouts[_i / (int)COUNT_OF(masks)];
+	const struct mask *x = &masks[_i % (int)COUNT_OF(masks)];
+	double work[3], model;
+
+	for (int i = 0; i < 3; i++) {
+		const char *set = i == 2 ? "set plan.ring = q\n" :
+		    "set plan.ring = kv\n";
+		struct module *m = lowered(program(i ? l : &one, x, "f32",
+		    set));
+
+		m->func[0]->name = module_namez(m, "step");
+		flops_of_step(m, &model, &work[i]);
+	}
+	ck_assert_msg(fabs(work[1] - work[0]) <= 1e-12 * work[0] &&
+	    fabs(work[2] - work[0]) <= 1e-12 * work[0], "%s, %s: %g %g %g",
+	    l->mesh, x->name, work[0], work[1], work[2]);
+	arena_free(&mem);
+}
+END_TEST
+
 START_TEST(any_ring)
 {
 	same_as_one(&layouts[_i / (int)COUNT_OF(masks)],
@@ -255,6 +279,8 @@ main(void)
 	int failed;
 
 	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, flops, 0,
+	    (int)(COUNT_OF(layouts) * COUNT_OF(masks)));
 	tcase_add_loop_test(t, any_ring, 0,
 	    (int)(COUNT_OF(layouts) * COUNT_OF(masks)));
 	tcase_add_loop_test(t, bytes, 0,
