@@ -1,4 +1,5 @@
-/* The IR as text: what ir/read*.c accept.  doc/ir.md is the reference. */
+/* The IR as text: what ir/read*.c accept.  doc/ir.md is the reference; the
+ * lines above the functions are in ir/print_header.c. */
 #include "config.h"
 
 #include <ctype.h>
@@ -7,25 +8,24 @@
 #include <string.h>
 
 #include "ir/attr.h"
+#include "ir/printer.h"
 #include "ir/typetable.h"
 #include "support/buf.h"
 
 enum { INDENT = 2, MAX_SHOWN_LOOPS = 64 };
-enum { WORD = 7, WIDE = 100, WIDE_LOOP = 80 }; /* columns */
+enum { WIDE_LOOP = 80 }; /* columns */
 
 struct printer {
 	const struct module *m;
 	struct buf b;
 	const char *loop[MAX_SHOWN_LOOPS]; /* variables of the loops around */
 	int nloop;
-	size_t above; /* where the last line of the header begins */
 	bool locations;
 	uint32_t *line; /* offsets of the source's lines */
 	uint32_t nline;
 };
 
-/* The shortest decimal that reads back as v. */
-static void
+void
 print_real(struct buf *b, double v)
 {
 	char text[40];
@@ -455,217 +455,6 @@ print_func(struct printer *p, const struct func *f)
 }
 
 static void
-print_sizes(struct printer *p)
-{
-	if (p->m->naxis)
-		buf_puts(&p->b, "mesh  ");
-	for (int i = 0; i < p->m->naxis; i++)
-		buf_printf(&p->b, " %s=%u", p->m->axis[i].name,
-		    p->m->axis[i].size);
-	buf_puts(&p->b, p->m->naxis ? "\n" : "");
-	if (p->m->ndim)
-		buf_puts(&p->b, "dim   ");
-	for (int i = 0; i < p->m->ndim; i++)
-		buf_printf(&p->b, " %s=%llu", p->m->dim[i].name,
-		    (unsigned long long)p->m->dim[i].size);
-	buf_puts(&p->b, p->m->ndim ? "\n" : "");
-}
-
-/* A word or a call needs no quotes: bf16, cosine(warmup=100, to=0.1). */
-static bool
-is_bare(const char *s)
-{
-	int depth = 0;
-
-	if (!isalpha((unsigned char)*s) && *s != '_')
-		return false;
-	for (; *s; s++) {
-		depth += *s == '(';
-		depth -= *s == ')';
-		if (*s == ')' && depth == 0)
-			return s[1] == '\0';
-		if (depth == 0 && !isalnum((unsigned char)*s) && *s != '_' &&
-		    *s != '.')
-			return false;
-		if (!isalnum((unsigned char)*s) && !strchr("_.,=()+- ", *s))
-			return false;
-	}
-	return depth == 0;
-}
-
-static void
-print_quoted(struct buf *b, const char *s)
-{
-	buf_putc(b, '"');
-	for (; *s; s++)
-		if (*s == '"' || *s == '\\')
-			buf_printf(b, "\\%c", *s);
-		else if ((unsigned char)*s < ' ' || *s == 0x7f)
-			buf_printf(b, "\\x%02x", (unsigned char)*s);
-		else
-			buf_putc(b, *s);
-	buf_putc(b, '"');
-}
-
-/* A line of the header from `from` on: joined to the one above it if they
- * begin with the same word and fit. */
-static void
-join_line(struct printer *p, size_t from)
-{
-	char *s = p->b.text;
-	size_t above = p->b.len - from - WORD + 1;
-
-	if (!from || memcmp(s + p->above, s + from, WORD) != 0 ||
-	    from - p->above + above > WIDE) {
-		p->above = from;
-		return;
-	}
-	s[from - 1] = ';';
-	memmove(s + from + 1, s + from + WORD, above);
-	s[from] = ' ';
-	p->b.len -= WORD - 1;
-}
-
-static void
-print_settings(struct printer *p)
-{
-	for (int i = 0; i < p->m->nset; i++) {
-		const struct setting *s = &p->m->set[i];
-		size_t from = p->b.len;
-
-		buf_printf(&p->b, "set    %s = ", s->key);
-		if (!s->is_text)
-			print_real(&p->b, s->num);
-		else if (is_bare(s->text))
-			buf_puts(&p->b, s->text);
-		else
-			print_quoted(&p->b, s->text);
-		buf_putc(&p->b, '\n');
-		join_line(p, from);
-	}
-}
-
-static bool
-same_start(const struct field *a, const struct field *b)
-{
-	return a->decay == b->decay && a->init.kind == b->init.kind &&
-	    a->init.a == b->init.a && a->init.b == b->init.b;
-}
-
-static void
-print_init(struct printer *p, const struct field *f)
-{
-	switch (f->init.kind) {
-	case INIT_ZEROS:
-		buf_puts(&p->b, "zeros");
-		break;
-	case INIT_ONES:
-		buf_puts(&p->b, "ones");
-		break;
-	case INIT_NORMAL:
-		buf_puts(&p->b, "normal(");
-		print_real(&p->b, f->init.a);
-		buf_putc(&p->b, ')');
-		break;
-	default:
-		buf_puts(&p->b, "uniform(");
-		print_real(&p->b, f->init.a);
-		buf_puts(&p->b, ", ");
-		print_real(&p->b, f->init.b);
-		buf_putc(&p->b, ')');
-	}
-	buf_puts(&p->b, f->decay ? " decay" : "");
-}
-
-/* Fields by their way to start, in the order of first use. */
-static void
-print_inits(struct printer *p, const struct bundle *b, bool decay)
-{
-	static const struct field plain;
-
-	for (int i = 0; i < b->nfield; i++) {
-		const struct field *f = &b->field[i];
-		bool seen = f->decay != decay || same_start(f, &plain);
-		size_t from = p->b.len;
-
-		for (int j = 0; j < i; j++)
-			seen |= same_start(f, &b->field[j]);
-		if (seen)
-			continue;
-		buf_printf(&p->b, "init   %s ", b->name);
-		print_init(p, f);
-		for (int j = i; j < b->nfield; j++)
-			if (same_start(f, &b->field[j]))
-				buf_printf(&p->b, " %s", b->field[j].name);
-		buf_putc(&p->b, '\n');
-		join_line(p, from);
-	}
-}
-
-static void
-print_fields(struct printer *p, const struct bundle *b)
-{
-	buf_puts(&p->b, " {");
-	for (int i = 0; i < b->nfield; i++) {
-		buf_printf(&p->b, " %s", b->field[i].name);
-		dims_print(p->m, b->field[i].type, &p->b);
-	}
-	buf_puts(&p->b, " }");
-}
-
-static void
-print_bundle(struct printer *p, const struct bundle *b)
-{
-	struct type storage = {.pend = b->pend};
-	size_t from = p->b.len;
-
-	buf_printf(&p->b, "bundle %s", b->name);
-	if (b->stack)
-		buf_printf(&p->b, "[%s]", b->stack);
-	if (b->of) {
-		buf_printf(&p->b, " = %s %s", bundle_role_name[b->role],
-		    b->of->name);
-		if (b->over)
-			buf_printf(&p->b, " over %s", b->over->name);
-	} else {
-		if (b->path)
-			buf_printf(&p->b, " %s", b->path);
-		print_fields(p, b);
-	}
-	buf_printf(&p->b, " : %s", dtype_name[b->dtype]);
-	flat_print(p->m, &b->flat, &p->b);
-	pending_print(p->m, &storage, &p->b);
-	buf_putc(&p->b, '\n');
-	if (b->of) {
-		join_line(p, from);
-		return;
-	}
-	p->above = 0; /* nothing joins the line of a list of fields */
-	print_inits(p, b, false);
-	print_inits(p, b, true);
-}
-
-static void
-print_memory(struct printer *p)
-{
-	for (int i = 0; i < ARENA_COUNT; i++)
-		if (p->m->arena_size[i])
-			buf_printf(&p->b, "arena  %s %llu\n", arena_name[i],
-			    (unsigned long long)p->m->arena_size[i]);
-	for (int i = 0; i < p->m->nslot; i++) {
-		const struct slot *s = &p->m->slot[i];
-
-		buf_printf(&p->b, "slot   %s %s %llu+%llu", s->name,
-		    arena_name[s->arena], (unsigned long long)s->offset,
-		    (unsigned long long)s->size);
-		if (s->count != 1 || s->stride)
-			buf_printf(&p->b, " x%u /%llu", s->count,
-			    (unsigned long long)s->stride);
-		buf_putc(&p->b, '\n');
-	}
-}
-
-static void
 find_lines(struct printer *p)
 {
 	const struct source *src = p->m->diag->src;
@@ -688,14 +477,7 @@ module_print(const struct module *m, const struct print_options *o, FILE *out)
 	p.locations = o && o->locations && m->diag && m->diag->src;
 	if (p.locations)
 		find_lines(&p);
-	buf_printf(&p.b, "module %s stage %c\n", m->name, m->stage);
-	if (m->after)
-		buf_printf(&p.b, "after  %s\n", m->after);
-	print_sizes(&p);
-	print_settings(&p);
-	for (int i = 0; i < m->nbundle; i++)
-		print_bundle(&p, m->bundle[i]);
-	print_memory(&p);
+	print_header(&p.b, m);
 	for (int i = 0; i < m->nfunc; i++)
 		print_func(&p, m->func[i]);
 	fwrite(buf_text(&p.b), 1, p.b.len, out);
