@@ -3,6 +3,7 @@
 #define TESTS_STATE_FIXTURE_H
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/state/io.h"
 #include "runtime/state/out.h"
 #include "runtime/state/state.h"
 
@@ -144,6 +146,65 @@ tiny_refuses(struct tiny *t, enum lt_resume how, const char *text)
 	ck_assert_int_eq(tiny_restore(t, how, &at), LT_RESTORE_FAILED);
 	ck_assert_msg(strstr(t->error.text, text) != NULL,
 	    "\"%s\" lacks \"%s\"", t->error.text, text);
+}
+
+/* Files of a checkpoint of t, and names in its folder. */
+static inline char *
+tiny_path(const struct tiny *t, int64_t step, const char *file)
+{
+	static char path[256];
+
+	snprintf(path, sizeof path, "%s/%s/%s", t->path, lt_step_name(step).s,
+	    file);
+	return path;
+}
+
+static inline char *
+tiny_load(const struct tiny *t, int64_t step, const char *file, size_t *n)
+{
+	struct lt_error e;
+	char *text = lt_file_read(AT_FDCWD, tiny_path(t, step, file), 1 << 20,
+	    n, &e);
+
+	ck_assert_msg(text != NULL, "%s", e.text);
+	return text;
+}
+
+static inline void
+tiny_store(const struct tiny *t, int64_t step, const char *file,
+    const char *bytes, size_t n)
+{
+	int fd = open(tiny_path(t, step, file), O_WRONLY | O_TRUNC | O_CREAT,
+	    0600);
+
+	ck_assert(fd >= 0 && lt_write_all(fd, bytes, n));
+	close(fd);
+}
+
+static inline bool
+tiny_exists(const struct tiny *t, const char *name)
+{
+	struct stat st;
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", t->path, name);
+	return lstat(path, &st) == 0;
+}
+
+/* How many names of the run's folder contain this. */
+static inline int
+tiny_count(const struct tiny *t, const char *part)
+{
+	char command[256];
+	int n = -1;
+	FILE *f;
+
+	snprintf(command, sizeof command, "ls %s | grep -c -e '%s'", t->path,
+	    part);
+	f = popen(command, "r");
+	ck_assert(f && fscanf(f, "%d", &n) == 1);
+	pclose(f);
+	return n;
 }
 
 #endif

@@ -4,7 +4,7 @@ EXTRA_DIST += %D%/doc.sh %D%/mesh.sh %D%/resume.sh
 
 if HAVE_CHECK
 state_tests = check_box check_ckpt check_facts check_faults check_mesh \
-	check_optim check_safetensors
+	check_optim check_other check_out check_safetensors
 check_PROGRAMS += $(state_tests)
 TESTS += $(state_tests)
 EXTRA_DIST += %D%/fixture.h %D%/mesh.h
@@ -22,6 +22,12 @@ check_faults_LDADD = $(state_ldadd)
 check_safetensors_SOURCES = %D%/check_safetensors.c
 check_safetensors_CPPFLAGS = $(sem_cppflags)
 check_safetensors_LDADD = $(state_ldadd)
+check_other_SOURCES = %D%/check_other.c
+check_other_CPPFLAGS = $(sem_cppflags)
+check_other_LDADD = $(state_ldadd)
+check_out_SOURCES = %D%/check_out.c
+check_out_CPPFLAGS = $(sem_cppflags)
+check_out_LDADD = $(state_ldadd)
 check_box_SOURCES = %D%/check_box.c
 check_box_CPPFLAGS = $(sem_cppflags)
 check_box_LDADD = $(state_ldadd)
