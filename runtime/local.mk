@@ -20,6 +20,7 @@ libloong_rt_a_SOURCES = \
 	%D%/comm/count.c %D%/comm/count.h \
 	%D%/comm/group.c %D%/comm/group.h \
 	%D%/comm/local.c %D%/comm/local.h \
+	%D%/comm/mpi.c %D%/comm/mpi.h %D%/comm/mpi_abi.h \
 	%D%/comm/nest.c %D%/comm/nest.h \
 	%D%/comm/op.c %D%/comm/op.h \
 	%D%/comm/runs.c \
@@ -61,6 +62,7 @@ libloong_rt_a_SOURCES = \
 	%D%/main/memory.c %D%/main/memory.h \
 	%D%/main/options.c %D%/main/options.def %D%/main/options.h \
 	%D%/main/plan.c \
+	%D%/main/processes.c %D%/main/processes.h \
 	%D%/main/ranks.c %D%/main/ranks.h \
 	%D%/main/report.c %D%/main/report.h \
 	%D%/main/run.h \
@@ -119,3 +121,30 @@ nobase_rtinclude_HEADERS = \
 
 # The trainer's manual: what any trainer prints with --man; a test compares.
 dist_man_MANS += doc/loong-train.1
+
+# Plugins that call MPI, one for each library there is; trainers carry them.
+EXTRA_DIST += %D%/comm/mpi_plugin.c build-aux/embed-mpi.sh
+mpi_plugins =
+mpi_files =
+if HAVE_OPENMPI
+mpi_plugins += openmpi=%D%/comm/openmpi.so
+mpi_files += %D%/comm/openmpi.so
+endif
+if HAVE_MPICH
+mpi_plugins += mpich=%D%/comm/mpich.so
+mpi_files += %D%/comm/mpich.so
+endif
+CLEANFILES += %D%/comm/openmpi.so %D%/comm/mpich.so %D%/comm/mpi_images.c
+mpi_cflags = -I$(top_srcdir) -std=c11 -O2 -Wall -fPIC -shared \
+	-fstack-protector-strong -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
+%D%/comm/openmpi.so: %D%/comm/mpi_plugin.c %D%/comm/mpi_abi.h
+	$(AM_V_GEN)$(MKDIR_P) %D%/comm && $(OPENMPI_CC) $(mpi_cflags) \
+	    -o $@ $(srcdir)/%D%/comm/mpi_plugin.c
+%D%/comm/mpich.so: %D%/comm/mpi_plugin.c %D%/comm/mpi_abi.h
+	$(AM_V_GEN)$(MKDIR_P) %D%/comm && $(MPICH_CC) $(mpi_cflags) \
+	    -o $@ $(srcdir)/%D%/comm/mpi_plugin.c
+%D%/comm/mpi_images.c: build-aux/embed-mpi.sh $(mpi_files)
+	$(AM_V_GEN)$(MKDIR_P) %D%/comm && \
+	    $(SHELL) $(srcdir)/build-aux/embed-mpi.sh $(mpi_plugins) >$@
+nodist_libloong_rt_a_SOURCES = %D%/comm/mpi_images.c

@@ -13,6 +13,7 @@
 #include "runtime/main/launch.h"
 #include "runtime/main/limits.h"
 #include "runtime/main/memory.h"
+#include "runtime/main/processes.h"
 #include "runtime/main/ranks.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
@@ -39,22 +40,18 @@ check_program(const struct lt_program *p)
 
 /* The plan decides on the ranks; launchers and options only confirm. */
 static int
-check_ranks(const struct lt_program *p, int64_t nproc)
+check_ranks(const struct lt_program *p, int64_t nproc, struct lt_launch *by)
 {
 	struct lt_launch launch;
 	int64_t ranks = lt_mesh_ranks(p);
 
-	lt_launch_find(&launch);
+	lt_launch_find(by);
+	launch = *by;
 	if (nproc != ranks)
 		return lt_fail(LT_EXIT_CONFIG,
 		    "--nproc %" PRId64 ": this trainer was compiled for %"
 		    PRId64 " rank%s; the plan decides", nproc, ranks,
 		    ranks == 1 ? "" : "s");
-	if (launch.ranks == ranks && ranks > 1)
-		return lt_fail(LT_EXIT_CONFIG,
-		    "%s started %" PRId64 " processes, but this runtime runs "
-		    "all ranks in one: start it once, by itself", launch.by,
-		    ranks);
 	if (launch.ranks != ranks && launch.ranks > 1)
 		return lt_fail(LT_EXIT_CONFIG,
 		    "%s started this as rank %" PRId64 " of %" PRId64
@@ -75,7 +72,8 @@ default_threads(void)
 
 /* The recipe after the options, and the rest that follows from them. */
 static void
-configure(struct lt *rt, const struct lt_program *prog)
+configure(struct lt *rt, const struct lt_program *prog,
+    const struct lt_launch *by)
 {
 	struct lt_run *run = rt->run;
 	const struct lt_options *o = &run->opt;
@@ -94,8 +92,11 @@ configure(struct lt *rt, const struct lt_program *prog)
 	rt->ranks = 1;
 	rt->seed = r->seed;
 	run->ranks = lt_mesh_ranks(prog);
+	run->processes = by->ranks > 1;
+	run->here = run->processes ? lt_processes_here(run->ranks) :
+	    run->ranks;
 	run->threads = (o->threads > 0 ? (int)o->threads :
-	    default_threads()) / run->ranks;
+	    default_threads()) / run->here;
 	if (run->threads < 1)
 		run->threads = 1;
 	for (int i = 0; i < prog->ntensor; i++)
@@ -136,11 +137,16 @@ open_data(struct lt_run *run, const struct lt_recipe *written)
 
 /* --out: ours alone, and never over what is there already. */
 static int
-open_out(struct lt_run *run)
+open_out(struct lt_run *run, int rank)
 {
 	struct lt_error error = {.code = LT_OK};
 
 	run->saved = -1;
+	if (run->opt.out && rank > 0) {
+		run->out = lt_out_guest(run->opt.out, &error);
+		return run->out ? LT_OK : lt_fail(error.code, "%s",
+		    error.text);
+	}
 	if (!run->opt.out)
 		return run->opt.resume ? lt_fail(LT_EXIT_USAGE,
 		    "--resume needs --out DIR, where the checkpoints are") :
@@ -177,7 +183,7 @@ measure(struct lt_run *run)
 	struct lt_pool *pool;
 
 	run->peak = run->opt.peak * 1e9;
-	if (run->peak > 0 || (run->opt.quiet && !run->opt.log))
+	if (run->peak > 0 || run->processes || (run->opt.quiet && !run->opt.log))
 		return LT_OK;
 	pool = lt_pool_new(run->threads * run->ranks);
 	if (!pool)
@@ -316,14 +322,18 @@ run_all(struct lt *rt, const struct lt_recipe *written)
 	int rc = open_data(run, written);
 
 	if (!rc && run->opt.dry_run) {
+		if (rt->rank > 0)
+			return LT_OK;
 		lt_plan_print(rt);
 		return fflush(stdout) == 0 ? LT_OK :
 		    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
 	}
 	rc = rc ? rc : lt_sample_check(rt);
-	rc = rc ? rc : lt_memory_check(&run->prog, run->threads, run->ranks);
-	rc = rc ? rc : open_out(run);
+	rc = rc ? rc : lt_memory_check(&run->prog, run->threads, run->here);
+	rc = rc ? rc : open_out(run, rt->rank);
 	rc = rc ? rc : measure(run);
+	if (run->processes)
+		return lt_processes_run(rt, rc, run_rank);
 	return rc ? rc : lt_ranks_run(rt, run_rank);
 }
 
@@ -332,6 +342,7 @@ lt_main(int argc, char **argv, const struct lt_program *prog)
 {
 	struct lt_run run = {.saved = -1};
 	struct lt rt = {.run = &run};
+	struct lt_launch by;
 	const char *argv0 = argc > 0 ? argv[0] : "train";
 	int rc;
 
@@ -348,10 +359,14 @@ lt_main(int argc, char **argv, const struct lt_program *prog)
 	run.data.file.data.fd = run.data.file.index.fd = -1;
 	run.data.val_file.data.fd = run.data.val_file.index.fd = -1;
 	rc = check_program(prog);
-	rc = rc ? rc : check_ranks(prog, run.opt.nproc);
+	rc = rc ? rc : check_ranks(prog, run.opt.nproc, &by);
 	if (!rc) {
-		configure(&rt, prog);
-		rc = run_all(&rt, &prog->recipe);
+		configure(&rt, prog, &by);
+		if (run.processes)
+			rc = lt_processes_join(&rt, &by);
+		rc = rc ? rc : run_all(&rt, &prog->recipe);
+		if (run.processes)
+			lt_processes_leave(&rt);
 	}
 	close_run(&rt);
 	return rc;

@@ -15,7 +15,9 @@ struct lt_run {
 	struct lt_options opt;
 	struct lt_program prog; /* with the recipe after options */
 	int threads;            /* of one rank */
-	int ranks;              /* in this process */
+	int ranks;              /* of the program */
+	int here;               /* of those, how many share this machine */
+	bool processes;         /* each rank is one; else a thread of this */
 	uint64_t allocated;     /* bytes of a rank's arenas */
 	double peak;            /* FLOP/s; 0: unknown */
 	bool bf16;              /* the program computes in bf16 */

@@ -155,6 +155,20 @@ lt_out_open(const char *path, struct lt_error *error)
 	return o;
 }
 
+struct lt_out *
+lt_out_guest(const char *path, struct lt_error *error)
+{
+	struct lt_out *o = malloc(sizeof *o);
+
+	if (o == NULL || (o->path = strdup(path)) == NULL) {
+		free(o);
+		lt_error_set(error, LT_EXIT_FAIL, "out of memory");
+		return NULL;
+	}
+	o->fd = o->lock = -1;
+	return o;
+}
+
 void
 lt_out_close(struct lt_out *o)
 {

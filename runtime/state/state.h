@@ -46,6 +46,8 @@ bool lt_state_agree(struct lt *rt, struct lt_error *error);
  */
 struct lt_out;
 struct lt_out *lt_out_open(const char *path, struct lt_error *error);
+/* For ranks that leave the directory to rank 0's process: a name only. */
+struct lt_out *lt_out_guest(const char *path, struct lt_error *error);
 void lt_out_close(struct lt_out *);
 int lt_out_fd(const struct lt_out *);
 const char *lt_out_path(const struct lt_out *);

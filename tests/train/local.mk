@@ -1,4 +1,4 @@
 # Whole trainers.
-train_scripts = %D%/e2e.sh %D%/memory.sh
+train_scripts = %D%/e2e.sh %D%/memory.sh %D%/mpi.sh
 TESTS += $(train_scripts)
 EXTRA_DIST += $(train_scripts)

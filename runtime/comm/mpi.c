@@ -1,0 +1,415 @@
+/* Ranks as processes: packed messages over a plugin. */
+#define _GNU_SOURCE
+#include "config.h"
+
+#include "runtime/comm/mpi.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/comm/comm.h"
+#include "runtime/comm/mpi_abi.h"
+#include "runtime/main/report.h"
+
+/* One message of a step; longer pieces go in several. */
+static const uint64_t LONGEST = UINT64_C(1) << 30;
+
+/* What a step exchanges with one member. */
+struct lane_peer {
+	char *buf;     /* packed piece, kept for the next step */
+	uint64_t room;
+	int *request;  /* of its messages */
+	int n, nroom;
+};
+
+/* One step under way; channels keep theirs. */
+struct flight {
+	struct flight *next;
+	bool busy;
+	int n;
+	struct lane_peer *out, *in; /* by member */
+};
+
+struct lt_channel {
+	struct lt_channel *next;
+	uint32_t axes;
+	int lane, base;
+	struct flight *flights;
+};
+
+static const struct lt_mpi *mpi;
+
+/* ---- the plugin ---- */
+
+static const char *
+wanted(void)
+{
+	return getenv("OMPI_COMM_WORLD_SIZE") ? "openmpi" :
+	    getenv("PMI_SIZE") ? "mpich" : NULL;
+}
+
+static const struct lt_mpi_image *
+choose(const char *name)
+{
+	const char *fits = name ? name : wanted();
+
+	for (int i = 0; i < lt_mpi_image_count; i++)
+		if (fits && strcmp(lt_mpi_images[i].name, fits) == 0)
+			return &lt_mpi_images[i];
+	return name || lt_mpi_image_count == 0 ? NULL : &lt_mpi_images[0];
+}
+
+/* Through a file in memory: nothing is written where others could change it. */
+static void *
+load(const struct lt_mpi_image *x)
+{
+	int fd = memfd_create(x->name, MFD_CLOEXEC);
+	char path[64];
+	void *lib = NULL;
+	ssize_t n = fd < 0 ? -1 : write(fd, x->bytes, x->n);
+
+	if (n == (ssize_t)x->n) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		lib = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+	}
+	if (fd >= 0)
+		close(fd);
+	return lib;
+}
+
+static int
+no_plugin(const char *name)
+{
+	if (lt_mpi_image_count == 0)
+		return lt_fail(LT_EXIT_CONFIG, "this trainer was made without "
+		    "MPI: run it once, by itself, and all ranks are in it, "
+		    "or configure loongc where mpicc is");
+	return lt_fail(LT_EXIT_CONFIG, "this trainer has no plugin for MPI "
+	    "'%s'; it has %s%s%s", name ? name : wanted(),
+	    lt_mpi_images[0].name, lt_mpi_image_count > 1 ? " and " : "",
+	    lt_mpi_image_count > 1 ? lt_mpi_images[1].name : "");
+}
+
+int
+lt_mpi_start(const char *name, int *rank, int *ranks)
+{
+	const struct lt_mpi_image *x = choose(name);
+	const struct lt_mpi *(*plugin)(void);
+	void *lib = x ? load(x) : NULL;
+	int err;
+
+	if (!x)
+		return no_plugin(name);
+	if (!lib)
+		return lt_fail(LT_EXIT_CONFIG, "cannot load %s: %s", x->name,
+		    dlerror());
+	*(void **)&plugin = dlsym(lib, LT_MPI_SYMBOL);
+	mpi = plugin ? plugin() : NULL;
+	if (!mpi || mpi->abi != LT_MPI_ABI)
+		return lt_fail(LT_EXIT_INTERNAL, "the plugin for %s is of "
+		    "another version", x->name);
+	err = mpi->start(rank, ranks);
+	return err ? lt_fail(LT_EXIT_COMM, "%s: %s", x->name,
+	    mpi->text(err)) : LT_OK;
+}
+
+const char *
+lt_mpi_library(void)
+{
+	return mpi ? mpi->library() : "";
+}
+
+void
+lt_mpi_stop(void)
+{
+	if (mpi)
+		mpi->stop();
+	mpi = NULL;
+}
+
+/* ---- channels ---- */
+
+static struct lt_channel *
+channel_of(struct lt_comm *c, const struct lt_op *op)
+{
+	struct lt_channel *ch;
+
+	for (ch = c->channels; ch; ch = ch->next)
+		if (ch->lane == op->move->lane && ch->axes == op->group.axes &&
+		    ch->base == op->group.base)
+			return ch;
+	ch = calloc(1, sizeof *ch);
+	if (!ch)
+		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory");
+	*ch = (struct lt_channel){c->channels, op->group.axes,
+	    op->move->lane, op->group.base, NULL};
+	c->channels = ch;
+	return ch;
+}
+
+static struct flight *
+flight_of(struct lt_comm *c, struct lt_channel *ch, int n)
+{
+	struct flight *f = ch->flights;
+
+	while (f && f->busy)
+		f = f->next;
+	if (f)
+		return f;
+	f = calloc(1, sizeof *f);
+	if (f) {
+		f->out = calloc((size_t)n, sizeof *f->out);
+		f->in = calloc((size_t)n, sizeof *f->in);
+	}
+	if (!f || !f->out || !f->in)
+		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory");
+	f->n = n;
+	f->next = ch->flights;
+	return ch->flights = f;
+}
+
+/* Buffer and requests for so many bytes. */
+static void
+reserve(struct lt_comm *c, struct lane_peer *p, uint64_t bytes)
+{
+	int n = (int)((bytes + LONGEST - 1) / LONGEST);
+
+	if (bytes > p->room) {
+		free(p->buf);
+		p->buf = malloc(bytes);
+		p->room = p->buf ? bytes : 0;
+	}
+	if (n > p->nroom) {
+		free(p->request);
+		p->request = calloc((size_t)n, sizeof *p->request);
+		p->nroom = p->request ? n : 0;
+	}
+	if (bytes > p->room || n > p->nroom)
+		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory for %llu bytes "
+		    "of messages", (unsigned long long)bytes);
+	p->n = n;
+}
+
+/* ---- the transport ---- */
+
+static int
+plugin_lane(const struct lt_op *op)
+{
+	return op->move->lane == LT_LANE_WORLD ? LT_MPI_LANES - 1 :
+	    op->move->lane;
+}
+
+static void
+check(struct lt_comm *c, const struct lt_op *op, int err)
+{
+	if (err)
+		lt_comm_fail(c, LT_EXIT_COMM, "%s: %s", op->move->name,
+		    mpi->text(err));
+}
+
+/* All pairs' pieces for a member, one after the other. */
+static void
+pack(const struct lt_op *op, int member, char *to)
+{
+	size_t size = lt_dtype_size(op->move->type);
+
+	for (int k = 0; k < op->npair; k++) {
+		struct lt_piece x = lt_op_piece(op, k, op->group.me, member);
+
+		lt_nest_pack(&x.nest, size, to,
+		    lt_op_src(op, k) + x.src * size);
+		to += x.nest.rows * x.nest.len * size;
+	}
+}
+
+static void
+send_piece(struct lt_comm *c, struct lt_op *op, struct lane_peer *p,
+    int member)
+{
+	uint64_t bytes = lt_op_bytes(op, op->group.me, member);
+
+	reserve(c, p, bytes);
+	pack(op, member, p->buf);
+	for (int i = 0; i < p->n; i++) {
+		uint64_t at = (uint64_t)i * LONGEST;
+		uint64_t n = bytes - at < LONGEST ? bytes - at : LONGEST;
+
+		check(c, op, mpi->send(plugin_lane(op),
+		    lt_group_rank(&op->group, member), p->buf + at,
+		    (uint32_t)n, &p->request[i]));
+	}
+}
+
+static void
+expect_piece(struct lt_comm *c, struct lt_op *op, struct lane_peer *p,
+    int member)
+{
+	uint64_t bytes = lt_op_bytes(op, member, op->group.me);
+
+	reserve(c, p, bytes);
+	for (int i = 0; i < p->n; i++) {
+		uint64_t at = (uint64_t)i * LONGEST;
+		uint64_t n = bytes - at < LONGEST ? bytes - at : LONGEST;
+
+		check(c, op, mpi->recv(plugin_lane(op),
+		    lt_group_rank(&op->group, member), p->buf + at,
+		    (uint32_t)n, &p->request[i]));
+	}
+}
+
+static void
+post(struct lt_comm *c, struct lt_op *op)
+{
+	struct flight *f;
+
+	op->channel = channel_of(c, op);
+	f = flight_of(c, op->channel, op->group.n);
+	f->busy = true;
+	op->state = f;
+	for (int p = 0; p < op->group.n; p++) {
+		f->in[p].n = f->out[p].n = 0;
+		if (lt_op_takes(op, p))
+			expect_piece(c, op, &f->in[p], p);
+	}
+	for (int p = 0; p < op->group.n; p++)
+		if (lt_op_sends(op, p))
+			send_piece(c, op, &f->out[p], p);
+}
+
+/* Whether all messages of a peer are over. */
+static bool
+over(struct lt_comm *c, const struct lt_op *op, struct lane_peer *p)
+{
+	while (p->n > 0) {
+		int done = 0;
+
+		check(c, op, mpi->test(p->request[p->n - 1], &done));
+		if (!done)
+			return false;
+		p->n--;
+	}
+	return true;
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Looks often at first, then ever less: cores may be shared. */
+static bool
+await(struct lt_comm *c, const struct lt_op *op, struct lane_peer *p)
+{
+	struct timespec nap = {0, 0};
+	double end = now() + c->timeout;
+
+	for (int i = 0; !over(c, op, p); i++) {
+		if (i < 64) {
+			sched_yield();
+			continue;
+		}
+		if (now() > end)
+			return false;
+		nap.tv_nsec = i < 1024 ? 20000 : 1000000;
+		nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
+static bool
+here(struct lt_comm *c, struct lt_op *op, int member)
+{
+	return over(c, op, &((struct flight *)op->state)->in[member]);
+}
+
+static bool
+take(struct lt_comm *c, struct lt_op *op, int member, struct lt_view *v)
+{
+	struct lane_peer *p = &((struct flight *)op->state)->in[member];
+
+	*v = (struct lt_view){p->buf, NULL};
+	return await(c, op, p);
+}
+
+static void
+taken(struct lt_comm *c, struct lt_op *op)
+{
+	(void)c;
+	(void)op;
+}
+
+static bool
+done(struct lt_comm *c, struct lt_op *op)
+{
+	struct flight *f = op->state;
+
+	for (int p = 0; p < f->n; p++)
+		if (!await(c, op, &f->out[p]))
+			return false;
+	f->busy = false;
+	return true;
+}
+
+static bool
+claim(struct lt_comm *c, int code)
+{
+	(void)c;
+	(void)code;
+	return true;
+}
+
+static void
+stop(struct lt_comm *c, int code)
+{
+	(void)c;
+	fflush(NULL);
+	mpi->abort(code);
+}
+
+static void
+close_rank(struct lt_comm *c)
+{
+	while (c->channels) {
+		struct lt_channel *ch = c->channels;
+
+		c->channels = ch->next;
+		while (ch->flights) {
+			struct flight *f = ch->flights;
+
+			ch->flights = f->next;
+			for (int p = 0; p < f->n; p++) {
+				free(f->in[p].buf);
+				free(f->in[p].request);
+				free(f->out[p].buf);
+				free(f->out[p].request);
+			}
+			free(f->in);
+			free(f->out);
+			free(f);
+		}
+		free(ch);
+	}
+}
+
+static const struct lt_transport transport = {
+    .name = "mpi", .post = post, .take = take, .here = here, .waits = NULL,
+    .taken = taken, .done = done, .claim = claim, .stop = stop,
+    .close = close_rank,
+};
+
+struct lt_comm *
+lt_mpi_open(const struct lt_program *prog, int rank)
+{
+	return lt_comm_new(prog, rank, &transport, NULL);
+}

@@ -1,0 +1,34 @@
+/*
+ * Transport `mpi`: each rank is a process, started by mpirun or srun.  What a
+ * step sends is packed and posted at once, to be taken when the others need
+ * it; what it gets comes into buffers that the step's channel keeps.
+ */
+#ifndef LT_RUNTIME_COMM_MPI_H
+#define LT_RUNTIME_COMM_MPI_H
+
+#include "runtime/loong_rt.h"
+
+struct lt_comm;
+
+/* A plugin that trainers carry, see mpi_abi.h; name: "openmpi", "mpich". */
+struct lt_mpi_image {
+	const char *name;
+	const unsigned char *bytes;
+	uint64_t n;
+};
+extern const struct lt_mpi_image lt_mpi_images[];
+extern const int lt_mpi_image_count; /* 0: built without MPI */
+
+/*
+ * Loads the named plugin (NULL: the one that fits the environment, else any)
+ * and joins the other processes.  An exit code after a message; on LT_OK
+ * *rank and *ranks are what MPI says.
+ */
+int lt_mpi_start(const char *name, int *rank, int *ranks);
+const char *lt_mpi_library(void); /* after start: name and version */
+void lt_mpi_stop(void);           /* after the rank has closed */
+
+/* This process's rank.  NULL: out of memory. */
+struct lt_comm *lt_mpi_open(const struct lt_program *, int rank);
+
+#endif
