@@ -21,7 +21,7 @@
 #include "ir/coverage_pairs.h"
 #include "ir/rules.h"
 
-enum { NESTING = 16, VISITS = 1 << 22 };
+enum { NESTING = 16, TRIPS = 1 << 20 };
 
 struct site {
 	struct op *op;
@@ -118,12 +118,13 @@ before(const struct walk *w, const struct value *v)
 	}
 }
 
+/* NULL: somewhere in a bundle. */
 static const struct value *
 start_of(const struct walk *w, const struct value *v)
 {
 	const struct value *b;
 
-	while ((b = before(w, v)))
+	while (v && (b = before(w, v)))
 		v = b;
 	return v;
 }
@@ -140,7 +141,7 @@ share_chain(const struct walk *w, const struct site *a, const struct site *b)
 	if (a->op->code != b->op->code)
 		return false;
 	for (int i = 0; i < a->op->into; i++)
-		if (chain(w, a, i) == chain(w, b, i))
+		if (chain(w, a, i) && chain(w, a, i) == chain(w, b, i))
 			return true;
 	return false;
 }
@@ -172,7 +173,8 @@ group_depth(const struct walk *w, int group)
 	for (int i = 0; i < w->nsite; i++)
 		for (int a = 0; w->site[i].group == group &&
 		    a < w->site[i].op->into; a++) {
-			int d = w->depth[chain(w, &w->site[i], a)->id];
+			const struct value *v = chain(w, &w->site[i], a);
+			int d = v ? w->depth[v->id] : 0;
 
 			depth = d < depth ? d : depth;
 		}
@@ -191,20 +193,23 @@ happens(const struct module *m, const struct site *s, const int64_t *at)
 	return cond_holds(m, &s->op->when, var, at, s->nloop);
 }
 
-/* Runs through the loops of s from depth on; false if there are too many. */
+/* Runs through the loops of s from depth on; false if there are more trips
+ * than a ring of any size has. */
 static bool
 visit(struct pairs *p, struct module *m, const struct site *s, int depth,
     int64_t *at)
 {
 	int64_t lo, hi;
 
+	if (p->trips++ == TRIPS)
+		return false;
 	if (depth == s->nloop) {
 		int q = s->op->code == OP_ATTN_STEP_BWD;
 
 		if (happens(m, s, at))
 			pairs_add(p, arg_type(m, &s->op->in[q]),
 			    arg_type(m, &s->op->in[q + 1]), at);
-		return p->n < VISITS;
+		return p->n <= pairs_most(p);
 	}
 	lo = (int64_t)bound_eval(m, &s->loop[depth]->lo);
 	hi = (int64_t)bound_eval(m, &s->loop[depth]->hi);
@@ -256,8 +261,9 @@ check_group(const struct walk *w, int group)
 	bool ok;
 
 	if (!collect(w, group, &p)) {
-		diag_error(w->m->diag, op->at, "fn %s: %s: more than %d "
-		    "steps", w->f->name, op_info[op->code].name, VISITS);
+		pairs_free(&p);
+		diag_error(w->m->diag, op->at, "fn %s: %s: more "
+		    "steps than any ring of these ranks has", w->f->name, op_info[op->code].name);
 		return false;
 	}
 	ok = pairs_complete(&p, &h) || report(w, op, &h);

@@ -114,6 +114,13 @@ comparable(const struct pairs *p)
 	return true;
 }
 
+/* Each block once, and once more in each of several parts. */
+size_t
+pairs_most(const struct pairs *p)
+{
+	return p->n == 0 ? 1 : 4 * blocks(p, position(p, p->visit[0].q)) + 64;
+}
+
 /* All distances once: then every block meets every other once. */
 static bool
 all_distances(const struct pairs *p)

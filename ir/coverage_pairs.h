@@ -18,6 +18,7 @@ struct pairs {
 	uint64_t window; /* of mask=window */
 	struct pair_visit *visit; /* malloc'd */
 	size_t n, cap;
+	uint64_t trips; /* of loops, in all */
 };
 
 /* Queries that meet keys never (times 0) or more than once (2). */
@@ -28,6 +29,8 @@ struct hole {
 
 void pairs_add(struct pairs *p, const struct type *q, const struct type *k,
     const int64_t *loop);
+/* More steps than that are no ring. */
+size_t pairs_most(const struct pairs *p);
 bool pairs_complete(const struct pairs *p, struct hole *h);
 void pairs_free(struct pairs *p);
 

@@ -123,6 +123,8 @@ static const struct mutation {
 	    "attn.step.bwd do, q, k, v, z, D into", TYPES, "accumulator"},
 	{ONE, KV, "for i=0..cp", "for i=0..3", COVERAGE, "never meet"},
 	{ONE, KV, "for i=0..cp", "for i=0..5", COVERAGE, "more than once"},
+	{ONE, KV, "for i=0..cp", "for i=0..900000000", COVERAGE,
+	    "more steps than"},
 	{ONE, KV, "for i=0..cp", "for i=1..cp", TYPES, "start"},
 	/* windows of 10 keys, blocks of 8: this block, and two before it */
 	{WIN, KV, "for i=0..3", "for i=0..2", COVERAGE,
