@@ -10,12 +10,17 @@
  * (passes/ring_plan.c), unless plan.ring says kv or q.  The setting ring.FUNC
  * tells what was decided and the bytes that a rank sends either way.
  *
+ * Ranks that share the heads of a group have a share of dk and dv each.  Those
+ * are added in f32, so attn.bwd that leaves shares becomes steps too, if only
+ * one, and a cast to bf16 and back disappears.
+ *
  * needs: attn over at most two axes.  keeps: o, z, dq, dk, dv.  leaves: no
  * attn or attn.bwd over axes.
  */
 #include "config.h"
 
 #include "passes/pass.h"
+#include "passes/rewrite.h"
 #include "passes/ring.h"
 
 #include <inttypes.h>
@@ -25,6 +30,14 @@ static bool
 is_ring(const struct op *op)
 {
 	return (op->code == OP_ATTN || op->code == OP_ATTN_BWD) && op->nhop;
+}
+
+/* Shares of dk and dv that are still to be added up, in less than f32. */
+static bool
+is_share(const struct op *op)
+{
+	return op->code == OP_ATTN_BWD && op->out[1]->type->pend &&
+	    op->out[1]->type->dtype != DT_F32;
 }
 
 /* Backward with queries that travel? */
@@ -84,7 +97,8 @@ lower(struct module *m, struct func *f, struct region *r, int *at, int depth)
 	price = ring_price(&ring);
 	queries = queries_travel(&ring, &price);
 	ring_choose(&ring, queries);
-	record(&ring, queries, &price);
+	if (r->op[*at]->nhop)
+		record(&ring, queries, &price);
 	ring_emit(&ring, &out);
 	replace(m, r, *at, &out);
 	*at += out.n - 1;
@@ -99,7 +113,7 @@ lower_region(struct module *m, struct func *f, struct region *r, int depth)
 	for (int i = 0; i < r->n; i++) {
 		struct op *op = r->op[i];
 
-		if (is_ring(op))
+		if (is_ring(op) || is_share(op))
 			ok &= lower(m, f, r, &i, depth);
 		else
 			ok &= lower_region(m, f, &op->body, depth +
@@ -108,13 +122,47 @@ lower_region(struct module *m, struct func *f, struct region *r, int depth)
 	return ok;
 }
 
+/* The f32 value that y = cast x : f32 was rounded from, if it is a share. */
+static struct value *
+unrounded(const struct op *op)
+{
+	const struct value *x = op->code == OP_CAST ? op->in[0].v : NULL;
+	struct value *w;
+
+	if (!x || !op->out[0]->type->pend || !x->def ||
+	    x->def->code != OP_CAST)
+		return NULL;
+	w = x->def->in[0].v;
+	return w && w->type == op->out[0]->type ? w : NULL;
+}
+
+static int
+keep_shares(struct func *f, struct region *r)
+{
+	int n = 0;
+
+	for (int i = 0; i < r->n; i++) {
+		struct value *w = unrounded(r->op[i]);
+
+		if (w)
+			replace_uses(f, r->op[i]->out[0], w);
+		n += (w != NULL) + keep_shares(f, &r->op[i]->body);
+	}
+	return n;
+}
+
 static int
 ring(struct module *m)
 {
 	int errors = 0;
 
-	for (int i = 0; i < m->nfunc; i++)
-		errors += !lower_region(m, m->func[i], &m->func[i]->body, 0);
+	for (int i = 0; i < m->nfunc; i++) {
+		struct func *f = m->func[i];
+
+		errors += !lower_region(m, f, &f->body, 0);
+		if (keep_shares(f, &f->body))
+			remove_dead(f);
+	}
 	if (m->stage == 'b' && !errors)
 		m->stage = 'c';
 	return errors;

@@ -45,7 +45,6 @@ find_axes(struct ring *r, const struct dim *d)
 {
 	int n = 0;
 
-	r->axis[OUTER] = r->axis[INNER] = -1;
 	for (int i = 0; i < d->n; i++)
 		for (int j = 0; j < d->s[i].n; j++) {
 			if (n++ == RING_LEVELS)
@@ -114,13 +113,15 @@ ring_plan(struct ring *r, struct module *m, struct func *f, struct op *op,
 		r->acc[i] = in_f32(m, op->out[i]->type);
 	k = arg_type(m, &op->in[r->backward ? 2 : 1]);
 	d = ring_dim(op, k);
-	if (!find_axes(r, d))
+	r->axis[OUTER] = r->axis[INNER] = -1;
+	if (d && !find_axes(r, d))
 		return false;
 	if (depth + 1 + (r->axis[OUTER] >= 0) > MAX_LOOPS)
 		return refuse(r, "is inside too many loops to become a ring");
 	r->steps[OUTER] = axis_size(r, OUTER);
 	r->steps[INNER] = axis_size(r, INNER);
-	shorten(r, d);
+	if (d)
+		shorten(r, d);
 	ring_choose(r, false);
 	return true;
 }

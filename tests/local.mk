@@ -136,6 +136,7 @@ ir_tests = \
 	%D%/ir/ring/double.lir \
 	%D%/ir/ring/halo.lir \
 	%D%/ir/ring/queries.lir \
+	%D%/ir/ring/shares.lir \
 	%D%/ir/ring/short.lir \
 	%D%/ir/ring/window.lir \
 	%D%/ir/ring/window-zz.lir \
