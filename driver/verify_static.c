@@ -93,7 +93,8 @@ print_memory_proofs(struct module *m, struct proofs *p)
 		p->failed = true;
 	else
 		fprintf(p->out, "  %-12s %6d slots hold what is read from "
-		    "them, replayed byte by byte\n", "plan", m->nslot);
+		    "them, replayed byte by byte; nothing in flight is "
+		    "overwritten\n", "plan", m->nslot);
 }
 
 enum pipeline_result

@@ -22,6 +22,7 @@ libir_a_SOURCES = \
 	%D%/image.c \
 	%D%/ir.h \
 	%D%/module.c \
+	%D%/race.c %D%/race.h \
 	%D%/replay_bytes.c \
 	%D%/replay.c %D%/replay.h \
 	%D%/replay_layout.c \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ir/group.h"
+#include "ir/race.h"
 #include "ir/replay.h"
 
 enum { NO_PLACE = ARENA_COUNT };
@@ -35,6 +36,9 @@ struct replay {
 	const char **name;   /* by content */
 	uint32_t n, cap;
 	struct kept *kept;
+	struct race race;
+	const struct frame *frame; /* and the op that runs in it */
+	const struct op *op;
 	bool failed;
 };
 
@@ -129,11 +133,29 @@ overlap(struct spot a, struct spot b)
 	    b.lo < a.hi;
 }
 
+/* Nothing in flight may read what is written now. */
+static void
+no_race(struct replay *p, struct race_place at, const char *what)
+{
+	const struct op *flying = p->op ? race_with(&p->race, p->op, &at) :
+	    NULL;
+
+	if (flying)
+		fail(p, p->frame, p->op, "race: %s is written while %s%s on "
+		    "lane %s is in flight and still reads there", what,
+		    op_info[flying->code].name, flying->nout ?
+		    arena_printf(p->m->mem, " ~%s", flying->out[0]->name) : "",
+		    lane_name[flying->lane]);
+}
+
 static void
 put(struct replay *p, struct spot at, uint32_t content)
 {
-	if (at.arena != NO_PLACE)
-		replay_write(&p->bytes[at.arena], at.lo, at.hi, content);
+	if (at.arena == NO_PLACE)
+		return;
+	no_race(p, (struct race_place){at.arena, at.lo, at.hi, NULL},
+	    p->name[content]);
+	replay_write(&p->bytes[at.arena], at.lo, at.hi, content);
 }
 
 static bool fields_hold(struct replay *p, const struct frame *f,
@@ -222,6 +244,66 @@ copy(struct replay *p, const struct frame *f, const struct op *op,
 			fail(p, f, op, "%s is copied onto itself", name_of(v));
 		put(p, to, h.content);
 	}
+}
+
+/* ---- transfers in flight ---- */
+
+/* Layers of a bundle, as a place. */
+static struct race_place
+layers_of(const struct frame *f, const struct arg *a)
+{
+	const struct bundle *b = a->b->over ? a->b->over : a->b;
+	int64_t l;
+
+	if (!a->indexed)
+		return (struct race_place){ARENA_COUNT, 0, UINT64_MAX, b};
+	l = affine_eval(&a->index, f->var, f->val, f->nvar);
+	return (struct race_place){ARENA_COUNT, (uint64_t)l, (uint64_t)l + 1,
+	    b};
+}
+
+static bool
+of_bundle(const struct arg *a)
+{
+	return a->kind == ARG_BUNDLE || a->kind == ARG_BUNDLE_FIELD;
+}
+
+static void
+take_off(struct replay *p, const struct frame *f, const struct op *op)
+{
+	struct race_place *from = calloc((size_t)op->nin + 1, sizeof *from);
+	int n = 0;
+
+	if (!from)
+		abort();
+	for (int i = 0; i < op->nin; i++) {
+		const struct arg *a = &op->in[i];
+		struct spot at = {NO_PLACE, 0, 0};
+
+		if (of_bundle(a)) {
+			from[n++] = layers_of(f, a);
+			continue;
+		}
+		at = f->held[a->v->id].at;
+		if (at.arena != NO_PLACE)
+			from[n++] = (struct race_place){at.arena, at.lo,
+			    at.hi, NULL};
+	}
+	race_start(&p->race, op, f->held[op->out[0]->id].content, from, n);
+	free(from);
+}
+
+/* Bundles that op writes to. */
+static void
+write_bundles(struct replay *p, const struct frame *f, const struct op *op)
+{
+	if (op->has_target && of_bundle(&op->target))
+		no_race(p, layers_of(f, &op->target), op->target.b->name);
+	for (int i = 0; i < op->nin; i++)
+		if (of_bundle(&op->in[i]) && (op->code == OP_ZERO ||
+		    (op->code == OP_ADAMW && i != 1)))
+			no_race(p, layers_of(f, &op->in[i]),
+			    op->in[i].b->name);
 }
 
 /* ---- ops that compute ---- */
@@ -375,8 +457,10 @@ compute(struct replay *p, struct frame *f, struct op *const *group, int n)
 	    group_scratch(p->m, group, n) : head_bytes(p->m, group[0]);
 
 	use_scratch(p, f, group[0], bytes);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		read_operands(p, f, group[i], group, n);
+		write_bundles(p, f, group[i]);
+	}
 	for (int i = 0; i < n && !p->failed; i++)
 		for (int j = 0; j < group[i]->nout; j++)
 			write_result(p, f, group[i], j, group, n);
@@ -400,6 +484,8 @@ compute(struct replay *p, struct frame *f, struct op *const *group, int n)
 					    "the scratch it is made with",
 					    name_of(group[i]->out[j]));
 	}
+	if (!p->failed && group[0]->nout && group[0]->out[0]->future)
+		take_off(p, f, group[0]);
 }
 
 static void
@@ -423,6 +509,8 @@ wait(struct replay *p, struct frame *f, const struct op *op)
 	for (int i = 0; i < op->nin && !p->failed; i++) {
 		const struct value *v = op->in[i].v;
 		const struct op *start = v->def;
+
+		race_wait(&p->race, f->held[v->id].content);
 
 		must_hold(p, f, op, v, f->held[v->id]);
 		f->held[op->out[i]->id].content = f->held[v->id].content;
@@ -684,6 +772,8 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 	struct op *op = r->op[i];
 	struct op_list g = {.op = {op}, .n = 1};
 
+	p->frame = f;
+	p->op = op;
 	if (!cond_holds(p->m, &op->when, f->var, f->val, f->nvar)) {
 		skip(p, f, op);
 		return;
@@ -760,6 +850,7 @@ run_entry(struct module *m, struct func *f)
 		fail(&p, &top, ret, "the logits are not in io.logits");
 	for (int i = 0; i < ARENA_COUNT; i++)
 		replay_forget(&p.bytes[i]);
+	race_free(&p.race);
 	free(p.name);
 }
 

@@ -11,8 +11,10 @@ EXTRA_DIST += %D%/filetest
 
 # What the interpreter and the rules promise.
 if HAVE_CHECK
-sem_tests = check_autodiff check_comm check_coverage check_fd check_interp check_ir check_partition check_partition_models check_passes \
-	check_pipeline check_ring check_rng check_rotate check_rules check_schedule \
+sem_tests = check_autodiff check_comm check_coverage check_fd check_interp \
+	check_ir check_partition check_partition_models check_passes \
+	check_pipeline check_race check_ring check_rng check_rotate \
+	check_rules check_schedule \
 	check_trace check_zero
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
@@ -72,6 +74,9 @@ check_ring_LDADD = $(pass_ldadd)
 check_trace_SOURCES = %D%/sem/check_trace.c %D%/sem/ringtext.h
 check_trace_CPPFLAGS = $(sem_cppflags)
 check_trace_LDADD = $(sem_ldadd)
+check_race_SOURCES = %D%/sem/check_race.c
+check_race_CPPFLAGS = $(sem_cppflags)
+check_race_LDADD = $(sem_ldadd)
 check_rng_SOURCES = %D%/unit/check_rng.c
 check_rng_CPPFLAGS = $(sem_cppflags)
 check_rng_LDADD = $(sem_ldadd)
