@@ -232,20 +232,6 @@ check_rings(struct unit *u, const struct choices *c)
 	return false;
 }
 
-static const char *
-uses_length(const struct module *m)
-{
-	for (int i = 0; i < m->nbundle; i++)
-		for (int j = 0; j < m->bundle[i]->nfield; j++) {
-			const struct field *f = &m->bundle[i]->field[j];
-
-			for (int k = 0; k < f->type->rank; k++)
-				if (strcmp(f->type->d[k].name, "s") == 0)
-					return f->name;
-		}
-	return NULL;
-}
-
 /* A padded sequence must be worth it, and nobody may see the padding. */
 static bool
 check_sequence(struct unit *u, const struct choices *c, const struct heads *h)
@@ -253,7 +239,7 @@ check_sequence(struct unit *u, const struct choices *c, const struct heads *h)
 	const struct chosen *at = &c->c[SET_recipe_s];
 	uint64_t s = number_or(c, SET_recipe_s, 64);
 	uint64_t unit = mesh_padded(&c->mesh, 1);
-	const char *why = NULL, *field = uses_length(u->m);
+	const char *why = NULL;
 
 	if (s % unit == 0)
 		return true;
@@ -262,9 +248,6 @@ check_sequence(struct unit *u, const struct choices *c, const struct heads *h)
 	else if (h->full)
 		why = "and cannot be padded, since mask = full looks at what "
 		    "comes after a token";
-	else if (field)
-		why = arena_printf(u->mem, "and cannot be padded, since "
-		    "parameter %s has the size s", field);
 	if (why)
 		choice_error(u, at, DIAG_SEQUENCE, "s = %" PRIu64 " is not "
 		    "divisible by %s = %" PRIu64 "%s %s; nearest: %s", s,
