@@ -341,6 +341,22 @@ gather_results(struct part *p, struct part_func *x, struct op *op)
 	}
 }
 
+/* Gradients are sums over tokens; what is whole would count once a rank. */
+static void
+check_gradient(struct part *p, const struct op *op)
+{
+	const struct arg *to = &op->target;
+
+	if (!op->has_target || to->kind != ARG_BUNDLE_FIELD || p->errors ||
+	    op->out[0]->type->pend == to->b->pend)
+		return;
+	part_error(p, op->at, "@%s.%s adds up what ranks find for their "
+	    "tokens, but this part of the gradient does not come from tokens: "
+	    "%s; on a mesh the loss is a sum of token losses", to->b->name,
+	    to->b->field[to->field].name, part_type_text(p,
+	    op->out[0]->type));
+}
+
 /* Values of the block as the block has them; part_view adds others. */
 static void
 build_load(struct part *p, struct part_func *x, struct op *op)
@@ -378,8 +394,8 @@ build_op(struct part *p, struct part_func *x, struct op *op, bool called)
 			retype(p, op);
 		break;
 	default:
-		if (view_args(p, x, op))
-			retype(p, op);
+		if (view_args(p, x, op) && retype(p, op))
+			check_gradient(p, op);
 		break;
 	}
 	part_append(p, x, op, x->depth);

@@ -128,6 +128,27 @@ part_group(const struct part *p, const struct type *t)
 	return NULL;
 }
 
+/* Equal pieces, two of each rank where they are zigzag pairs. */
+static void
+check_pieces(struct part *p, const struct dim *d)
+{
+	uint64_t size = module_dim(p->m, d->name)->size, left = size;
+
+	for (int i = 0; i < d->n && !p->errors; i++) {
+		bool pair = d->s[i].kind == SHARD_ZIGZAG;
+		uint64_t n = pair ? 2 : 1;
+
+		for (int j = 0; j < d->s[i].n; j++)
+			n *= p->m->axis[d->s[i].c[j].axis].size;
+		if (left % n)
+			part_error(p, (struct span){0, 0}, "%s = %llu cannot "
+			    "be cut by the mesh: %llu pieces of %llu", d->name,
+			    (unsigned long long)size, (unsigned long long)n,
+			    (unsigned long long)left);
+		left /= pair ? n / 2 : n;
+	}
+}
+
 const struct type *
 part_layout(struct part *p, const struct type *t, enum role role)
 {
@@ -152,6 +173,7 @@ part_layout(struct part *p, const struct type *t, enum role role)
 			cut(d, p->hk);
 		if (d->name == group)
 			cut(d, p->hr);
+		check_pieces(p, d);
 	}
 	return type_intern(p->m, &r);
 }

@@ -104,11 +104,11 @@ struct change {
 	const char *base, *suffix; /* of new names */
 };
 
-/* A name that neither the function nor its twin has. */
+/* A name that is free, also in the twin, which may load the value. */
 static const char *
 free_name(struct change *c, const char *base)
 {
-	const struct func *twin = c->x->f->twin;
+	const struct func *twin = c->x->twin ? NULL : c->x->f->twin;
 	const char *name = func_fresh(c->p->m, c->x->f, base);
 
 	for (int i = 2; twin && func_uses(twin, name); i++)

@@ -131,6 +131,15 @@ ir_tests = \
 	%D%/ir/losshead/head.lir \
 	%D%/ir/losshead/logits-read-twice.lir \
 	%D%/ir/losshead/not-a-head.lir \
+	%D%/ir/partition/captured.lir \
+	%D%/ir/partition/documents.lir \
+	%D%/ir/partition/kv-heads.lir \
+	%D%/ir/partition/microbatches.lir \
+	%D%/ir/partition/not-of-tokens.lir \
+	%D%/ir/partition/pieces.lir \
+	%D%/ir/partition/two-rings.lir \
+	%D%/ir/partition/unknown-axis.lir \
+	%D%/ir/partition/windows.lir \
 	%D%/ir/recompute/full.lir \
 	%D%/ir/recompute/half-of-attention.lir \
 	%D%/ir/recompute/save-x-attention.lir \

@@ -241,8 +241,8 @@ END_TEST
 
 static const char *const examples[] = {
 	"examples/quickstart.lt", "examples/gpt2.lt", "examples/llama2-7b.lt",
-	"examples/llama3-8b.lt", "examples/mistral-7b.lt",
-	"examples/qwen3-8b.lt",
+	"examples/llama3-8b.lt", "examples/llama3-70b.lt",
+	"examples/mistral-7b.lt", "examples/qwen3-8b.lt",
 };
 
 static char *

@@ -12,7 +12,7 @@ driver_scripts = \
 	%D%/installed.sh \
 	%D%/options.sh \
 	%D%/verify.sh \
-	%D%/verify_mesh.sh
+	%D%/cluster.sh %D%/verify_mesh.sh
 TESTS += $(driver_filetests) $(driver_scripts)
 EXTRA_DIST += $(driver_filetests) $(driver_scripts) \
 	%D%/common.sh %D%/tiny.lt

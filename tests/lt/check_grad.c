@@ -29,7 +29,8 @@ static const char *const files[] = {
 	"tests/golden/llama.lt", "tests/golden/mistral.lt",
 	"tests/golden/mix.lt", "tests/golden/qwen3.lt",
 	"examples/gpt2.lt", "examples/llama2-7b.lt", "examples/llama3-8b.lt",
-	"examples/mistral-7b.lt", "examples/quickstart.lt",
+	"examples/llama3-70b.lt", "examples/mistral-7b.lt",
+	"examples/quickstart.lt",
 	"examples/qwen3-8b.lt",
 };
 

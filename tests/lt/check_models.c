@@ -20,6 +20,7 @@ static const struct model models[] = {
 	{"examples/quickstart.lt", 1722048},
 	{"examples/gpt2.lt", 124439808},
 	{"examples/llama2-7b.lt", 6738415616},
+	{"examples/llama3-70b.lt", 70553706496},
 	{"examples/llama3-8b.lt", 8030261248},
 	{"examples/mistral-7b.lt", 7241732096},
 	{"examples/qwen3-8b.lt", 8190735360},
