@@ -45,55 +45,25 @@ print_json(const char *severity, const char *file, const char *text)
 	}
 }
 
-static bool PRINTF_LIKE(3, 0)
-print(const char *file, const char *help, const char *fmt, va_list args)
+bool
+say(const char *path, const char *help, const char *fmt, ...)
 {
-	const char *const child[1][2] = {{"help", help}};
+	const char *const child[1][2] = {{"help", help ? help : ""}};
 	char text[1024];
+	va_list args;
 
+	va_start(args, fmt);
 	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
 	if (json) {
-		print_json("error", file, text);
+		print_json("error", path, text);
 		print_children(child, 1);
 		return false;
 	}
-	fprintf(stderr, "loongc: %s%s%s\n", file ? file : "",
-	    file ? ": " : "", text);
-	if (*help)
+	fprintf(stderr, "loongc: %s%s%s\n", path ? path : "",
+	    path ? ": " : "", text);
+	if (help)
 		fprintf(stderr, "%s\n", help);
-	return false;
-}
-
-bool
-say_error(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	print(NULL, "", fmt, args);
-	va_end(args);
-	return false;
-}
-
-bool
-say_file(const char *path, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	print(path, "", fmt, args);
-	va_end(args);
-	return false;
-}
-
-bool
-say_usage(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	print(NULL, "try: loongc --help", fmt, args);
-	va_end(args);
 	return false;
 }
 

@@ -13,6 +13,11 @@
 	((list).last ? ((list).last->next = (node)) : ((list).first = (node)), \
 	 (list).last = (node))
 
+/* A node of a struct type with the members given. */
+#define NODE(p, type, ...) \
+	((type *)memcpy(ast_node(p, sizeof(type)), &(type){__VA_ARGS__}, \
+	    sizeof(type)))
+
 struct idents
 build_idents(struct parse *p, struct idents list, struct ident id)
 {
@@ -41,15 +46,8 @@ build_front(struct parse *p, struct ident id, struct idents rest)
 struct actual *
 build_actual(struct parse *p, const struct ident *id, struct expr *value)
 {
-	struct actual *a = ast_node(p, sizeof *a);
-
-	a->value = value;
-	a->at = value->at;
-	if (id) {
-		a->name = id->name;
-		a->at = id->at;
-	}
-	return a;
+	return NODE(p, struct actual, .value = value, .name = id ? id->name
+	    : NULL, .at = id ? id->at : value->at);
 }
 
 struct actuals
@@ -65,12 +63,7 @@ struct formal *
 build_formal(struct parse *p, struct ident id, struct idents dims,
     struct span at)
 {
-	struct formal *f = ast_node(p, sizeof *f);
-
-	f->id = id;
-	f->dims = dims;
-	f->at = at;
-	return f;
+	return NODE(p, struct formal, .id = id, .dims = dims, .at = at);
 }
 
 struct formals
@@ -85,24 +78,15 @@ build_formals(struct parse *p, struct formals list, struct formal *f)
 struct dimdecl *
 build_dim(struct parse *p, struct ident id, struct expr *value)
 {
-	struct dimdecl *d = ast_node(p, sizeof *d);
-
-	d->id = id;
-	d->value = value;
-	return d;
+	return NODE(p, struct dimdecl, .id = id, .value = value);
 }
 
 struct pdecl *
 build_param(struct parse *p, struct ident id, struct idents family,
     struct idents in, struct span at)
 {
-	struct pdecl *d = ast_node(p, sizeof *d);
-
-	d->id = id;
-	d->family = family;
-	d->in = in;
-	d->at = at;
-	return d;
+	return NODE(p, struct pdecl, .id = id, .family = family, .in = in,
+	    .at = at);
 }
 
 struct pdecl *
@@ -234,38 +218,23 @@ struct block *
 build_block(struct parse *p, struct ident id, struct formals formal,
     struct body *body, struct span at)
 {
-	struct block *b = ast_node(p, sizeof *b);
-
-	b->id = id;
-	b->formal = formal;
-	b->body = body;
-	b->at = at;
-	return b;
+	return NODE(p, struct block, .id = id, .formal = formal, .body = body,
+	    .at = at);
 }
 
 struct entry *
 build_entry(struct parse *p, struct ident id, struct actuals value,
     struct span at)
 {
-	struct entry *e = ast_node(p, sizeof *e);
-
-	e->id = id;
-	e->value = value;
-	e->at = at;
-	return e;
+	return NODE(p, struct entry, .id = id, .value = value, .at = at);
 }
 
 struct entry *
 build_group(struct parse *p, struct ident id, struct entry *child,
     struct span at)
 {
-	struct entry *e = ast_node(p, sizeof *e);
-
-	e->id = id;
-	e->child = child;
-	e->is_group = true;
-	e->at = at;
-	return e;
+	return NODE(p, struct entry, .id = id, .child = child,
+	    .is_group = true, .at = at);
 }
 
 /* Settings are few; the list's end is found by walking. */
@@ -312,37 +281,29 @@ build_model(struct parse *p, struct block *b)
 	f->model_last = b;
 }
 
-static struct settings *
-make_settings(struct parse *p, struct ident id, struct entry *e,
-    struct span at)
+static void
+add_settings(struct parse *p, struct settings **first, struct settings **last,
+    struct settings s)
 {
-	struct settings *s = ast_node(p, sizeof *s);
+	struct settings *node = ast_node(p, sizeof *node);
 
-	s->id = id;
-	s->entry = e;
-	s->at = at;
-	return s;
+	*node = s;
+	*(*last ? &(*last)->next : first) = node;
+	*last = node;
 }
 
 void
-build_recipe(struct parse *p, struct ident id, struct entry *e,
-    struct span at)
+build_recipe(struct parse *p, struct ident id, struct entry *e, struct span at)
 {
-	struct file *f = p->file;
-	struct settings *s = make_settings(p, id, e, at);
-
-	*(f->recipe_last ? &f->recipe_last->next : &f->recipe) = s;
-	f->recipe_last = s;
+	add_settings(p, &p->file->recipe, &p->file->recipe_last,
+	    (struct settings){.id = id, .entry = e, .at = at});
 }
 
 void
 build_plan(struct parse *p, struct ident id, struct entry *e, struct span at)
 {
-	struct file *f = p->file;
-	struct settings *s = make_settings(p, id, e, at);
-
-	*(f->plan_last ? &f->plan_last->next : &f->plan) = s;
-	f->plan_last = s;
+	add_settings(p, &p->file->plan, &p->file->plan_last,
+	    (struct settings){.id = id, .entry = e, .at = at});
 }
 
 enum { MANY = 6 };

@@ -21,6 +21,7 @@
 #include "ir/flops.h"
 #include "passes/pass.h"
 #include "passes/recompute.h"
+#include "passes/rewrite.h"
 
 static const double FLOPS_F32 = 1.5e11, FLOPS_BF16 = 6e11, BYTES = 1e10;
 
@@ -91,16 +92,6 @@ is_made(const struct search *s, const struct func *f, const struct op *op,
 		    op->out[i]))
 			return op->code != OP_PARAMS;
 	return false;
-}
-
-static void
-want_operands(const struct op *op, bool *want)
-{
-	for (int i = 0; i < op->nin; i++)
-		if (op->in[i].v)
-			want[op->in[i].v->id] = true;
-	for (int i = 0; i < op->body.n; i++)
-		want_operands(op->body.op[i], want);
 }
 
 /*

@@ -268,3 +268,13 @@ count_uses(struct func *f, const struct value *v)
 	region_walk(&f->body, swap_in, &s);
 	return s.n;
 }
+
+void
+want_operands(const struct op *op, bool *want)
+{
+	for (int i = 0; i < op->nin; i++)
+		if (op->in[i].v)
+			want[op->in[i].v->id] = true;
+	for (int i = 0; i < op->body.n; i++)
+		want_operands(op->body.op[i], want);
+}

@@ -44,6 +44,8 @@ bool op_is_pure(const struct op *op);
 int remove_dead(struct func *f);
 /* In f, readers of a read b instead. */
 void replace_uses(struct func *f, const struct value *a, struct value *b);
+/* want[v->id] becomes true for the values op reads, inner regions included. */
+void want_operands(const struct op *op, bool *want);
 /* Operands that read v in f, targets and inner regions included. */
 int count_uses(struct func *f, const struct value *v);
 

@@ -425,16 +425,6 @@ eval_build(struct module *m, struct func *model)
 	remove_dead(b.f);
 }
 
-static void
-want_operands(const struct op *op, bool *want)
-{
-	for (int i = 0; i < op->nin; i++)
-		if (op->in[i].v)
-			want[op->in[i].v->id] = true;
-	for (int i = 0; i < op->body.n; i++)
-		want_operands(op->body.op[i], want);
-}
-
 /* Marks the ops that the head's logits need; false if that takes labels. */
 static bool
 mark_needed(const struct func *model, const struct op *head, bool *needed,

@@ -5,7 +5,6 @@
 #include "support/diag.h"
 
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING };
-enum line_kind { LINE_LABEL, LINE_NOTE, LINE_HELP };
 
 struct diag_info {
 	const char *code;

@@ -5,37 +5,22 @@
 #define _POSIX_C_SOURCE 200809L
 #include "config.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "ir/ir.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static char *
-print(const struct module *m, size_t *n)
-{
-	char *text = NULL;
-	FILE *f = open_memstream(&text, n);
-
-	module_print(m, NULL, f);
-	fclose(f);
-	return text;
-}
+#include "tests/fuzz/text.h"
 
 static void
-check(const struct module *m, FILE *nowhere)
+check(const struct module *m)
 {
 	struct arena mem = {0};
 	size_t n = 0, again = 0;
-	char *text = print(m, &n), *twice;
+	char *text = fuzz_print(m, &n), *twice;
 	struct source src = {"dump", text, (uint32_t)n};
-	struct diag d = {.src = &src, .out = nowhere};
+	struct diag d = {.src = &src, .out = fuzz_nowhere()};
 	struct module *back = module_read(&mem, &d);
 
 	if (!back)
 		abort();
-	twice = print(back, &again);
+	twice = fuzz_print(back, &again);
 	if (n != again || memcmp(text, twice, n) != 0)
 		abort();
 	arena_free(&mem);
@@ -46,23 +31,15 @@ check(const struct module *m, FILE *nowhere)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static FILE *nowhere;
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 	struct arena mem = {0};
 	struct source src = {"fuzz.lir", text, (uint32_t)size};
-	struct diag d = {.src = &src};
+	struct diag d = {.src = &src, .out = fuzz_nowhere()};
 	struct module *m;
 
-	if (!nowhere)
-		nowhere = fopen("/dev/null", "w");
-	if (!text || !nowhere)
-		abort();
-	d.out = nowhere;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	m = module_read(&mem, &d);
 	if (m && module_verify(m) == 0)
-		check(m, nowhere);
+		check(m);
 	arena_free(&mem);
 	free(text);
 	return 0;

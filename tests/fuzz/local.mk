@@ -18,11 +18,11 @@ fuzz_tests = replay_lir replay_lt replay_manifest replay_safetensors \
 check_PROGRAMS += $(fuzz_tests)
 TESTS += $(fuzz_tests)
 
-replay_lir_SOURCES = %D%/fuzz_lir.c %D%/replay.c
+replay_lir_SOURCES = %D%/fuzz_lir.c %D%/replay.c %D%/text.h
 replay_lir_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/ir/*.lir tests/ir/*/*.lir"'
 replay_lir_LDADD = libir.a libsupport.a
 
-replay_lt_SOURCES = %D%/fuzz_lt.c %D%/replay.c
+replay_lt_SOURCES = %D%/fuzz_lt.c %D%/replay.c %D%/text.h
 replay_lt_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DSEEDS='"examples/*.lt tests/lt/*.lt tests/lt/diag/*.lt"'
 replay_lt_LDADD = libfrontend.a libir.a libsupport.a

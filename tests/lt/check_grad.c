@@ -15,14 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/interp/interp.h"
 #include "passes/pass.h"
-#include "tests/golden/golden.h"
-#include "tests/lt/load.h"
-
-static const char *const models[] = {
-	"docs", "gpt2", "llama", "mistral", "mix", "qwen3",
-};
+#include "tests/lt/example.h"
 
 static const char *const files[] = {
 	"tests/golden/docs.lt", "tests/golden/gpt2.lt",
@@ -45,7 +39,7 @@ static const char *const variants[][2] = {
 	{"recipe.precision=bf16", "plan.recompute=save(x, attention)"},
 };
 
-enum { MODELS = COUNT_OF(models), FILES = COUNT_OF(files),
+enum { FILES = COUNT_OF(files),
 	VARIANTS = COUNT_OF(variants) };
 
 static struct frontend_options
@@ -57,39 +51,9 @@ options_of(const char *const *set)
 
 /* ------------------------------------------------------------- gradients */
 
-static void
-set_weights(const struct module *m, struct interp *in, struct arena *mem)
-{
-	for (int i = 0; i < m->nbundle; i++)
-		for (int j = 0; j < m->bundle[i]->nfield &&
-		    m->bundle[i]->role == ROLE_PARAM; j++) {
-			const struct bundle *b = m->bundle[i];
-			uint64_t n = interp_count(in, b, j);
-			double *w = NEW_N(mem, double, n);
-			const char *name = arena_printf(mem, "%s.%s", b->path,
-			    b->field[j].name);
-
-			for (uint64_t k = 0; k < n; k++)
-				w[k] = golden_weight(name, k);
-			interp_set(in, b, j, w);
-		}
-}
-
-static double *
-widen(struct arena *mem, const int32_t *x, size_t n)
-{
-	double *y = NEW_N(mem, double, n);
-
-	for (size_t i = 0; i < n; i++)
-		y[i] = x[i];
-	return y;
-}
-
 struct trial {
-	struct load l;
-	struct golden *g;
+	struct example x;
 	const char *name;
-	const double *arg[3];
 	int compared;
 };
 
@@ -97,11 +61,11 @@ static void
 compare_field(struct trial *t, struct interp *in, const struct bundle *grad,
     int field, const char *after)
 {
-	const char *name = arena_printf(&t->l.mem, "%s.%s", grad->of->path,
+	const char *name = arena_printf(&t->x.l.mem, "%s.%s", grad->of->path,
 	    grad->field[field].name);
-	const struct golden_grad *want = golden_find(t->g, name);
+	const struct golden_grad *want = golden_find(t->x.g, name);
 	uint64_t n = interp_count(in, grad, field);
-	double *x = NEW_N(&t->l.mem, double, n), far;
+	double *x = NEW_N(&t->x.l.mem, double, n), far;
 
 	ck_assert_msg(want != NULL, "%s: no golden gradient of %s", t->name,
 	    name);
@@ -124,47 +88,31 @@ compare_step(struct module *m, const char *after, void *arg)
 		return;
 	in = interp_new(m, &(struct interp_options){.step = 1, .lr = 1e-3});
 	ck_assert_ptr_nonnull(in);
-	set_weights(m, in, &t->l.mem);
-	ck_assert(interp_run(in, "step", 0, t->arg, (double *[]){&loss,
+	example_weights(m, in, &t->x.l.mem);
+	ck_assert(interp_run(in, "step", 0, t->x.arg, (double *[]){&loss,
 	    &norm}));
-	ck_assert_msg(fabs(loss - t->g->loss) < 1e-9, "%s after %s: loss "
-	    "%.15g, PyTorch has %.15g", t->name, after, loss, t->g->loss);
+	ck_assert_msg(fabs(loss - t->x.g->loss) < 1e-9, "%s after %s: loss "
+	    "%.15g, PyTorch has %.15g", t->name, after, loss, t->x.g->loss);
 	t->compared = 0;
 	for (int i = 0; i < m->nbundle; i++)
 		for (int j = 0; j < m->bundle[i]->nfield &&
 		    m->bundle[i]->role == ROLE_GRAD; j++)
 			compare_field(t, in, m->bundle[i], j, after);
-	ck_assert_int_eq(t->compared, (int)t->g->ngrad);
+	ck_assert_int_eq(t->compared, (int)t->x.g->ngrad);
 	interp_free(in);
 }
 
 START_TEST(gradients)
 {
-	const char *dir = getenv("srcdir"), *name = models[_i / VARIANTS];
+	const char *name = example_name[_i / VARIANTS];
 	struct frontend_options fo = options_of(variants[_i % VARIANTS]);
 	struct trial t = {.name = name};
 	struct pipeline_options o = {.watch = compare_step, .arg = &t};
-	int32_t tok[128], lab[128], doc[128];
-	struct module *m;
-	char path[4096];
-	size_t n;
 
-	snprintf(path, sizeof path, "tests/golden/%s.lt", name);
-	m = load_file(&t.l, path, &fo);
-	ck_assert_ptr_nonnull(m);
-	snprintf(path, sizeof path, "%s/tests/golden/%s.golden",
-	    dir ? dir : ".", name);
-	t.g = golden_read(path);
-	ck_assert_ptr_nonnull(t.g);
-	n = t.g->b * t.g->s;
-	golden_inputs(t.g->b, t.g->s, t.g->v, tok, lab, doc);
-	t.arg[0] = widen(&t.l.mem, tok, n);
-	t.arg[1] = widen(&t.l.mem, lab, n);
-	t.arg[2] = widen(&t.l.mem, doc, n);
-	ck_assert_int_eq(pipeline_run(pipeline, m, &o), PIPELINE_OK);
+	example_open(&t.x, name, &fo);
+	ck_assert_int_eq(pipeline_run(pipeline, t.x.m, &o), PIPELINE_OK);
 	ck_assert_int_gt(t.compared, 0);
-	golden_free(t.g);
-	load_free(&t.l);
+	example_close(&t.x);
 }
 END_TEST
 
@@ -247,7 +195,7 @@ main(void)
 	int failed;
 
 	tcase_set_timeout(t, 120);
-	tcase_add_loop_test(t, gradients, 0, MODELS * VARIANTS);
+	tcase_add_loop_test(t, gradients, 0, EXAMPLES * VARIANTS);
 	tcase_add_loop_test(t, round_trip, 0, 2 * FILES);
 	tcase_add_test(t, short_dump);
 	suite_add_tcase(s, t);

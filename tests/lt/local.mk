@@ -6,16 +6,16 @@ TESTS += $(lt_tests)
 
 lt_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 lt_ldadd = libfrontend.a libir.a libsupport.a $(CHECK_LIBS)
-check_grad_SOURCES = %D%/check_grad.c %D%/load.c %D%/load.h \
+example_sources = %D%/example.c %D%/example.h %D%/load.c %D%/load.h \
 	tests/golden/golden.c tests/golden/golden.h
+check_grad_SOURCES = %D%/check_grad.c $(example_sources)
 check_grad_CPPFLAGS = $(lt_cppflags)
 check_grad_LDADD = libfrontend.a libpasses.a libplan.a libir.a libsupport.a \
 	$(CHECK_LIBS)
 check_diag_SOURCES = %D%/check_diag.c
 check_diag_CPPFLAGS = $(lt_cppflags)
 check_diag_LDADD = libsupport.a $(CHECK_LIBS)
-check_loss_SOURCES = %D%/check_loss.c %D%/load.c %D%/load.h \
-	tests/golden/golden.c tests/golden/golden.h
+check_loss_SOURCES = %D%/check_loss.c $(example_sources)
 check_loss_CPPFLAGS = $(lt_cppflags)
 check_loss_LDADD = $(lt_ldadd)
 check_models_SOURCES = %D%/check_models.c %D%/load.c %D%/load.h
