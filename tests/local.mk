@@ -7,7 +7,7 @@ LIR_LOG_COMPILER = $(SHELL) $(srcdir)/%D%/filetest
 LT_LOG_COMPILER = $(LIR_LOG_COMPILER)
 AM_TESTS_ENVIRONMENT = LOONGC=$(abs_builddir)/loongc$(EXEEXT); export LOONGC; \
 	LC_ALL=C; export LC_ALL;
-EXTRA_DIST += %D%/filetest
+EXTRA_DIST += %D%/filetest %D%/suite.h
 
 # What the interpreter and the rules promise.
 if HAVE_CHECK

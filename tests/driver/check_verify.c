@@ -6,13 +6,13 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "driver/input.h"
 #include "driver/load.h"
 #include "driver/verify.h"
+#include "tests/suite.h"
 
 static struct op *
 def(struct module *m, const char *func, const char *value)
@@ -274,17 +274,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("verify");
 	TCase *t = tcase_create("verify");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, finds_damage, 0, COUNT_OF(damages));
 	tcase_add_test(t, finds_nothing_in_the_pipeline);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run("verify", t);
 }

@@ -2,11 +2,11 @@
 #define _POSIX_C_SOURCE 200809L
 #include "config.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/diag.h"
+#include "tests/suite.h"
 
 static char *said;
 static size_t said_len;
@@ -158,10 +158,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("diag");
 	TCase *t = tcase_create("diag");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, parts);
 	tcase_add_test(t, without_place);
@@ -171,9 +168,5 @@ main(void)
 	tcase_add_test(t, color);
 	tcase_add_test(t, json);
 	tcase_add_loop_test(t, nearest, 0, (int)COUNT_OF(near));
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run("diag", t);
 }

@@ -10,13 +10,13 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "passes/pass.h"
 #include "tests/lt/example.h"
+#include "tests/suite.h"
 
 static const char *const files[] = {
 	"tests/golden/docs.lt", "tests/golden/gpt2.lt",
@@ -189,18 +189,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("gradients");
 	TCase *t = tcase_create("gradients");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, gradients, 0, EXAMPLES * VARIANTS);
 	tcase_add_loop_test(t, round_trip, 0, 2 * FILES);
 	tcase_add_test(t, short_dump);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run("gradients", t);
 }

@@ -4,10 +4,10 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <math.h>
 
 #include "tests/lt/example.h"
+#include "tests/suite.h"
 
 START_TEST(loss)
 {
@@ -34,15 +34,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("loss");
 	TCase *t = tcase_create("loss");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_loop_test(t, loss, 0, EXAMPLES);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run("loss", t);
 }

@@ -15,12 +15,12 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sem/train.h"
+#include "tests/suite.h"
 
 #define H   1e-5
 #define TOL 2e-7
@@ -455,10 +455,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("autodiff");
 	TCase *t = tcase_create("models");
-	SRunner *run;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, one_op, 0, (int)COUNT_OF(models));
@@ -467,10 +464,5 @@ main(void)
 	tcase_add_test(t, other_ignore);
 	tcase_add_test(t, clipped);
 	tcase_add_test(t, small_llama);
-	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("autodiff", t);
 }

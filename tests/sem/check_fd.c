@@ -14,13 +14,13 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ir/interp/interp.h"
 #include "support/rng.h"
+#include "tests/suite.h"
 
 #define H   1e-5
 #define TOL 1e-7
@@ -241,17 +241,9 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("finite differences");
 	TCase *t = tcase_create("ops");
-	SRunner *run;
-	int failed;
 
 	tcase_add_loop_test(t, finite_differences, 0,
 	    (int)COUNT_OF(cases) * NSHAPE);
-	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("finite differences", t);
 }

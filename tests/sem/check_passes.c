@@ -8,7 +8,6 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "tests/sem/programs.h"
 #include "tests/sem/trace.h"
 #include "tests/sem/train.h"
+#include "tests/suite.h"
 
 static bool
 exact(const char *pass)
@@ -480,10 +480,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("passes");
 	TCase *t = tcase_create("passes");
-	SRunner *run;
-	int failed;
 
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, before_is_after, 0,
@@ -496,10 +493,5 @@ main(void)
 	tcase_add_loop_test(t, any_budget, 0, nprogram);
 	tcase_add_test(t, too_much_is_an_error);
 	tcase_add_test(t, nothing_to_clear);
-	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("passes", t);
 }

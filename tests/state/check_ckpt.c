@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "tests/state/fixture.h"
+#include "tests/suite.h"
 
 #include <sys/resource.h>
 
@@ -277,10 +278,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("ckpt");
 	TCase *c = tcase_create("ckpt");
-	SRunner *run;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 120);
@@ -296,10 +294,5 @@ main(void)
 	tcase_add_test(c, all_damaged);
 	tcase_add_test(c, half_written);
 	tcase_add_test(c, disk_full);
-	suite_add_tcase(s, c);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("ckpt", c);
 }

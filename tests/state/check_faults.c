@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "tests/state/fixture.h"
+#include "tests/suite.h"
 
 enum fault { NONE, FAIL, SHORT, KILL };
 
@@ -216,10 +217,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("faults");
 	TCase *c = tcase_create("faults");
-	SRunner *run;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 120);
@@ -227,10 +225,5 @@ main(void)
 	    (int)(sizeof codes / sizeof codes[0]));
 	tcase_add_test(c, short_writes);
 	tcase_add_loop_test(c, killed_anywhere, 0, 2);
-	suite_add_tcase(s, c);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("faults", c);
 }

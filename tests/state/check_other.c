@@ -6,6 +6,7 @@
 #include "tests/state/fixture.h"
 
 #include "runtime/state/hash.h"
+#include "tests/suite.h"
 
 static struct tiny t;
 
@@ -196,10 +197,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("other");
 	TCase *c = tcase_create("other");
-	SRunner *run;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 120);
@@ -208,10 +206,5 @@ main(void)
 	tcase_add_test(c, what_may_differ);
 	tcase_add_loop_test(c, forged_manifest, 0,
 	    (int)(sizeof forged / sizeof forged[0]));
-	suite_add_tcase(s, c);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("other", c);
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "tests/state/fixture.h"
+#include "tests/suite.h"
 
 #include <sys/wait.h>
 
@@ -88,20 +89,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("out");
 	TCase *c = tcase_create("out");
-	SRunner *run;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, second_trainer);
 	tcase_add_test(c, race_for_the_folder);
 	tcase_add_test(c, no_such_folder);
-	suite_add_tcase(s, c);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("out", c);
 }

@@ -2,11 +2,11 @@
 #define _GNU_SOURCE
 #include "config.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/state/safetensors.h"
+#include "tests/suite.h"
 
 struct header {
 	const char *json;
@@ -166,20 +166,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("safetensors");
 	TCase *c = tcase_create("safetensors");
-	SRunner *run;
-	int failed;
 
 	tcase_add_loop_test(c, header, 0,
 	    (int)(sizeof headers / sizeof headers[0]));
 	tcase_add_test(c, length_of_header);
 	tcase_add_test(c, amplification);
 	tcase_add_test(c, round_trip);
-	suite_add_tcase(s, c);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("safetensors", c);
 }

@@ -4,12 +4,12 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/golden/golden.h"
+#include "tests/suite.h"
 
 static const char *const models[] = {
 	"gpt2", "llama", "qwen3", "mistral", "docs", "mix",
@@ -98,18 +98,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("golden");
 	TCase *t = tcase_create("golden");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, formula);
 	tcase_add_test(t, inputs);
 	tcase_add_loop_test(t, files, 0, MODELS);
 	tcase_add_test(t, distance);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run("golden", t);
 }

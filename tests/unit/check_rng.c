@@ -1,9 +1,8 @@
 /* The generator against published vectors, and its moments. */
 #include "config.h"
 
-#include <check.h>
-
 #include "support/rng.h"
+#include "tests/suite.h"
 
 struct known { /* vectors of the Random123 distribution */
 	uint64_t seed, stream, block;
@@ -96,10 +95,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("rng");
 	TCase *t = tcase_create("rng");
-	SRunner *run;
-	int failed;
 
 	tcase_add_loop_test(t, vectors, 0,
 	    (int)(sizeof known / sizeof known[0]));
@@ -107,10 +103,5 @@ main(void)
 	tcase_add_test(t, names);
 	tcase_add_test(t, moments);
 	tcase_add_test(t, thresholds);
-	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run("rng", t);
 }

@@ -1,12 +1,12 @@
 /* The 3-gram model against numbers worked out by hand. */
 #include "config.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/trigram.h"
+#include "tests/suite.h"
 
 static struct trigram *
 train(const char *text)
@@ -89,18 +89,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("trigram");
 	TCase *t = tcase_create("trigram");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_test(t, by_hand);
 	tcase_add_test(t, sums_to_one);
 	tcase_add_test(t, loss_untrained);
 	tcase_add_test(t, loss_is_mean);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run("trigram", t);
 }
