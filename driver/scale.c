@@ -161,17 +161,25 @@ choose_rest(struct scale *s)
 		choose(s, s->dim[i], &from);
 }
 
+/* The types before and after a renaming, and their rank; 0: op is none. */
+static int
+names_of(const struct scale *s, const struct op *op, const struct type **a,
+    const struct type **b)
+{
+	if (op->code != OP_RENAME || !(*a = arg_type(s->m, &op->in[0])))
+		return 0;
+	*b = op->out[0]->type;
+	return (*a)->rank < (*b)->rank ? (*a)->rank : (*b)->rank;
+}
+
 static void
 tie_units(struct op *op, void *arg)
 {
 	struct scale *s = arg;
 	const struct type *a, *b;
+	int n = names_of(s, op, &a, &b);
 
-	if (op->code != OP_RENAME)
-		return;
-	a = arg_type(s->m, &op->in[0]);
-	b = op->out[0]->type;
-	for (int i = 0; a && i < a->rank && i < b->rank; i++) {
+	for (int i = 0; i < n; i++) {
 		uint64_t *x = &s->unit[number_of(s, a->d[i].name)];
 		uint64_t *y = &s->unit[number_of(s, b->d[i].name)];
 
@@ -186,12 +194,9 @@ tie(struct op *op, void *arg)
 {
 	struct scale *s = arg;
 	const struct type *a, *b;
+	int n = names_of(s, op, &a, &b);
 
-	if (op->code != OP_RENAME)
-		return;
-	a = arg_type(s->m, &op->in[0]);
-	b = op->out[0]->type;
-	for (int i = 0; a && i < a->rank && i < b->rank; i++) {
+	for (int i = 0; i < n; i++) {
 		struct dimdef *x = module_dim(s->m, a->d[i].name);
 		struct dimdef *y = module_dim(s->m, b->d[i].name);
 

@@ -129,6 +129,20 @@ scores(struct attn *a, uint64_t row, const double *q, const double *k)
 	return max + log(sum);
 }
 
+/* o of row i += sum of exp(score - z) v over the keys. */
+static void
+add_values(const struct attn *a, uint64_t i, double z, const double *v,
+    double *o)
+{
+	for (uint64_t t = 0; t < a->keys; t++) {
+		const double *row = v + a->krow[i] + t * a->kstep;
+		double p = a->score[t] == -INFINITY ? 0 : exp(a->score[t] - z);
+
+		for (uint64_t j = 0; j < a->d; j++)
+			o[j] += p * row[j];
+	}
+}
+
 void
 interp_ATTN(struct step *s)
 {
@@ -139,14 +153,7 @@ interp_ATTN(struct step *s)
 		double *o = s->y[0] + i * a.d;
 		double z = s->y[1][i] = scores(&a, i, s->x[0], s->x[1]);
 
-		for (uint64_t t = 0; t < a.keys; t++) {
-			const double *v = s->x[2] + a.krow[i] + t * a.kstep;
-			double p = a.score[t] == -INFINITY ? 0 :
-			    exp(a.score[t] - z);
-
-			for (uint64_t j = 0; j < a.d; j++)
-				o[j] += p * v[j];
-		}
+		add_values(&a, i, z, s->x[2], o);
 	}
 }
 
@@ -219,14 +226,7 @@ interp_ATTN_STEP(struct step *s)
 		s->y[1][i] = z;
 		for (uint64_t j = 0; j < a.d; j++)
 			o[j] = keep == 0 ? 0 : keep * o0[i * a.d + j];
-		for (uint64_t t = 0; t < a.keys; t++) {
-			const double *v = s->x[2] + a.krow[i] + t * a.kstep;
-			double p = a.score[t] == -INFINITY ? 0 :
-			    exp(a.score[t] - z);
-
-			for (uint64_t j = 0; j < a.d; j++)
-				o[j] += p * v[j];
-		}
+		add_values(&a, i, z, s->x[2], o);
 	}
 }
 
