@@ -185,7 +185,7 @@ struct lt_program {
 	struct lt_layout rows, cols;
 	uint64_t io_tok, io_lab, io_doc; /* offsets in LT_IO: i32[micro, local
 	                          rows, local columns]; UINT64_MAX: not used */
-	uint64_t io_logits;    /* f32[local rows,vocab] in LT_IO */
+	uint64_t io_logits;    /* f32[batch,vocab] in LT_IO, on every rank */
 	const struct lt_tensor *tensor;
 	int ntensor;
 	const struct lt_flat *flat;

@@ -50,7 +50,10 @@ static const struct variant variants[] = {
 #define OTHER(name)                                                            \
 	{"codegen/" name, "f32", 0, "none", NULL, false},                      \
 	{"codegen/" name, "bf16", 0, "full", "1", false},
+#define MESH(name, mesh, recompute)                                            \
+	{"../examples/" name, "f32", 0, recompute, NULL, true, mesh},
 #include "tests/codegen/cases.def"
+#undef MESH
 #undef OTHER
 #undef EXAMPLE
 #undef CASE

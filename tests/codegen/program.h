@@ -20,6 +20,7 @@ struct variant {
 	const char *recompute; /* .lt: policy */
 	const char *micro;     /* .lt: sequences of a microbatch, or NULL */
 	bool small;            /* .lt: of other sizes than its own */
+	const char *mesh;      /* .lt: for several ranks, and their sizes */
 };
 
 struct program {
