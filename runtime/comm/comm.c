@@ -257,6 +257,25 @@ check_sum(struct lt_comm *c, const struct lt_op *op)
 			    "%s: sums are of f32 only", op->move->name);
 }
 
+/*
+ * The oldest of the lane and group ends here if many came after it.  All ranks
+ * do so in the same place of the same program, so each that is waited for has
+ * started it long ago, and waits for none that is behind.
+ */
+static void
+make_room(struct lt_comm *c, const struct lt_move *m, uint32_t axes)
+{
+	for (int i = 0; i < LT_PENDING_MAX; i++) {
+		struct lt_pending *p = &c->pending[i];
+
+		if (!p->used || p->finished || p->op.move->lane != m->lane ||
+		    p->op.group.axes != axes)
+			continue;
+		if (++p->later == LT_LANE_DEPTH)
+			finish(c, p);
+	}
+}
+
 lt_token
 lt_start(struct lt *rt, const struct lt_move *m, int n,
     const struct lt_pair *pair)
@@ -265,9 +284,11 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 	struct lt_pending *p = free_pending(c);
 	struct lt_group g = lt_group_of(c->prog, c->coord, m);
 
+	make_room(c, m, g.axes);
 	copy_pairs(c, p, n, pair);
 	p->used = true;
 	p->finished = false;
+	p->later = 0;
 	lt_op_set(&p->op, m, &g, m->kind == LT_ALLREDUCE ? LT_PHASE_WHOLE :
 	    LT_PHASE_MOVE, n, p->pair);
 	if (m->kind == LT_ALLREDUCE && !p->op.small) {

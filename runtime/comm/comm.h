@@ -13,11 +13,14 @@
 #include "runtime/comm/op.h"
 #include "runtime/comm/transport.h"
 
-enum { LT_PENDING_MAX = 128 };
+/* Moves under way, and how many of one lane and group before the oldest is
+ * finished by the start of another: transports keep that many steps. */
+enum { LT_PENDING_MAX = 128, LT_LANE_DEPTH = 10 };
 
 /* A move between start and finish. */
 struct lt_pending {
 	bool used, finished;
+	int later;               /* moves of its lane and group since */
 	struct lt_op op, spread; /* spread: second step of an allreduce */
 	struct lt_pair *pair;    /* ours */
 	int room;

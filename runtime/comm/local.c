@@ -18,7 +18,7 @@
 
 /* Steps of a channel that may be under way at a time; bytes of a small
  * step; how often a sleeper looks whether the run has failed. */
-enum { SLOTS = 16, SMALL = 256, LOOK_MS = 100 };
+enum { SLOTS = 4 * LT_LANE_DEPTH, SMALL = 256, LOOK_MS = 100 };
 
 /* Steps seq, seq + SLOTS, .. of one member.  The words hold the number of the
  * step plus one, and only grow. */
