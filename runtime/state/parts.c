@@ -16,6 +16,7 @@ static const struct slot {
 	int file;
 	const char *prefix;
 } slots[] = {{0, ""}, {1, "moment1."}, {1, "moment2."}};
+enum { SLOTS = sizeof slots / sizeof *slots };
 
 /* Where the rank's part begins in the state arena; UINT64_MAX: it has none. */
 static uint64_t
@@ -50,22 +51,32 @@ add(struct lt_parts *p, const struct lt *rt, const struct lt_tensor *t,
 	    size_mul(t->count, sizeof(float), &x->item.bytes);
 }
 
+/* Plans list tensors in orders of their own; a file has one order. */
+static int
+by_name(const void *p, const void *q)
+{
+	const struct lt_part *a = p, *b = q;
+
+	return a->file != b->file ? a->file - b->file :
+	    strcmp(a->item.name, b->item.name);
+}
+
 bool
 lt_parts_of(const struct lt *rt, struct lt_parts *p, struct lt_error *error)
 {
 	const struct lt_program *g = rt->prog;
 	bool ok = true;
 
-	*p = (struct lt_parts){calloc((size_t)g->ntensor * 3 + 1,
+	*p = (struct lt_parts){calloc((size_t)g->ntensor * SLOTS + 1,
 	    sizeof *p->part), 0};
 	if (p->part == NULL)
 		return lt_error_set(error, LT_EXIT_FAIL, "out of memory");
-	for (int i = 0; i < g->ntensor; i++)
-		ok = ok && lt_box_valid(g, &g->tensor[i]) &&
-		    add(p, rt, &g->tensor[i], 0);
-	for (int i = 0; i < g->ntensor; i++)
-		ok = ok && add(p, rt, &g->tensor[i], 1) &&
-		    add(p, rt, &g->tensor[i], 2);
+	for (int i = 0; i < g->ntensor; i++) {
+		ok = ok && lt_box_valid(g, &g->tensor[i]);
+		for (int slot = 0; slot < SLOTS; slot++)
+			ok = ok && add(p, rt, &g->tensor[i], slot);
+	}
+	qsort(p->part, p->n, sizeof *p->part, by_name);
 	if (!ok)
 		lt_parts_free(p);
 	return ok || lt_error_set(error, LT_EXIT_CONFIG,

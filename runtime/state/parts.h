@@ -22,7 +22,7 @@ struct lt_part {
 };
 
 struct lt_parts {
-	struct lt_part *part; /* by file, then as in the program */
+	struct lt_part *part; /* by file, then by name */
 	size_t n;
 };
 

@@ -191,7 +191,7 @@ START_TEST(damaged_newest)
 	damage(3);
 	damage(2);
 	tiny_refuses(&t, LT_RESUME_NEWEST,
-	    "step-000003: model.safetensors: damaged: the hash of tensor b");
+	    "step-000003: model.safetensors: damaged: the hash of tensor layer.a");
 	ck_assert_ptr_nonnull(strstr(t.error.text,
 	    "step-000001 is intact: --resume-valid goes on from it"));
 	tiny_refuses(&t, LT_RESUME_NEWEST, "damaged"); /* still there */
