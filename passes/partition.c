@@ -39,6 +39,8 @@
 
 #include <string.h>
 
+#include "ir/flops.h"
+#include "ir/identity.h"
 #include "passes/partition.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
@@ -468,6 +470,8 @@ partition(struct module *m)
 
 	if (m->naxis == 0)
 		return 0;
+	identity_keep(m); /* of the model, not of a rank's part of it */
+	flops_keep(m);
 	if (!part_axes(&p))
 		return p.errors;
 	part_bundles(&p);

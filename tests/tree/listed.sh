@@ -44,5 +44,5 @@ grep -E '^tests/.*/check_[^/]*\.c$' "$tmp/files" |
 grep -E '^tests/.*\.sh$' "$tmp/files" | grep -Ev '/(lib|common)\.sh$' |
     sort >"$tmp/scripts"
 sort "$tmp/programs" "$tmp/scripts" | comm -23 - "$tmp/tests" >"$tmp/bad"
-report "tests that no TESTS names"
+report "tests that neither TESTS nor long_tests names"
 exit $status

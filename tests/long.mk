@@ -1,0 +1,17 @@
+# make check-long: what takes too long to run before every change.  Each
+# script prints a line at its end; NAME.long.log has the rest.
+long_tests =
+# 256 ordered pairs of meshes: two to four minutes on two cores
+long_tests += %D%/train/resume_long.sh
+EXTRA_DIST += $(long_tests)
+
+check-long: all $(check_PROGRAMS)
+	@bad=; for t in $(long_tests); do \
+	  log=$$(basename $$t .sh).long.log; printf '%s: ' $$t; \
+	  if LC_ALL=C srcdir='$(srcdir)' CC='$(CC)' \
+	    $(SHELL) '$(srcdir)'/$$t >$$log 2>&1; \
+	  then tail -n 1 $$log; \
+	  else echo "failed, see $$log"; tail -n 9 $$log; bad=1; fi; \
+	done; test -z "$$bad"
+.PHONY: check-long
+CLEANFILES += *.long.log
