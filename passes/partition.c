@@ -487,7 +487,6 @@ partition(struct module *m)
 
 const struct pass pass_partition = {
 	.name = "partition",
-	.summary = "each rank of the mesh has its part of the tokens, and of the "
-	    "heads in attention",
+	.summary = "tokens are cut over the mesh, and heads in attention",
 	.run = partition,
 };
