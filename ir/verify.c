@@ -206,13 +206,13 @@ check_arg(struct walk *w, struct arg *a, const struct op *op)
 		    bundle_index(w, a, op->code == OP_PARAMS, op->at);
 	if (!usable(w, a->v, op->at))
 		return false;
+	if (a->v->future && (a->kind == ARG_FIELD || !walk_takes_futures(op)))
+		return walk_error(w, op->at, "%s is in flight: wait for it first",
+		    walk_name(a->v));
 	if (a->kind == ARG_FIELD)
 		return a->v->bundle
 		    ? known_bundle(w, a->v->bundle, a->field, op->at)
 		    : walk_error(w, op->at, "%s has no fields", walk_name(a->v));
-	if (a->v->future && !walk_takes_futures(op))
-		return walk_error(w, op->at, "%s is in flight: wait for it first",
-		    walk_name(a->v));
 	if (a->v->bundle && !takes_bundles(op))
 		return walk_error(w, op->at, "%s is a bundle: name a field of it",
 		    walk_name(a->v));

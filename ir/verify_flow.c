@@ -21,6 +21,12 @@ same_storage(const struct value *a, const struct value *b)
 	    a->pend == b->pend && axis_list_equal(&a->flat, &b->flat);
 }
 
+static bool
+arg_flies(const struct arg *a)
+{
+	return a->kind == ARG_VALUE && a->v->future;
+}
+
 /* A carried bundle value keeps its storage. */
 static bool
 carries_storage(struct walk *w, const struct op *op, int i)
@@ -32,6 +38,19 @@ carries_storage(struct walk *w, const struct op *op, int i)
 	    same_storage(op->in[i].v, c) && same_storage(y->in[i].v, c) &&
 	    same_storage(op->out[i], c)) || walk_error(w, op->at, "for %s: carry %s "
 	    "changes how it is stored", op->var, walk_name(c));
+}
+
+/* A carry is in flight on every trip and behind the loop, or never. */
+static bool
+carries_flight(struct walk *w, const struct op *op, const struct op *yield,
+    int i)
+{
+	bool flies = op->carry[i]->future;
+
+	return (arg_flies(&op->in[i]) == flies &&
+	    arg_flies(&yield->in[i]) == flies && op->out[i]->future == flies) ||
+	    walk_error(w, op->at, "for %s: carry %s is in flight on some trips "
+	    "and not on others", op->var, walk_name(op->carry[i]));
 }
 
 /* Skewed coordinates follow the loop variable: T, T[v+1], T[hi]. */
@@ -50,6 +69,7 @@ carries_agree(struct walk *w, const struct op *op, int64_t lo, int64_t hi)
 		const struct type *in = arg_type(w->m, &op->in[i]);
 		const struct type *out = arg_type(w->m, &y->in[i]);
 
+		ok &= carries_flight(w, op, y, i);
 		if (!t) {
 			ok &= carries_storage(w, op, i);
 			continue;
@@ -112,6 +132,22 @@ walk_check_loop(struct walk *w, struct op *op)
 			      : carries_agree(w, op, lo, hi));
 }
 
+/* What is in flight here is so there. */
+static bool
+call_flight(struct walk *w, const struct op *op)
+{
+	const struct func *f = op->callee;
+	const struct op *ret = region_last(&f->body);
+	bool same = true;
+
+	for (int i = 0; i < op->nin && i < f->nparam; i++)
+		same &= arg_flies(&op->in[i]) == f->param[i]->future;
+	for (int i = 0; i < op->nout && i < ret->nin; i++)
+		same &= op->out[i]->future == arg_flies(&ret->in[i]);
+	return same || walk_error(w, op->at, "call %s: what is in flight here "
+	    "is not there, or the other way round", f->name);
+}
+
 /* Callees come first in the module, so calls cannot be circular. */
 bool
 walk_check_call(struct walk *w, const struct op *op)
@@ -120,9 +156,10 @@ walk_check_call(struct walk *w, const struct op *op)
 
 	for (int i = 0; w->m->func[i] != w->f; i++)
 		if (w->m->func[i] == f)
-			return !f->index || walk_index(w, &op->index,
+			return call_flight(w, op) && (!f->index ||
+			    walk_index(w, &op->index,
 			    module_dim(w->m, f->index_dim)->size, f->name,
-			    op->at);
+			    op->at));
 	return walk_error(w, op->at, "call: %s is not defined before",
 	    f ? f->name : "the function");
 }
