@@ -191,6 +191,57 @@ same_as_one(const struct layout *l, const struct mask *x)
 		compare(program(l, x, i ? "bf16" : "f32", set[i]), want);
 }
 
+/* ------------------------------------------------------------- mistakes */
+
+/* Well typed, every pair met once, and wrong: values tell. */
+static const struct {
+	const char *from, *to;
+	int result; /* the first that is off */
+} slips[] = {
+	{"yield dqb3, dkn2, dvn2", "yield dqb3, dks1, dvn2", 4},
+	{"dvn = add dvs, dvb1", "dvn = add dvs, dvs", 5},
+	{"attn.step.bwd do, q, k, v, z, D into", "attn.step.bwd q, q, k, v, "
+	    "z, D into", 3},
+	{"attn.step q, ki, vi into", "attn.step q, ki, ki into", 0},
+	{"attn.step q, ki, vi into !oi, !zi", "attn.step q, ki, vi into !oi, "
+	    "!zi {mask=full}", 0},
+};
+
+static char *
+printed(struct module *m)
+{
+	char *text, *copy;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	module_print(m, NULL, f);
+	fclose(f);
+	copy = arena_printf(&mem, "%s", text);
+	free(text);
+	return copy;
+}
+
+START_TEST(values_tell)
+{
+	static const struct layout three = {"mesh co=3 ci=2", "b", ZZ2};
+	char *text = printed(lowered(program(&three, &masks[0], "f32",
+	    "set plan.ring = kv\n")));
+	const char *at = strstr(text, slips[_i].from);
+	double *want[RESULTS], *got[RESULTS], worst = 0;
+	int first = slips[_i].result;
+
+	ck_assert_msg(at != NULL, "no '%s' in: %.3000s", slips[_i].from, text);
+	run(lowered(text), want);
+	run(lowered(arena_printf(&mem, "%.*s%s%s", (int)(at - text), text,
+	    slips[_i].to, at + strlen(slips[_i].from))), got);
+	for (uint64_t j = 0; j < counts[first]; j++)
+		worst = fmax(worst, fabs(got[first][j] - want[first][j]));
+	ck_assert_msg(worst > 1e-3, "'%s' for '%s': %s is off by %g only",
+	    slips[_i].to, slips[_i].from, result_name[first], worst);
+	arena_free(&mem);
+}
+END_TEST
+
 /* ------------------------------------------------------------ precision */
 
 /*
@@ -325,6 +376,7 @@ main(void)
 	tcase_add_loop_test(t, any_ring, 0,
 	    (int)(COUNT_OF(layouts) * COUNT_OF(masks)));
 	tcase_add_loop_test(t, sums_are_f32, 0, (int)COUNT_OF(layouts));
+	tcase_add_loop_test(t, values_tell, 0, (int)COUNT_OF(slips));
 	tcase_add_loop_test(t, bytes, 0,
 	    (int)(COUNT_OF(layouts) * COUNT_OF(masks)));
 	suite_add_tcase(s, t);
