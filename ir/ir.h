@@ -279,6 +279,8 @@ struct module {
 	struct slot *slot;
 	int nslot, slotcap;
 	uint64_t arena_size[ARENA_COUNT];
+	/* As it was before recompute, to see what else would fit; or NULL. */
+	struct module *origin;
 	struct intern *names;      /* interned strings */
 	struct type_table *types;
 };

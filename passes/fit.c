@@ -7,12 +7,14 @@
  *     help: fits with recompute = save(x, attention): 7.4 MiB
  *
  * What would fit is found by doing it: a copy of the program goes back to
- * before fuse, changes its policy or the sequences of a microbatch, and is
- * planned again.
+ * before fuse (on a mesh, before recompute, where the program was kept),
+ * changes its policy or the sequences of a microbatch, and is planned again.
  *
  * needs: memory.  keeps: everything.  leaves: the module as it was.
  */
 #include "config.h"
+
+#include <string.h>
 
 #include "passes/pass.h"
 #include "passes/recompute.h"
@@ -57,11 +59,13 @@ static uint64_t
 would_need(const struct module *m, const char *policy, uint64_t b)
 {
 	struct arena mem = {0};
-	struct module *copy = unplanned(&mem, m);
+	struct module *copy = m->naxis ? module_clone(&mem, m->origin) :
+	    unplanned(&mem, m);
 	struct dimdef *d = module_dim(copy, "b");
 	uint64_t total;
 
-	forget_places(copy);
+	if (!m->naxis)
+		forget_places(copy);
 	if (policy)
 		recompute_policy(copy, policy, (struct span){0});
 	if (b && d)
@@ -102,25 +106,38 @@ size_text(struct arena *mem, uint64_t bytes)
 	return arena_printf(mem, "%.1f MiB", (double)bytes / MIB);
 }
 
+/* Ranks that share the batch. */
+static uint64_t
+batch_ranks(const struct module *m)
+{
+	for (int i = 0; i < m->naxis; i++)
+		if (strncmp(m->axis[i].name, "dp", 2) == 0)
+			return m->axis[i].size;
+	return 1;
+}
+
 static const char *
 advice(const struct module *m, uint64_t memory)
 {
 	static const char *const policy[] = {"save(x, attention)", "full"};
 	const struct dimdef *b = module_dim(m, "b");
-	uint64_t n;
+	uint64_t n, dp = batch_ranks(m), each = b ? b->size / dp : 1;
 
+	if (m->naxis && !m->origin)
+		return "another recompute policy, a smaller microbatch, more "
+		    "ranks or zero { } may fit";
 	for (size_t i = 0; i < COUNT_OF(policy); i++) {
 		n = would_need(m, policy[i], 0);
 		if (n <= memory)
 			return arena_printf(m->mem, "fits with recompute = "
 			    "%s: %s", policy[i], size_text(m->mem, n));
 	}
-	for (uint64_t micro = b ? b->size / 2 : 0; micro; micro--)
+	for (uint64_t micro = each / 2; micro; micro--)
 		for (int i = -1; i < (int)COUNT_OF(policy) &&
-		    b->size % micro == 0; i++) {
+		    each % micro == 0; i++) {
 			const char *p = i < 0 ? NULL : policy[i];
 
-			n = would_need(m, p, micro);
+			n = would_need(m, p, micro * dp);
 			if (n <= memory)
 				return arena_printf(m->mem, "fits with micro "
 				    "= %llu%s%s: %s",
@@ -128,7 +145,9 @@ advice(const struct module *m, uint64_t memory)
 				    ", recompute = " : "", p ? p : "",
 				    size_text(m->mem, n));
 		}
-	return "no recompute policy and no smaller microbatch fits";
+	return m->naxis ? "no recompute policy and no smaller microbatch "
+	    "fits: share more, zero { stage = 3; }, or take more ranks" :
+	    "no recompute policy and no smaller microbatch fits";
 }
 
 static int

@@ -14,6 +14,7 @@ libpasses_a_SOURCES = \
 	%D%/memory_clock.c \
 	%D%/memory_offset.c \
 	%D%/memory_share.c \
+	%D%/need.c \
 	%D%/order.c %D%/order.h \
 	%D%/partition.c %D%/partition.h \
 	%D%/partition_layout.c \

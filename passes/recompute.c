@@ -493,6 +493,8 @@ recompute(struct module *m)
 	    memory > 0 ? "best" : "none");
 	struct span at = s ? s->at : (struct span){0};
 
+	if (memory > 0 && m->naxis)
+		m->origin = module_clone(m->mem, m);
 	if (strcmp(policy, "best") == 0) {
 		if (memory > 0)
 			recompute_best(m, memory_bytes(memory));

@@ -23,14 +23,14 @@ void recompute_best(struct module *m, uint64_t bytes);
 /* The load of a twin, or NULL. */
 struct op *twin_load(const struct func *bwd);
 
-/* plan.memory as a number of bytes; 0: not given. */
+/* need.c: plan.memory as a number of bytes; 0: not given. */
 uint64_t memory_bytes(double setting);
 
 /* Bytes of the planned arenas. */
 struct need {
 	uint64_t arena[ARENA_COUNT], total;
 };
-/* What fuse and memory make of a copy of m, which is before them. */
+/* What the passes behind recompute make of a copy of m. */
 struct need memory_need(const struct module *m);
 struct need planned_need(const struct module *m); /* of m, after memory */
 

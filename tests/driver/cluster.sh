@@ -18,4 +18,16 @@ for plan in cluster ulysses ring usp; do
 	grep -q '^  trace .* complete' "$tmp/out" || fail "$plan: trace"
 	test -s "$tmp/$plan.c" || fail "$plan: no C"
 done
+
+# Advice and `best` know what rings and shared state will need.
+small="--mesh hp=2,cp=2,dp=2 --set plan.micro=2 --set plan.memory=32000000"
+# shellcheck disable=SC2086
+says 1 "help: fits with recompute" $small --set plan.recompute=none \
+	--emit=c -o "$tmp/no.c" "$src/examples/quickstart.lt"
+says 1 "help: fits with micro = 1" $small --set plan.memory=30000000 \
+	--set plan.recompute=none --emit=c -o "$tmp/no.c" \
+	"$src/examples/quickstart.lt"
+"$loongc" $small --set plan.recompute=best --emit=c -o "$tmp/best.c" \
+	"$src/examples/quickstart.lt" || fail "best"
+says 1 "a dump has its mesh" --mesh dp=2 --run "$src/tests/driver/read.lir"
 exit $bad
