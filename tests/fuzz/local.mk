@@ -43,9 +43,9 @@ replay_tokens_LDADD = libloong_rt.a $(RT_LIBS)
 # Five minutes and an hour, with clang; FUZZ="lt lir" chooses targets.
 FUZZ_SECONDS = 60
 .PHONY: fuzz fuzz-smoke
-fuzz-smoke: $(BUILT_SOURCES) config.h
+fuzz-smoke: $(BUILT_SOURCES) config.h libloong_rt.a
 	srcdir=$(srcdir) $(srcdir)/%D%/smoke $(FUZZ_SECONDS) $(FUZZ)
-fuzz: $(BUILT_SOURCES) config.h
+fuzz: $(BUILT_SOURCES) config.h libloong_rt.a
 	srcdir=$(srcdir) $(srcdir)/%D%/smoke 720 $(FUZZ)
 clean-local:
 	rm -rf fuzz
