@@ -203,9 +203,11 @@ restore(struct lt *rt, bool *found)
 	    run->opt.resume_valid ? LT_RESUME_VALID : LT_RESUME_NEWEST,
 	    &run->point, &error);
 
-	if (got == LT_RESTORE_FAILED) /* 74 is for what cannot be written */
-		return lt_fail(error.code == LT_EXIT_IO ? LT_EXIT_DATA :
-		    error.code, "%s", error.text);
+	if (got == LT_RESTORE_FAILED) {
+		if (error.code == LT_EXIT_IO) /* for what cannot be written */
+			error.code = LT_EXIT_DATA;
+		return lt_fail_all(rt, &error);
+	}
 	if (*error.text)
 		lt_warn("%s", error.text);
 	*found = got == LT_RESTORE_OK;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/comm/world.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/state/hash.h"
@@ -58,20 +59,6 @@ model(const struct lt_program *p)
 	return t;
 }
 
-/* Lines of a compiled-in text as one, so that a message shows them. */
-static struct text
-lines(const char *text)
-{
-	struct text t = {""};
-	size_t n = text ? strlen(text) : 0;
-
-	snprintf(t.s, sizeof t.s, "%s ", lt_hash(text ? text : "", n).hex);
-	for (size_t i = 0, k = strlen(t.s); i < n && k + 1 < sizeof t.s;
-	    i++, k++)
-		t.s[k] = text[i] == '\n' ? ' ' : text[i];
-	return t;
-}
-
 /* Those that decide what is done together, and when. */
 static struct text
 options(const struct lt_options *o)
@@ -98,32 +85,47 @@ data(const struct lt_data *d)
 	return t;
 }
 
+int
+lt_fail_all(struct lt *rt, const struct lt_error *e)
+{
+	if (rt->rank == 0)
+		(void)lt_fail(e->code, "%s", e->text);
+	/* a rank that ends may end the others before they have spoken */
+	lt_world_barrier(rt);
+	return e->code;
+}
+
 static int
 compare(struct lt *rt, const struct lt_fact *f, int n)
 {
 	struct lt_error error = {.code = LT_OK};
 
 	return lt_facts_agree(rt, f, n, &error) ? LT_OK :
-	    lt_fail(error.code, "%s", error.text);
+	    lt_fail_all(rt, &error);
+}
+
+static const char *
+or_nothing(const char *s)
+{
+	return s && *s ? s : "nothing";
 }
 
 int
 lt_same_check(struct lt *rt)
 {
 	const struct lt_program *p = rt->prog;
-	struct text text[6];
+	struct text text[4];
 	const struct lt_fact fact[] = {{"build", text[0].s},
-	    {"model", text[1].s}, {"recipe", text[2].s}, {"plan", text[3].s},
-	    {"the command line", text[4].s}, {"data", text[5].s}};
+	    {"model", text[1].s}, {"recipe", or_nothing(p->recipe_text)},
+	    {"plan", or_nothing(p->plan_text)},
+	    {"the command line", text[2].s}, {"data", text[3].s}};
 
 	if (rt->ranks == 1)
 		return LT_OK;
 	text[0] = build(p);
 	text[1] = model(p);
-	text[2] = lines(p->recipe_text);
-	text[3] = lines(p->plan_text);
-	text[4] = options(&rt->run->opt);
-	text[5] = data(&rt->run->data);
+	text[2] = options(&rt->run->opt);
+	text[3] = data(&rt->run->data);
 	return compare(rt, fact, 6);
 }
 
@@ -144,6 +146,5 @@ lt_same_state(struct lt *rt)
 	rc = compare(rt, &fact, 1);
 	if (rc)
 		return rc;
-	return lt_state_agree(rt, &error) ? LT_OK :
-	    lt_fail(error.code, "%s", error.text);
+	return lt_state_agree(rt, &error) ? LT_OK : lt_fail_all(rt, &error);
 }

@@ -14,4 +14,8 @@ int lt_same_check(struct lt *rt);
  * message. */
 int lt_same_state(struct lt *rt);
 
+/* All ranks have failed for the same reason: rank 0 says it, the code is
+ * returned. */
+int lt_fail_all(struct lt *rt, const struct lt_error *);
+
 #endif

@@ -1,6 +1,7 @@
 /* Comparing facts by their hashes; texts are for messages. */
 #include "runtime/state/facts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #include "runtime/state/agree.h"
 #include "runtime/state/hash.h"
 
-enum { LINES_MAX = 8, TEXT = 120 };
+enum { LINES_MAX = 8, TEXT = 1000, SHOWN = 120 };
 
 struct entry {
 	struct lt_digest hash;
@@ -19,9 +20,8 @@ static struct entry
 entry_of(const struct lt_fact *f)
 {
 	struct entry e = {.hash = lt_hash(f->text, strlen(f->text))};
-	size_t n = strcspn(f->text, "\n");
 
-	memcpy(e.text, f->text, n < TEXT ? n : TEXT - 1);
+	snprintf(e.text, sizeof e.text, "%s", f->text);
 	return e;
 }
 
@@ -54,17 +54,43 @@ usual(const struct entry *e, int ranks, int n)
 	return best;
 }
 
-/* Texts that look the same are told apart by their hashes. */
+/* Goes over the lines of a and b that are the same. */
+static void
+skip_same(const char **a, const char **b)
+{
+	size_t n;
+
+	while ((n = strcspn(*a, "\n")) == strcspn(*b, "\n") &&
+	    memcmp(*a, *b, n) == 0 && (*a)[n] && (*b)[n]) {
+		*a += n + 1;
+		*b += n + 1;
+	}
+}
+
+static int
+shown(const char *line)
+{
+	size_t n = strcspn(line, "\n");
+
+	return n < SHOWN ? (int)n : SHOWN;
+}
+
+/* Lines that look the same are told apart by the hashes of the whole. */
 static void
 differs(const char *name, int rank, const struct entry *its,
     const struct entry *usual, int others, struct lt_error *e)
 {
-	bool hash = strcmp(its->text, usual->text) == 0;
+	const char *a = its->text, *b = usual->text;
+	bool hash;
 
-	lt_error_line(e, "%s differs: rank %d has %s%s%.8s, %d rank%s %s "
-	    "%s%s%.8s", name, rank, its->text, hash ? " .. " : "",
+	skip_same(&a, &b);
+	a = *a ? a : "nothing";
+	b = *b ? b : "nothing";
+	hash = shown(a) == shown(b) && memcmp(a, b, (size_t)shown(a)) == 0;
+	lt_error_line(e, "%s differs: rank %d has %.*s%s%.8s, %d rank%s %s "
+	    "%.*s%s%.8s", name, rank, shown(a), a, hash ? " .. " : "",
 	    hash ? its->hash.hex : "", others, others == 1 ? "" : "s",
-	    others == 1 ? "has" : "have", usual->text, hash ? " .. " : "",
+	    others == 1 ? "has" : "have", shown(b), b, hash ? " .. " : "",
 	    hash ? usual->hash.hex : "");
 }
 

@@ -9,7 +9,7 @@
 
 struct lt_fact {
 	const char *name; /* "data" */
-	const char *text; /* as a message shows it, the first line of it */
+	const char *text; /* of lines; a message shows the first that differs */
 };
 
 enum { LT_FACTS_MAX = 16 };

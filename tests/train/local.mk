@@ -1,4 +1,12 @@
 # Whole trainers.
-train_scripts = %D%/e2e.sh %D%/layouts.sh %D%/memory.sh %D%/mpi.sh %D%/resume.sh %D%/zero.sh
+train_scripts =
+train_scripts += %D%/e2e.sh
+train_scripts += %D%/layouts.sh
+train_scripts += %D%/memory.sh
+train_scripts += %D%/mpi.sh
+train_scripts += %D%/resume.sh
+train_scripts += %D%/same.sh
+train_scripts += %D%/zero.sh
 TESTS += $(train_scripts)
-EXTRA_DIST += $(train_scripts) %D%/gqa.lt %D%/lib.sh %D%/resave.c
+EXTRA_DIST += $(train_scripts)
+EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
