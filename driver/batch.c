@@ -177,4 +177,5 @@ batch_set_parameters(struct module *m, struct interp *in)
 			free(x);
 		}
 	}
+	interp_refresh(in);
 }

@@ -36,7 +36,7 @@ const double *const *batch_args(
  */
 void batch_parameter(const struct bundle *b, int i, uint64_t n, double *out);
 
-/* Sets every parameter of the interpreter so. */
+/* Sets every parameter of the interpreter so, and copies of them. */
 void batch_set_parameters(struct module *m, struct interp *in);
 
 #endif

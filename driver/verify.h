@@ -19,6 +19,7 @@ struct verify_options {
 	uint64_t tokens; /* of a sequence, at most */
 	bool stages;	 /* compare all values of all passes */
 	bool c;		 /* compile and run the emitted C, too */
+	bool no_slopes;	 /* gradients are not held against differences */
 	/* Tests: called before C is emitted and again after. */
 	void (*around_c)(struct module *m);
 };

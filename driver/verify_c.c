@@ -139,6 +139,8 @@ take_over(struct check *c, const struct probe_step *s)
 		interp_set(c->rounded, s->tensor[i].b, s->tensor[i].field,
 		    s->tensor[i].x);
 	}
+	interp_refresh(c->exact);
+	interp_refresh(c->rounded);
 }
 
 static void

@@ -57,6 +57,7 @@ loss_at(struct verify *v, const struct bundle *b, int j, double h)
 	for (uint64_t i = 0; i < n; i++)
 		x[i] += h * direction(i);
 	interp_set(in, b, j, x);
+	interp_refresh(in);
 	if (!interp_run(in, "step", 0, batch_args(&v->batch, v->m, f), result))
 		v->failed = true;
 	free(x);

@@ -193,6 +193,6 @@ verify_stage(struct verify *v, const char *after)
 		check_step(v, in);
 	interp_free(in);
 	print_line(v, first);
-	if (slopes && !v->failed)
+	if (slopes && !v->o->no_slopes && !v->failed)
 		verify_slopes(v);
 }

@@ -3,6 +3,8 @@
 long_tests =
 # 256 ordered pairs of meshes: two to four minutes on two cores
 long_tests += %D%/train/resume_long.sh
+# 41,523 programs without execution, 330 with: ten minutes to half an hour
+long_tests += %D%/sweep/sweep_long.sh
 EXTRA_DIST += $(long_tests)
 
 check-long: all $(check_PROGRAMS)

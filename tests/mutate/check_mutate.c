@@ -103,7 +103,7 @@ load(struct subject *s)
 	if (!s->m)
 		die(s, "does not compile");
 	scale_module(s->m, TOKENS);
-	s->o = (struct verify_options){.out = nowhere};
+	s->o = (struct verify_options){.out = nowhere, .no_slopes = true};
 	s->v = (struct verify){.m = s->m, .o = &s->o,
 	    .record = record_new()};
 	if (!batch_make(&s->v.batch, s->m, 11) ||
