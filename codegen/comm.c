@@ -99,24 +99,29 @@ emit_move(struct emit *e, const struct op *op, const struct type *t,
 	return id;
 }
 
+/* All that one op starts has one token; what comes from a caller, a trip or a
+ * call has its own. */
 const char *
 emit_token(struct emit *e, const struct value *future)
 {
+	const struct op *op = future->def;
+
+	if (op && op_info[op->code].group == GROUP_COMM)
+		future = op->out[0];
 	return emit_mangle(e, "t_", future->name);
 }
 
 void
 emit_wait(struct emit *e, const struct op *op)
 {
-	const struct op *last = NULL;
+	const char *last = "";
 
 	for (int i = 0; i < op->nin; i++) {
-		const struct op *start = op->in[i].v->def;
+		const char *token = emit_token(e, op->in[i].v);
 
-		if (start != last)
-			emit_line(e, "lt_finish(rt, %s);",
-			    emit_token(e, start->out[0]));
-		last = start;
+		if (strcmp(token, last) != 0)
+			emit_line(e, "lt_finish(rt, %s);", token);
+		last = token;
 	}
 }
 

@@ -112,6 +112,9 @@ enter_loop(struct emit *e, const struct op *op, int64_t first)
 		struct affine at = index_at(v, op->var, first);
 
 		emit_copy_if_moved(e, v, &at, op->in[i].v, NULL);
+		if (v->future)
+			emit_line(e, "lt_token %s = %s;", emit_token(e, v),
+			    emit_token(e, op->in[i].v));
 	}
 }
 
@@ -127,7 +130,23 @@ next_trip(struct emit *e, const struct op *op)
 
 		emit_copy_if_moved(e, v, v->slot_indexed ? &at : NULL,
 		    yield->in[i].v, NULL);
+		if (v->future)
+			emit_line(e, "%s = %s;", emit_token(e, v),
+			    emit_token(e, yield->in[i].v));
 	}
+}
+
+static bool
+is_read(const struct region *r, const struct value *v)
+{
+	for (int i = 0; i < r->n; i++) {
+		for (int j = 0; j < r->op[i]->nin; j++)
+			if (r->op[i]->in[j].v == v)
+				return true;
+		if (is_read(&r->op[i]->body, v))
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -152,6 +171,11 @@ emit_for(struct emit *e, const struct op *op)
 	e->nloop--;
 	e->indent--;
 	emit_line(e, "}");
+	for (int i = 0; i < op->nout; i++)
+		if (op->out[i]->future && is_read(&e->f->body, op->out[i]))
+			emit_line(e, "lt_token %s = %s;",
+			    emit_token(e, op->out[i]),
+			    emit_token(e, op->carry[i]));
 }
 
 static void
@@ -164,11 +188,19 @@ emit_call(struct emit *e, const struct op *op)
 		args = arena_printf(mem, "%s, %s", args,
 		    emit_affine(e, &op->index));
 	for (int i = 0; i < op->nin; i++)
-		args = arena_printf(mem, "%s, %s", args,
-		    emit_arg_ptr(e, &op->in[i]));
-	for (int i = 0; i < op->nout; i++)
-		args = arena_printf(mem, "%s, %s", args,
-		    emit_value_ptr(e, op->out[i]));
+		args = arena_printf(mem, "%s, %s%s", args,
+		    emit_arg_ptr(e, &op->in[i]), !op->in[i].v->future ? "" :
+		    arena_printf(mem, ", %s", emit_token(e, op->in[i].v)));
+	for (int i = 0; i < op->nout; i++) {
+		const char *token = op->out[i]->future ?
+		    emit_token(e, op->out[i]) : NULL;
+
+		if (token)
+			emit_line(e, "lt_token %s;", token);
+		args = arena_printf(mem, "%s, %s%s", args,
+		    emit_value_ptr(e, op->out[i]), !token ? "" :
+		    arena_printf(mem, ", &%s", token));
+	}
 	emit_line(e, "%s(%s);", emit_func_name(e, op->callee), args);
 }
 
@@ -184,6 +216,8 @@ return_results(struct emit *e, const struct op *op)
 			emit_line(e, "memcpy(%s, %s, %" PRIu64 ");", to,
 			    emit_value_ptr(e, v),
 			    value_local_bytes(e->m, v));
+		if (v->future)
+			emit_line(e, "*token%d = %s;", i, emit_token(e, v));
 	}
 }
 
@@ -377,6 +411,11 @@ place_futures(struct emit *e, const struct region *r)
 		for (int j = 0; op->code == OP_WAIT && j < op->nin; j++) {
 			int from = op->in[j].v->id, to = op->out[j]->id;
 
+			if (e->place[from] && !e->place[to]) {
+				/* the caller has sent for it */
+				e->place[to] = e->place[from];
+				e->name[to] = e->name[from];
+			}
 			if (e->place[from])
 				continue;
 			e->place[from] = e->place[to];
@@ -394,12 +433,16 @@ signature(struct emit *e, struct func *f)
 	    emit_mangle(e, "i_", f->index));
 
 	for (int i = 0; i < f->nparam; i++)
-		sig = arena_printf(mem, "%s,\n    const %s *%s", sig,
+		sig = arena_printf(mem, "%s,\n    const %s *%s%s", sig,
 		    emit_ctype(value_dtype(f->param[i])),
-		    e->name[f->param[i]->id]);
+		    e->name[f->param[i]->id], !f->param[i]->future ? "" :
+		    arena_printf(mem, ", lt_token %s",
+		    emit_token(e, f->param[i])));
 	for (int i = 0; i < ret->nin; i++)
-		sig = arena_printf(mem, "%s,\n    %s *out%d", sig,
-		    emit_ctype(value_dtype(ret->in[i].v)), i);
+		sig = arena_printf(mem, "%s,\n    %s *out%d%s", sig,
+		    emit_ctype(value_dtype(ret->in[i].v)), i,
+		    !ret->in[i].v->future ? "" :
+		    arena_printf(mem, ", lt_token *token%d", i));
 	return sig;
 }
 

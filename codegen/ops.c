@@ -20,6 +20,14 @@ emit_nothing(struct emit *e, const struct op *op)
 	(void)op;
 }
 
+/* Fields are written later; one in flight stands for no transfer at all. */
+static void
+emit_local(struct emit *e, const struct op *op)
+{
+	if (op->out[0]->future)
+		emit_line(e, "lt_token %s = 0;", emit_token(e, op->out[0]));
+}
+
 static void
 emit_zeros(struct emit *e, const struct op *op)
 {
@@ -407,7 +415,7 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_RECIP] = emit_recip,
 	[OP_CLIP] = emit_clip,
 	[OP_PARAMS] = emit_nothing,
-	[OP_LOCAL] = emit_nothing,
+	[OP_LOCAL] = emit_local,
 	[OP_ACCUM] = emit_accum,
 	[OP_ZERO] = emit_zero,
 	[OP_SUMSQ] = emit_sumsq,

@@ -366,12 +366,18 @@ read_operands(struct replay *p, struct frame *f, const struct op *op,
 		field_holds(p, f, op, &op->target);
 }
 
+static void skip(struct replay *p, struct frame *f, const struct op *op);
+
 /* An image that fields are written to one by one; nothing is there yet. */
 static void
 local(struct replay *p, struct frame *f, const struct op *op)
 {
 	const struct value *v = op->out[0];
 
+	if (v->future) { /* stands for a transfer that never was */
+		skip(p, f, op);
+		return;
+	}
 	f->held[v->id] = (struct held){.at = spot_of(p, f, op, v),
 	    .part = NEW_N(p->m->mem, uint32_t, (size_t)v->bundle->nfield + 1)};
 }
@@ -515,8 +521,9 @@ wait(struct replay *p, struct frame *f, const struct op *op)
 		must_hold(p, f, op, v, f->held[v->id]);
 		f->held[op->out[i]->id].content = f->held[v->id].content;
 		if (f->held[op->out[i]->id].at.arena == NO_PLACE)
-			f->held[op->out[i]->id].at =
-			    spot_of(p, f, op, op->out[i]);
+			f->held[op->out[i]->id].at = op->out[i]->slot ?
+			    spot_of(p, f, op, op->out[i]) :
+			    f->held[v->id].at;
 		if (!same_spot(f->held[op->out[i]->id].at,
 		    f->held[v->id].at))
 			fail(p, f, op, "%s is awaited elsewhere than it "
@@ -720,9 +727,10 @@ run_func(struct replay *p, struct func *callee, int64_t index,
 	for (int i = 0; i < ret->nin && !p->failed; i++) {
 		const struct value *v = ret->in[i].v;
 
-		copy(p, &g, ret, v, out ? out[i].at : g.held[v->id].at);
 		if (out)
-			out[i].content = g.held[v->id].content;
+			pass_on(p, &g, ret, v, &out[i]);
+		else
+			must_hold(p, &g, ret, v, g.held[v->id]);
 	}
 	free(g.held);
 }
@@ -735,10 +743,11 @@ call(struct replay *p, struct frame *f, struct op *op)
 
 	if (!arg || !out)
 		abort();
-	for (int i = 0; i < op->nin; i++)
-		if (must_hold(p, f, op, op->in[i].v,
-		    f->held[op->in[i].v->id]))
-			arg[i] = f->held[op->in[i].v->id];
+	for (int i = 0; i < op->nin; i++) {
+		arg[i] = f->held[op->in[i].v->id];
+		if (!op->in[i].v->future || !arg[i].undefined)
+			must_hold(p, f, op, op->in[i].v, arg[i]);
+	}
 	for (int i = 0; i < op->nout && !p->failed; i++) {
 		out[i].at = f->held[op->out[i]->id].at;
 		if (out[i].at.arena == NO_PLACE)

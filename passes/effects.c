@@ -73,6 +73,12 @@ effects_add(struct module *m, struct effects *s, const struct op *op)
 		add_region(m, s, &op->callee->body);
 }
 
+void
+effects_add_bundle(struct module *m, struct effects *s, const struct bundle *b)
+{
+	add(m, s, place(b), -1, true);
+}
+
 bool
 effects_conflict(const struct effects *a, const struct effects *b)
 {

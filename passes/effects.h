@@ -21,6 +21,9 @@ struct effects {
 
 /* Adds those of op, of its body and of what it calls; in the module's arena. */
 void effects_add(struct module *m, struct effects *s, const struct op *op);
+/* All of a bundle as written. */
+void effects_add_bundle(struct module *m, struct effects *s,
+    const struct bundle *b);
 bool effects_conflict(const struct effects *a, const struct effects *b);
 
 #endif

@@ -18,8 +18,9 @@ struct place { /* of an arena that values share in turn */
 };
 
 struct frame_use { /* a call: the frame of the callee is in the way */
-	int at;
+	int from, to;   /* clock, inclusive */
 	uint64_t size;
+	bool in_flight; /* something is sent from it when the call is over */
 };
 
 struct plan { /* of one function */
@@ -30,7 +31,8 @@ struct plan { /* of one function */
 	int *of;     /* by value id: index of its place, or -1 */
 	int *depth;  /* by value id: number of loops around it */
 	int clock;
-	int loop_to[MAX_LOOPS + 1]; /* when each loop around the clock ends */
+	/* when each loop around the clock begins and ends */
+	int loop_from[MAX_LOOPS + 1], loop_to[MAX_LOOPS + 1];
 	int nloop;
 	struct frame_use *call;
 	int ncall;

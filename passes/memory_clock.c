@@ -73,6 +73,7 @@ static void scan_region(struct plan *p, struct region *r);
 static void
 scan_loop(struct plan *p, struct op *op)
 {
+	p->loop_from[p->nloop] = p->clock;
 	p->loop_to[p->nloop] = p->clock + memory_length(&op->body) + 1;
 	for (int i = 0; i < op->nin; i++)
 		touch(p, op->carry[i], p->clock);
@@ -118,6 +119,67 @@ use_sources(struct plan *p, const struct op *wait)
 	}
 }
 
+/* The transfer that brings v, if what it sends lies in this function. */
+static const struct op *
+sent_from_here(const struct value *v)
+{
+	const struct op *op = v->future ? v->def : NULL;
+
+	return op && op_info[op->code].group == GROUP_COMM && op->nin &&
+	    op->in[0].kind == ARG_VALUE ? op : NULL;
+}
+
+/* What is still being sent when the function returns stays as it is, and was
+ * being sent by the call before when this one began. */
+static void
+keep_sources(struct plan *p, const struct op *ret)
+{
+	for (int i = 0; i < ret->nin; i++) {
+		const struct op *op = sent_from_here(ret->in[i].v);
+
+		for (int j = 0; op && j < op->nin; j++) {
+			touch(p, op->in[j].v, 0);
+			touch(p, op->in[j].v, p->clock);
+		}
+	}
+}
+
+/* A frame from which something is sent is in use until that has been awaited,
+ * in all trips of the loop around the call. */
+static void
+use_frame(struct plan *p, const struct op *call)
+{
+	struct slot *s = module_slot(p->m, module_namez(p->m,
+	    arena_printf(p->m->mem, "%s.frame", call->callee->name)));
+	const struct op *ret = region_last(&call->callee->body);
+	struct frame_use *u = &p->call[p->ncall++];
+
+	*u = (struct frame_use){.from = p->clock, .to = p->clock,
+	    .size = s ? s->size : 0};
+	for (int i = 0; i < ret->nin; i++)
+		u->in_flight |= sent_from_here(ret->in[i].v) != NULL;
+	if (u->in_flight && p->nloop) {
+		u->from = p->loop_from[p->nloop - 1];
+		u->to = p->loop_to[p->nloop - 1];
+	}
+}
+
+static void
+await_frames(struct plan *p, const struct op *wait)
+{
+	bool from_call = false;
+
+	for (int i = 0; i < wait->nin; i++) {
+		const struct op *def = wait->in[i].v->def;
+
+		from_call |= def && (def->code == OP_FOR ||
+		    def->code == OP_CALL);
+	}
+	for (int i = 0; i < p->ncall && from_call; i++)
+		if (p->call[i].in_flight)
+			p->call[i].to = p->clock;
+}
+
 static void
 scan_op(struct plan *p, struct region *r, int at)
 {
@@ -131,17 +193,16 @@ scan_op(struct plan *p, struct region *r, int at)
 	if ((store = group_head_store(p->f, r, at)))
 		use_target(p, store); /* the head writes there */
 	scan_group(p, r, at);
-	if (op->code == OP_WAIT)
+	if (op->code == OP_WAIT) {
 		use_sources(p, op);
+		await_frames(p, op);
+	}
+	if (op->code == OP_RETURN)
+		keep_sources(p, op);
 	if (op->code == OP_FOR)
 		scan_loop(p, op);
-	if (op->code == OP_CALL) {
-		struct slot *s = module_slot(p->m, module_namez(p->m,
-		    arena_printf(p->m->mem, "%s.frame", op->callee->name)));
-
-		p->call[p->ncall].at = p->clock;
-		p->call[p->ncall++].size = s ? s->size : 0;
-	}
+	if (op->code == OP_CALL)
+		use_frame(p, op);
 	for (int i = 0; i < op->nout && op->code != OP_LOCAL; i++)
 		touch(p, op->out[i], p->clock);
 	p->clock++;

@@ -34,7 +34,7 @@ lowest_free(const struct plan *p, struct place *const *done, int n,
 	bool moved = true;
 
 	for (int i = 0; i < p->ncall; i++)
-		if (p->call[i].at >= x->from && p->call[i].at <= x->to &&
+		if (p->call[i].to >= x->from && p->call[i].from <= x->to &&
 		    p->call[i].size > at)
 			at = p->call[i].size;
 	while (moved) {

@@ -83,6 +83,10 @@ fill_unit(struct play *p, struct unit *u)
 		u->cost += cost_seconds(p->m, p->x, p->r->op[u->at + i]);
 		effects_add(p->m, &u->e, p->r->op[u->at + i]);
 	}
+	/* An image takes the place of the last layer's, whose sum has gone when
+	 * it has been added to the bundle. */
+	if (op->code == OP_LOCAL && !op->out[0]->future)
+		effects_add_bundle(p->m, &u->e, op->in[0].b);
 	if (op->code == OP_ADAMW) /* only if what is returned is finite */
 		effects_add(p->m, &u->e, region_last(p->r));
 }

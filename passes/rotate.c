@@ -414,7 +414,6 @@ rotate(struct module *m)
 
 const struct pass pass_rotate = {
 	.name = "rotate",
-	.summary = "parameters of the next layer and gradients of the last "
-	    "travel while a layer is computed",
+	.summary = "parameters come one layer early, gradients leave one late",
 	.run = rotate,
 };

@@ -14,9 +14,10 @@
 #include "support/buf.h"
 #include "support/rng.h"
 
-extern const struct pass pass_ring, pass_fuse, pass_memory, pass_schedule;
+extern const struct pass pass_ring, pass_fuse, pass_rotate, pass_schedule,
+    pass_memory;
 static const struct pass *const passes[] = {&pass_ring, &pass_fuse,
-    &pass_schedule, &pass_memory, NULL};
+    &pass_rotate, &pass_schedule, &pass_memory, NULL};
 
 static const double WIDTH = 1.5; /* parameters lie in [-0.75, 0.75) */
 
