@@ -1,6 +1,8 @@
 # make check-long: what takes too long to run before every change.  Each
 # script prints a line at its end; NAME.long.log has the rest.
 long_tests =
+# 107 meshes of up to 16 ranks: five minutes and more on two cores
+long_tests += %D%/train/meshes_long.sh
 # 256 ordered pairs of meshes: two to four minutes on two cores
 long_tests += %D%/train/resume_long.sh
 # 41,523 programs without execution, 330 with: ten minutes to half an hour

@@ -10,3 +10,7 @@ train_scripts += %D%/zero.sh
 TESTS += $(train_scripts)
 EXTRA_DIST += $(train_scripts)
 EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
+
+# What changes no bit of the losses.
+TESTS += %D%/bits.sh
+EXTRA_DIST += %D%/bits.sh
