@@ -112,7 +112,7 @@ direction(struct module *m, struct trace *t, int site, const char **where)
 	for (int i = pick(t, site); i < t->n; i++)
 		if (t->op[i].kind == OP_SHIFT) {
 			say(m, &t->op[i], where);
-			for (int a = 0; a < m->naxis; a++)
+			for (int a = 0; a < m->naxis && a < MAX_AXES; a++)
 				if (t->op[i].group >> a & 1)
 					t->op[i].by[a]++;
 			return true;

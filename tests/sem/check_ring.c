@@ -270,6 +270,8 @@ END_TEST
 
 /* -------------------------------------------------------------- bytes */
 
+enum { NEST = 3 }; /* loops in loops */
+
 /* What a rank sends in this region, all trips of its loops counted. */
 static uint64_t
 sent(struct module *m, struct region *r, const char **var, int64_t *at, int n)
@@ -285,6 +287,7 @@ sent(struct module *m, struct region *r, const char **var, int64_t *at, int n)
 				    arg_type(m, &op->in[j]));
 		if (op->code != OP_FOR)
 			continue;
+		ck_assert_int_lt(n, NEST);
 		var[n] = op->var;
 		for (at[n] = (int64_t)bound_eval(m, &op->lo);
 		    at[n] < (int64_t)bound_eval(m, &op->hi); at[n]++)
@@ -318,8 +321,8 @@ START_TEST(bytes)
 
 	for (int i = 0; i < 3; i++) {
 		struct module *m = lowered(program(l, x, "bf16", set[i]));
-		const char *var[3];
-		int64_t at[3];
+		const char *var[NEST];
+		int64_t at[NEST];
 
 		n[i] = sent(m, &module_func(m, "f")->body, var, at, 0);
 		ck_assert_msg(n[i] == promised(m), "%s, %s, %s: %d bytes, %s",
