@@ -4,6 +4,7 @@ train_scripts += %D%/e2e.sh
 train_scripts += %D%/layouts.sh
 train_scripts += %D%/memory.sh
 train_scripts += %D%/mpi.sh
+train_scripts += %D%/prefetch.sh
 train_scripts += %D%/resume.sh
 train_scripts += %D%/same.sh
 train_scripts += %D%/zero.sh
