@@ -27,7 +27,7 @@ libir_a_SOURCES = \
 	%D%/replay.c %D%/replay.h \
 	%D%/replay_layout.c \
 	%D%/ops.def \
-	%D%/print.c %D%/print_header.c %D%/printer.h \
+	%D%/print.c %D%/print_alias.c %D%/print_header.c %D%/printer.h \
 	%D%/read.c \
 	%D%/readcomm.c \
 	%D%/readflow.c \

@@ -18,6 +18,7 @@ enum { WIDE_LOOP = 80 }; /* columns */
 struct printer {
 	const struct module *m;
 	struct buf b;
+	struct aliases aliases;
 	const char *loop[MAX_SHOWN_LOOPS]; /* variables of the loops around */
 	int nloop;
 	bool locations;
@@ -128,7 +129,8 @@ print_type_of(struct printer *p, const struct value *v)
 	if (v->bundle)
 		print_storage(p, v);
 	else if (v->type)
-		type_print_in(p->m, v->type, p->loop, p->nloop, &p->b);
+		alias_type_print(&p->aliases, p->m, v->type, p->loop, p->nloop,
+		    &p->b);
 	else
 		buf_puts(&p->b, "?");
 }
@@ -477,7 +479,8 @@ module_print(const struct module *m, const struct print_options *o, FILE *out)
 	p.locations = o && o->locations && m->diag && m->diag->src;
 	if (p.locations)
 		find_lines(&p);
-	print_header(&p.b, m);
+	alias_choose(&p.aliases, m);
+	print_header(&p.b, m, &p.aliases);
 	for (int i = 0; i < m->nfunc; i++)
 		print_func(&p, m->func[i]);
 	fwrite(buf_text(&p.b), 1, p.b.len, out);

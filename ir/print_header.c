@@ -227,7 +227,7 @@ print_memory(struct header *h)
 }
 
 void
-print_header(struct buf *b, const struct module *m)
+print_header(struct buf *b, const struct module *m, const struct aliases *a)
 {
 	struct header h = {.m = m, .b = b};
 
@@ -235,6 +235,7 @@ print_header(struct buf *b, const struct module *m)
 	if (m->after)
 		buf_printf(b, "after  %s\n", m->after);
 	print_sizes(&h);
+	alias_print(a, m, b);
 	print_settings(&h);
 	for (int i = 0; i < m->nbundle; i++)
 		print_bundle(&h, m->bundle[i]);

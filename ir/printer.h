@@ -7,7 +7,46 @@
 
 /* The shortest decimal that reads back as v. */
 void print_real(struct buf *b, double v);
+/*
+ * Names for the layouts and types that a partitioned program repeats:
+ *
+ *	lay    T = b/dp,s/zz(co,ci)/hp
+ *	lay    A(x=co,y=ci) = b/dp,s/zz(x,y)
+ *	type   KV(x=co,y=ci) = bf16[A(x,y),k/hp,d]
+ */
+enum { ALIAS_DIMS = 2, ALIAS_TYPES = 5 };
+
+struct alias_lay {
+	const char *name;
+	const struct type *like; /* its first dims are the layout's */
+	int uses;
+	bool turns; /* some coordinates are skewed: the first shard of the
+		     * second dim has parameters */
+};
+
+struct alias_type {
+	const char *name;
+	const struct type *like;
+	int uses;
+};
+
+struct aliases {
+	struct alias_lay lay[2]; /* T, A; name NULL: none */
+	struct alias_type type[ALIAS_TYPES];
+	int ntype;
+};
+
+/* Chooses names that are worth it; only whole programs have any. */
+void alias_choose(struct aliases *a, const struct module *m);
+/* Their lines. */
+void alias_print(const struct aliases *a, const struct module *m,
+    struct buf *b);
+/* A type by its names, as type_print_in. */
+void alias_type_print(const struct aliases *a, const struct module *m,
+    const struct type *t, const char *const *loop, int nloop, struct buf *b);
+
 /* All lines of m above its functions; b is empty. */
-void print_header(struct buf *b, const struct module *m);
+void print_header(struct buf *b, const struct module *m,
+    const struct aliases *a);
 
 #endif

@@ -71,14 +71,20 @@ print_shard(struct scope *s, const struct shard *sh)
 }
 
 static void
+print_dim(struct scope *s, const struct dim *d)
+{
+	buf_puts(s->b, d->name);
+	for (int j = 0; j < d->n; j++)
+		print_shard(s, &d->s[j]);
+}
+
+static void
 print_dims(struct scope *s, const struct type *t)
 {
 	buf_putc(s->b, '[');
 	for (int i = 0; i < t->rank; i++) {
 		buf_puts(s->b, i ? "," : "");
-		buf_puts(s->b, t->d[i].name);
-		for (int j = 0; j < t->d[i].n; j++)
-			print_shard(s, &t->d[i].s[j]);
+		print_dim(s, &t->d[i]);
 	}
 	buf_putc(s->b, ']');
 }
@@ -120,6 +126,27 @@ pending_print(const struct module *m, const struct type *t, struct buf *b)
 	}
 	buf_puts(b, t->pend_op == PEND_SUM ? " +" : " max");
 	print_axes(m, t->pend, b);
+}
+
+void
+dim_print_in(const struct module *m, const struct dim *d,
+    const char *const *loop, int nloop, struct buf *b)
+{
+	struct scope s = {m, loop, nloop, b};
+
+	print_dim(&s, d);
+}
+
+void
+coords_print_in(const struct module *m, const struct shard *sh,
+    const char *const *loop, int nloop, struct buf *b)
+{
+	struct scope s = {m, loop, nloop, b};
+
+	for (int i = 0; i < sh->n; i++) {
+		buf_puts(b, i ? "," : "");
+		print_coord(&s, &sh->c[i]);
+	}
 }
 
 void
