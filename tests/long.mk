@@ -3,7 +3,7 @@
 long_tests =
 # 107 meshes of up to 16 ranks: five minutes and more on two cores
 long_tests += %D%/train/meshes_long.sh
-# 256 ordered pairs of meshes: two to four minutes on two cores
+# 324 ordered pairs of meshes: three to five minutes on two cores
 long_tests += %D%/train/resume_long.sh
 # 41,523 programs without execution, 330 with: ten minutes to half an hour
 long_tests += %D%/sweep/sweep_long.sh

@@ -34,6 +34,10 @@
 #include "runtime/state/out.h"
 #include "runtime/state/replicas.h"
 
+/* Bytes written before the disk has to have them: the other ranks wait, and
+ * must not wait for all of a large file at its end. */
+static const uint64_t unsynced_max = UINT64_C(256) << 20;
+
 struct saving {
 	struct lt *rt;
 	struct lt_out *out;
@@ -46,6 +50,7 @@ struct saving {
 	struct lt_step_name temp, name;
 	int dir; /* temp, open */
 	int fd;  /* the file being written */
+	uint64_t unsynced;
 };
 
 static bool
@@ -91,7 +96,13 @@ put(void *arg, const void *bytes, size_t n)
 	struct saving *s = arg;
 
 	lt_hasher_add(s->hasher, bytes, n);
-	return lt_write_all(s->fd, bytes, n);
+	s->unsynced += n;
+	if (!lt_write_all(s->fd, bytes, n))
+		return false;
+	if (s->unsynced < unsynced_max)
+		return true;
+	s->unsynced = 0;
+	return fdatasync(s->fd) == 0;
 }
 
 static bool

@@ -104,5 +104,4 @@ matrix() {
 			pairs=$((pairs + 1))
 		done
 	done
-	echo "$pairs ordered pairs of meshes"
 }
