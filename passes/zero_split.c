@@ -1,8 +1,13 @@
 /*
- * Bundles of which matrices and the rest are shared over other axes become two:
+ * Bundles become several where that saves something: those of layers if their
+ * matrices are shared over other axes than the rest, and others, whose fields
+ * are large and read far apart (embeddings, the head), into one for each
+ * matrix and one for all vectors, so that each comes and goes on its own.
  *
  *   bundle W[L] layer { n[e] wq[e,k] }       bundle W[L] layer { wq[e,k] }
  *                                            bundle Wr[L] layer { n[e] }
+ *   bundle E model { emb[v,e] head[e,v] }    bundle E model { emb[v,e] }
+ *                                            bundle E_head model { head[e,v] }
  *   w = params @W[l] : f32                   w = params @W[l] : f32
  *                                            wr = params @Wr[l] : f32
  *
@@ -15,20 +20,28 @@
 
 #include <string.h>
 
-struct half { /* a bundle that was split: b keeps the matrices */
-	struct bundle *b, *rest;
-	int nfield;
-	int *at;       /* by old field: its place in its half */
-	bool *is_rest; /* by old field */
+struct family { /* parameters and what is derived from them */
+	const struct bundle *root;
+	int nfield, nparts;
+	int *part; /* by field */
+	int *at;   /* by field: its place in its part */
+	const char **suffix; /* by part: of its name; part 0 keeps the name */
+};
+
+struct pieces { /* what a bundle becomes; piece[0] is the bundle itself */
+	const struct family *of;
+	struct bundle **piece;
 };
 
 struct split {
 	struct zero *z;
 	struct module *m;
-	struct half *half;
+	struct family *family;
+	int nfamily;
+	struct pieces *pieces;
 	int n;
 	struct func *f;
-	struct value **twin; /* by id of a params value: that of the rest */
+	struct value ***twin; /* by id of a params value, then part */
 	int ntwin;
 };
 
@@ -42,165 +55,229 @@ same_axes(const struct zero *z)
 	return true;
 }
 
-static struct half *
-half_of(const struct split *s, const struct bundle *b)
+static const struct pieces *
+pieces_of(const struct split *s, const struct bundle *b)
 {
 	for (int i = 0; i < s->n; i++)
-		if (s->half[i].b == b)
-			return &s->half[i];
+		if (s->pieces[i].piece[0] == b)
+			return &s->pieces[i];
 	return NULL;
 }
 
-/* Does b have fields of both classes?  What is derived is as its root was. */
-static bool
-mixed(const struct split *s, const struct bundle *b)
+/* What part k of b is; b itself if it is whole. */
+static struct bundle *
+piece_of(const struct split *s, struct bundle *b, int k)
 {
-	if (b->of)
-		return half_of(s, b->of) != NULL;
-	for (int f = 1; f < b->nfield; f++)
-		if (zero_class_of(b, f) != zero_class_of(b, 0))
-			return true;
-	return false;
+	const struct pieces *p = b ? pieces_of(s, b) : NULL;
+
+	return p ? p->piece[k] : b;
+}
+
+/* --------------------------------------------------------------- families */
+
+/* Fields with the same key, which is above 0, stay together. */
+static int
+key_of(const struct split *s, const struct bundle *b, int field)
+{
+	if (b->stack)
+		return same_axes(s->z) ? 1 : 1 + (int)zero_class_of(b, field);
+	if (!s->z->axes[ZERO_REST][ZERO_STATE].n)
+		return 1;
+	return b->field[field].type->rank > 1 ? 2 + field : 1;
+}
+
+static const char *
+suffix_of(const struct split *s, const struct bundle *b, int field)
+{
+	char *name;
+
+	if (b->stack || b->field[field].type->rank <= 1)
+		return "r";
+	name = arena_printf(s->m->mem, "_%s", b->field[field].name);
+	for (char *p = name; *p; p++)
+		if (*p == '.')
+			*p = '_';
+	return name;
+}
+
+static void
+see_root(struct split *s, const struct bundle *b)
+{
+	struct family *f = &s->family[s->nfamily];
+	size_t n = (size_t)b->nfield + 1;
+	int *key = NEW_N(s->m->mem, int, n), *size = NEW_N(s->m->mem, int, n);
+
+	*f = (struct family){.root = b, .nfield = b->nfield,
+	    .part = NEW_N(s->m->mem, int, n), .at = NEW_N(s->m->mem, int, n),
+	    .suffix = NEW_N(s->m->mem, const char *, n)};
+	if (b->stack && !same_axes(s->z))
+		key[f->nparts++] = 1; /* matrices keep the name */
+	for (int i = 0; i < b->nfield; i++) {
+		int k = 0;
+
+		while (k < f->nparts && key[k] != key_of(s, b, i))
+			k++;
+		if (k == f->nparts) {
+			key[f->nparts++] = key_of(s, b, i);
+			f->suffix[k] = suffix_of(s, b, i);
+		}
+		f->part[i] = k;
+		f->at[i] = size[k]++;
+	}
+	s->nfamily += f->nparts > 1 && size[0] > 0;
+}
+
+static const struct family *
+family_of(const struct split *s, const struct bundle *b)
+{
+	const struct bundle *root = b->of ? b->of : b;
+
+	for (int i = 0; i < s->nfamily; i++)
+		if (s->family[i].root == root)
+			return &s->family[i];
+	return NULL;
 }
 
 /* ----------------------------------------------------------------- bundles */
 
 static const char *
-free_name(struct module *m, const char *base)
+free_name(struct module *m, const char *base, const char *suffix)
 {
-	const char *name = module_namez(m, arena_printf(m->mem, "%sr", base));
+	const char *name = module_namez(m, arena_printf(m->mem, "%s%s", base,
+	    suffix));
 
 	for (int i = 1; module_bundle(m, name); i++)
-		name = module_namez(m, arena_printf(m->mem, "%sr%d", base, i));
+		name = module_namez(m, arena_printf(m->mem, "%s%s%d", base,
+		    suffix, i));
 	return name;
 }
 
-static void
-move_fields(struct split *s, struct half *h)
-{
-	struct bundle *b = h->b;
-	int n = 0;
-
-	h->nfield = b->nfield;
-	h->at = NEW_N(s->m->mem, int, (size_t)b->nfield);
-	h->is_rest = NEW_N(s->m->mem, bool, (size_t)b->nfield);
-	h->rest->nfield = 0;
-	for (int i = 0; i < b->nfield; i++) {
-		struct field f = b->field[i];
-
-		h->is_rest[i] = b->of ? half_of(s, b->of)->is_rest[i] :
-		    zero_class_of(b, i) == ZERO_REST;
-		h->at[i] = h->is_rest[i] ? h->rest->nfield : n;
-		if (h->is_rest[i])
-			bundle_add_field(s->m, h->rest, f.name, f.type,
-			    f.init, f.decay, f.at);
-		else
-			b->field[n++] = f;
-	}
-	b->nfield = n;
-}
-
 static struct bundle *
-rest_of(const struct split *s, const struct bundle *b)
+new_piece(struct split *s, struct bundle *b, const char *suffix, int k)
 {
-	const struct half *h = b ? half_of(s, b) : NULL;
+	struct bundle *r = module_add_bundle(s->m, free_name(s->m, b->name,
+	    suffix), b->stack, (enum bundle_role)b->role,
+	    (enum dtype)b->dtype);
 
-	return h ? h->rest : NULL;
-}
-
-/* Roots come before what is derived from them. */
-static void
-split_bundle(struct split *s, struct bundle *b)
-{
-	struct half *h = &s->half[s->n];
-	struct bundle *r = module_add_bundle(s->m, free_name(s->m, b->name),
-	    b->stack, (enum bundle_role)b->role, (enum dtype)b->dtype);
-
-	h->b = b;
-	h->rest = r;
-	r->of = rest_of(s, b->of);
-	r->over = rest_of(s, b->over);
+	r->of = piece_of(s, b->of, k);
+	r->over = piece_of(s, b->over, k);
 	r->pend = b->pend;
 	r->path = b->path;
-	move_fields(s, h);
+	return r;
+}
+
+/* Roots come before what is derived from them, and keep their first part. */
+static void
+cut_bundle(struct split *s, struct bundle *b, const struct family *f)
+{
+	struct pieces *p = &s->pieces[s->n];
+	int kept = 0;
+
+	p->of = f;
+	p->piece = NEW_N(s->m->mem, struct bundle *, (size_t)f->nparts);
+	p->piece[0] = b;
+	for (int k = 1; k < f->nparts; k++)
+		p->piece[k] = new_piece(s, b, f->suffix[k], k);
+	for (int i = 0; i < f->nfield; i++) {
+		struct field x = b->field[i];
+
+		if (f->part[i])
+			bundle_add_field(s->m, p->piece[f->part[i]], x.name,
+			    x.type, x.init, x.decay, x.at);
+		else
+			b->field[kept++] = x;
+	}
+	b->nfield = kept;
 	s->n++;
 }
 
 /* --------------------------------------------------------------------- ops */
 
 static struct value *
-new_twin(struct split *s, const struct value *v, struct op *op)
+new_twin(struct split *s, const struct value *v, struct op *op, int k)
 {
 	struct value *r = op_result(s->m, s->f, op, 0, v->name ?
-	    arena_printf(s->m->mem, "%sr", v->name) : NULL, NULL);
+	    arena_printf(s->m->mem, "%s%s", v->name,
+	    pieces_of(s, v->bundle)->of->suffix[k]) : NULL, NULL);
 
-	r->bundle = rest_of(s, v->bundle);
+	r->bundle = piece_of(s, v->bundle, k);
 	r->dtype = v->dtype;
 	r->pend = v->pend;
 	return r;
 }
 
-/* The same op for the rest; out of whole bundles into whole bundles. */
+static struct value **
+twins_of(struct split *s, const struct value *v, int nparts)
+{
+	if (v->id >= s->ntwin)
+		return NULL;
+	if (!s->twin[v->id])
+		s->twin[v->id] = NEW_N(s->m->mem, struct value *,
+		    (size_t)nparts);
+	return s->twin[v->id];
+}
+
+/* The same op for part k; out of whole bundles into whole bundles. */
 static struct op *
-rest_op(struct split *s, const struct op *op)
+piece_op(struct split *s, const struct op *op, int k, int nparts)
 {
 	struct op *r = op_make(s->m, (enum opcode)op->code, op->in, op->nin,
 	    op->nout, op->at);
 
 	for (int i = 0; i < r->nin; i++)
-		if (op->in[i].b)
-			r->in[i].b = rest_of(s, op->in[i].b);
+		r->in[i].b = piece_of(s, op->in[i].b, k);
 	r->nhop = op->nhop;
 	r->hop = op->hop;
 	r->nattr = op->nattr;
 	r->attr = op->attr;
 	r->has_target = op->has_target;
 	r->target = op->target;
-	if (op->has_target)
-		r->target.b = rest_of(s, op->target.b);
+	r->target.b = piece_of(s, op->target.b, k);
 	for (int i = 0; i < op->nout; i++) {
-		struct value *v = new_twin(s, op->out[i], r);
+		struct value **t = twins_of(s, op->out[i], nparts);
+		struct value *v = new_twin(s, op->out[i], r, k);
 
-		if (op->out[i]->id < s->ntwin)
-			s->twin[op->out[i]->id] = v;
+		if (t)
+			t[k] = v;
 	}
 	return r;
 }
 
-/* Fields of a bundle that was split are now those of one half. */
+/* Fields of a bundle that was cut are now those of one piece. */
 static void
 move_arg(struct split *s, struct arg *a)
 {
 	struct bundle *b = a->kind == ARG_FIELD ? a->v->bundle :
 	    a->kind == ARG_BUNDLE_FIELD ? a->b : NULL;
-	const struct half *h = b ? half_of(s, b) : NULL;
-	bool rest;
+	const struct pieces *p = b ? pieces_of(s, b) : NULL;
+	int k;
 
-	if (!h)
+	if (!p)
 		return;
-	rest = h->is_rest[a->field];
-	a->field = h->at[a->field];
-	if (rest && a->kind == ARG_FIELD)
-		a->v = s->twin[a->v->id];
-	else if (rest)
-		a->b = h->rest;
+	k = p->of->part[a->field];
+	a->field = p->of->at[a->field];
+	if (k && a->kind == ARG_FIELD)
+		a->v = s->twin[a->v->id][k];
+	else if (k)
+		a->b = p->piece[k];
 }
 
 /* zero and sumsq take any number of bundles. */
 static void
-name_both(struct split *s, struct op *op)
+name_all(struct split *s, struct op *op)
 {
-	struct arg *in = NEW_N(s->m->mem, struct arg, 2 * (size_t)op->nin + 1);
+	struct arg *in = NEW_N(s->m->mem, struct arg,
+	    (size_t)s->m->nbundle + (size_t)op->nin);
 	int n = 0;
 
 	for (int i = 0; i < op->nin; i++) {
 		struct arg a = op->in[i];
-		struct bundle *rest = a.kind == ARG_BUNDLE ?
-		    rest_of(s, a.b) : NULL;
+		const struct pieces *p = a.kind == ARG_BUNDLE ?
+		    pieces_of(s, a.b) : NULL;
 
 		in[n++] = a;
-		if (rest) {
-			a.b = rest;
+		for (int k = 1; p && k < p->of->nparts; k++) {
+			a.b = p->piece[k];
 			in[n++] = a;
 		}
 	}
@@ -208,32 +285,35 @@ name_both(struct split *s, struct op *op)
 	op->nin = n;
 }
 
-static bool
-names_split(const struct split *s, const struct op *op)
+static const struct pieces *
+names_cut(const struct split *s, const struct op *op)
 {
 	for (int i = 0; i < op->nin; i++)
-		if (op->in[i].kind == ARG_BUNDLE && half_of(s, op->in[i].b))
-			return true;
-	return false;
+		if (op->in[i].kind == ARG_BUNDLE &&
+		    pieces_of(s, op->in[i].b))
+			return pieces_of(s, op->in[i].b);
+	return NULL;
 }
 
 static void
-split_region(struct split *s, struct region *r)
+cut_region(struct split *s, struct region *r)
 {
 	for (int i = 0; i < r->n; i++) {
 		struct op *op = r->op[i];
+		const struct pieces *p;
 
 		for (int j = 0; j < op->nin; j++)
 			move_arg(s, &op->in[j]);
 		if (op->has_target)
 			move_arg(s, &op->target);
-		split_region(s, &op->body);
-		if (!names_split(s, op))
-			continue;
-		if (op->code == OP_ZERO || op->code == OP_SUMSQ)
-			name_both(s, op);
+		cut_region(s, &op->body);
+		p = names_cut(s, op);
+		if (p && (op->code == OP_ZERO || op->code == OP_SUMSQ))
+			name_all(s, op);
 		else
-			region_insert(s->m, r, ++i, rest_op(s, op));
+			for (int k = 1; p && k < p->of->nparts; k++)
+				region_insert(s->m, r, ++i,
+				    piece_op(s, op, k, p->of->nparts));
 	}
 }
 
@@ -243,17 +323,21 @@ zero_split(struct zero *z)
 	struct split s = {.z = z, .m = z->m};
 	int n = z->m->nbundle;
 
-	if (same_axes(z))
-		return;
-	s.half = NEW_N(z->m->mem, struct half, (size_t)n + 1);
+	s.family = NEW_N(z->m->mem, struct family, (size_t)n + 1);
+	s.pieces = NEW_N(z->m->mem, struct pieces, (size_t)n + 1);
 	for (int i = 0; i < n; i++)
-		if (mixed(&s, z->m->bundle[i]))
-			split_bundle(&s, z->m->bundle[i]);
+		if (z->m->bundle[i]->role == ROLE_PARAM)
+			see_root(&s, z->m->bundle[i]);
+	for (int i = 0; i < n; i++)
+		if (family_of(&s, z->m->bundle[i]))
+			cut_bundle(&s, z->m->bundle[i],
+			    family_of(&s, z->m->bundle[i]));
 	for (int i = 0; i < z->m->nfunc && s.n; i++) {
 		s.f = z->m->func[i];
 		s.ntwin = s.f->nvalue;
-		s.twin = NEW_N(z->m->mem, struct value *, (size_t)s.ntwin + 1);
-		split_region(&s, &s.f->body);
+		s.twin = NEW_N(z->m->mem, struct value **,
+		    (size_t)s.ntwin + 1);
+		cut_region(&s, &s.f->body);
 		remove_dead(s.f);
 	}
 }
