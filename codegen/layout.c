@@ -21,9 +21,9 @@ layout_name(struct emit *e, const struct dim *d)
 	for (int i = 0; i < d->n; i++) {
 		if (d->s[i].kind == SHARD_ZIGZAG)
 			s = arena_printf(mem, "%s_zz", s);
-		if (d->s[i].kind == SHARD_TAIL)
-			s = arena_printf(mem, "%s_tail%u", s,
-			    (unsigned)d->s[i].keep);
+		if (d->s[i].kind == SHARD_PART)
+			s = arena_printf(mem, "%s_%uto%u", s,
+			    (unsigned)d->s[i].from, (unsigned)d->s[i].to);
 		for (int j = 0; j < d->s[i].n; j++)
 			s = arena_printf(mem, "%s_%s", s,
 			    e->m->axis[d->s[i].c[j].axis].name);
@@ -31,7 +31,7 @@ layout_name(struct emit *e, const struct dim *d)
 	return emit_mangle(e, "l_", s);
 }
 
-static const char *const shard_name[] = {"LT_BLOCK", "LT_ZIGZAG", "LT_TAIL"};
+static const char *const shard_name[] = {"LT_BLOCK", "LT_ZIGZAG", "LT_PART"};
 
 void
 emit_layout_value(struct emit *e, FILE *out, const struct dim *d)
@@ -44,8 +44,9 @@ emit_layout_value(struct emit *e, FILE *out, const struct dim *d)
 		for (int j = 0; j < d->s[i].n; j++)
 			fprintf(out, "%s%d", j ? ", " : "",
 			    d->s[i].c[j].axis);
-		if (d->s[i].kind == SHARD_TAIL)
-			fprintf(out, "}, %u}", (unsigned)d->s[i].keep);
+		if (d->s[i].kind == SHARD_PART)
+			fprintf(out, "0}, %u, %u}", (unsigned)d->s[i].from,
+			    (unsigned)d->s[i].to);
 		else
 			fputs("}}", out);
 	}
@@ -60,7 +61,7 @@ cut_alike(const struct dim *a, const struct dim *b)
 		return false;
 	for (int i = 0; i < a->n; i++) {
 		if (a->s[i].kind != b->s[i].kind || a->s[i].n != b->s[i].n ||
-		    a->s[i].keep != b->s[i].keep)
+		    a->s[i].from != b->s[i].from || a->s[i].to != b->s[i].to)
 			return false;
 		for (int j = 0; j < a->s[i].n; j++)
 			if (a->s[i].c[j].axis != b->s[i].c[j].axis)

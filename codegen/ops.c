@@ -75,54 +75,56 @@ emit_take(struct emit *e, const struct op *op)
 	    type_local_count(e->m, op->out[0]->type));
 }
 
-/* Blocks of a dim and their ends, in elements: `outer` of each. */
-struct ends {
-	uint64_t outer, block, end;
+/* Where a part lies in the whole: `outer` times n elements from `from` on. */
+struct span_of {
+	uint64_t outer, from, n, all;
 };
 
-static struct ends
-ends_of(struct emit *e, const struct type *whole, const struct type *tail)
+static struct span_of
+part_of(struct emit *e, const struct type *whole, const struct type *part)
 {
-	struct ends s = {1, 1, 1};
+	struct span_of s = {.outer = 1};
+	uint64_t rows;
 	int i = 0;
 
-	while (dim_equal(&whole->d[i], &tail->d[i]))
+	while (i + 1 < part->rank && dim_equal(&whole->d[i], &part->d[i]))
 		s.outer *= dim_local_size(e->m, &whole->d[i++]);
-	s.block = type_local_count(e->m, whole) / s.outer;
-	s.end = type_local_count(e->m, tail) / s.outer;
+	rows = dim_local_size(e->m, &part->d[i]);
+	s.all = type_local_count(e->m, whole) / s.outer;
+	s.n = type_local_count(e->m, part) / s.outer;
+	s.from = part->d[i].s[part->d[i].n - 1].from * (s.n / rows);
 	return s;
 }
 
 static void
-emit_tail(struct emit *e, const struct op *op)
+emit_part(struct emit *e, const struct op *op)
 {
 	const struct type *t = arg_type(e->m, &op->in[0]);
-	struct ends s = ends_of(e, t, op->out[0]->type);
+	struct span_of s = part_of(e, t, op->out[0]->type);
 	uint64_t size = dtype_size[t->dtype];
 
 	emit_line(e, "for (long i = 0; i < %" PRIu64 "; i++)", s.outer);
 	emit_line(e, "\tmemcpy((char *)%s + i * %" PRIu64 ", (const char *)%s "
 	    "+ i * %" PRIu64 " + %" PRIu64 ", %" PRIu64 ");",
-	    emit_result_ptr(e, op, 0), s.end * size,
-	    emit_arg_ptr(e, &op->in[0]), s.block * size,
-	    (s.block - s.end) * size, s.end * size);
+	    emit_result_ptr(e, op, 0), s.n * size,
+	    emit_arg_ptr(e, &op->in[0]), s.all * size, s.from * size,
+	    s.n * size);
 }
 
 static void
-emit_tail_add(struct emit *e, const struct op *op)
+emit_part_add(struct emit *e, const struct op *op)
 {
-	struct ends s = ends_of(e, op->out[0]->type,
+	struct span_of s = part_of(e, op->out[0]->type,
 	    arg_type(e->m, &op->in[0]));
 
 	emit_copy_if_moved(e, op->out[0], NULL, op->in[1].v, NULL);
 	emit_line(e, "for (long i = 0; i < %" PRIu64 "; i++)", s.outer);
-	emit_line(e, "\tfor (long j = 0; j < %" PRIu64 "; j++)", s.end);
+	emit_line(e, "\tfor (long j = 0; j < %" PRIu64 "; j++)", s.n);
 	emit_line(e, "\t\t(%s)[i * %" PRIu64 " + %" PRIu64 " + j] += "
-	    "(%s)[i * %" PRIu64 " + j];", emit_result_ptr(e, op, 0), s.block,
-	    s.block - s.end, emit_arg_ptr(e, &op->in[0]), s.end);
+	    "(%s)[i * %" PRIu64 " + j];", emit_result_ptr(e, op, 0), s.all,
+	    s.from, emit_arg_ptr(e, &op->in[0]), s.n);
 }
 
-/* Who has not the position gives zeros. */
 static void
 emit_pick(struct emit *e, const struct op *op)
 {
@@ -394,8 +396,8 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_IOTA] = emit_iota,
 	[OP_RENAME] = emit_rename,
 	[OP_TAKE] = emit_take,
-	[OP_TAIL] = emit_tail,
-	[OP_TAIL_ADD] = emit_tail_add,
+	[OP_PART] = emit_part,
+	[OP_PART_ADD] = emit_part_add,
 	[OP_PICK] = emit_pick,
 	[OP_DOT] = emit_dot,
 	[OP_EMBED] = emit_embed,

@@ -58,7 +58,7 @@ cut_alike(const struct dim *a, const struct dim *b)
 	if (a->n != b->n)
 		return false;
 	for (int i = 0; i < a->n; i++) {
-		if (a->s[i].kind == SHARD_TAIL ||
+		if (a->s[i].kind == SHARD_PART ||
 		    a->s[i].kind != b->s[i].kind || a->s[i].n != b->s[i].n)
 			return false;
 		for (int j = 0; j < a->s[i].n; j++)

@@ -66,11 +66,14 @@ steps(const struct module *m, const struct op *op, const struct dim *d)
 	uint64_t piece = module_dim(m, d->name)->size / n >> zigzag;
 	uint64_t reach, far;
 
-	if (op_int(op, ATTR_MASK) != WINDOW || d->n != 1)
+	if (op_int(op, ATTR_MASK) != WINDOW || d->n < 1 ||
+	    (d->n > 1 && d->s[1].kind != SHARD_PART))
 		return all_ranks(m, d);
 	reach = (uint64_t)op_int(op, ATTR_WINDOW) - 1;
 	far = reach / piece + (reach % piece != 0);
 	far += zigzag ? far : 0;
+	if (zigzag && n == 2 && d->n > 1)
+		return 4; /* two halos for the other block of two */
 	return (double)((far + 1 < n ? far + 1 : n) * inner);
 }
 

@@ -21,7 +21,8 @@ enum { SAVES = 600, SOMETIMES = 3, MAX_LAYS = 16 }; /* characters, uses */
 static bool
 same_shard(const struct shard *a, const struct shard *b)
 {
-	if (a->kind != b->kind || a->n != b->n || a->keep != b->keep)
+	if (a->kind != b->kind || a->n != b->n || a->from != b->from ||
+	    a->to != b->to)
 		return false;
 	for (int i = 0; i < a->n; i++)
 		if (a->c[i].axis != b->c[i].axis)
@@ -87,7 +88,7 @@ has_layout(const struct type *t)
 		for (int j = 0; j < t->d[i].n; j++) {
 			const struct shard *s = &t->d[i].s[j];
 
-			if (s->kind == SHARD_TAIL || (shard_turns(s) &&
+			if (s->kind == SHARD_PART || (shard_turns(s) &&
 			    !(i == 1 && j == 0)))
 				return false;
 			shards += i < ALIAS_DIMS;

@@ -172,12 +172,15 @@ read_coords(struct reader *r, struct coord *c, int max)
 	return n;
 }
 
+/* from,to) */
 static void
-read_keep(struct reader *r, struct shard *s)
+read_part(struct reader *r, struct shard *s)
 {
-	s->kind = SHARD_TAIL;
-	s->keep = (uint32_t)read_int(r, 1, UINT32_MAX);
+	s->kind = SHARD_PART;
+	s->from = (uint32_t)read_int(r, 0, UINT32_MAX);
 	expect(r, ",");
+	s->to = (uint32_t)read_int(r, 1, UINT32_MAX);
+	expect(r, ")");
 }
 
 static void
@@ -191,10 +194,12 @@ read_shard(struct reader *r, struct dim *d)
 		return;
 	}
 	d->n++;
+	if (accept(r, "part(")) {
+		read_part(r, s);
+		return;
+	}
 	if (accept(r, "zz("))
 		s->kind = SHARD_ZIGZAG;
-	else if (accept(r, "tail("))
-		read_keep(r, s);
 	if (s->kind != SHARD_BLOCK || accept(r, "(")) {
 		s->n = (uint8_t)read_coords(r, s->c, MAX_COORDS);
 	} else {

@@ -112,68 +112,67 @@ over_dim(struct check *c, int i)
 	return at;
 }
 
-/* t with only the last keep indices of each block of dim i. */
+/* t with only these positions of dim i. */
 static const struct type *
-tail_type(struct check *c, const struct type *t, int i, uint32_t keep)
+part_type(struct check *c, const struct type *t, int i, int64_t from,
+    int64_t to)
 {
 	struct type r = *t;
-	struct shard *s = &r.d[i].s[r.d[i].n - 1];
 
-	s->kind = SHARD_TAIL;
-	s->keep = keep;
+	r.d[i].s[r.d[i].n++] = (struct shard){.kind = SHARD_PART,
+	    .from = (uint32_t)from, .to = (uint32_t)to};
 	return type_intern(c->m, &r);
 }
 
 static bool
-has_blocks(const struct dim *d)
+has_parts(const struct dim *d)
 {
-	return d->n && d->s[d->n - 1].kind == SHARD_BLOCK;
+	return d->n && d->s[d->n - 1].kind == SHARD_PART;
 }
 
 bool
-rule_tail(struct check *c)
+rule_part(struct check *c)
 {
-	int64_t keep = op_int(c->op, ATTR_KEEP);
+	int64_t from = op_int(c->op, ATTR_FROM), to = op_int(c->op, ATTR_TO);
 	const struct dim *d;
 	int at;
 
 	if (!all_typed(c, 1) || (at = over_dim(c, 0)) < 0)
 		return false;
 	d = &c->in[0]->d[at];
-	if (!has_blocks(d))
-		return rule_error(c, "%s is not cut into blocks last: a tail "
-		    "is the end of one", d->name);
-	if (keep < 1 || (uint64_t)keep > dim_local_size(c->m, d))
-		return rule_error(c, "keeps %lld of the %llu positions of a "
-		    "block", (long long)keep,
+	if (has_parts(d) || d->n == MAX_SHARDS)
+		return rule_error(c, "%s cannot be cut once more", d->name);
+	if (from < 0 || to <= from || (uint64_t)to >
+	    dim_local_size(c->m, d) || to > UINT32_MAX)
+		return rule_error(c, "takes %lld to %lld of %llu positions",
+		    (long long)from, (long long)to,
 		    (unsigned long long)dim_local_size(c->m, d));
-	c->res[0] = tail_type(c, c->in[0], at, (uint32_t)keep);
+	c->res[0] = part_type(c, c->in[0], at, from, to);
 	return true;
 }
 
-/* t is what tail makes of a value like x. */
+/* p is what part makes of a value like x. */
 bool
-rule_tail_add(struct check *c)
+rule_part_add(struct check *c)
 {
-	const struct type *t, *x;
+	const struct type *p, *x;
 
 	if (!all_typed(c, 2) || !is_real(c, 0))
 		return false;
-	t = c->in[0];
+	p = c->in[0];
 	x = c->in[1];
 	if (c->op->into != 1)
 		return rule_error(c, "needs `into` and the value to add to");
-	for (int i = 0; i < t->rank && i < x->rank; i++) {
-		const struct dim *d = &t->d[i];
+	for (int i = 0; i < p->rank && i < x->rank; i++) {
+		const struct shard *s = &p->d[i].s[p->d[i].n - 1];
 
-		if (d->n && d->s[d->n - 1].kind == SHARD_TAIL &&
-		    has_blocks(&x->d[i]) &&
-		    tail_type(c, x, i, d->s[d->n - 1].keep) == t) {
+		if (has_parts(&p->d[i]) && p->d[i].n == x->d[i].n + 1 &&
+		    part_type(c, x, i, s->from, s->to) == p) {
 			c->res[0] = x;
 			return true;
 		}
 	}
-	return rule_error(c, "operand 1 is no tail of operand 2");
+	return rule_error(c, "operand 1 is no part of operand 2");
 }
 
 /* Ranks that do not have the position have zeros: a share of the element. */

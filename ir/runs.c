@@ -82,9 +82,8 @@ apply_shard(const struct module *m, const struct shard *s,
 	if (s->kind == SHARD_BLOCK) {
 		piece = total(in) / n;
 		cut(in, at * piece, piece, &out);
-	} else if (s->kind == SHARD_TAIL) {
-		piece = total(in) / n;
-		cut(in, (at + 1) * piece - s->keep, s->keep, &out);
+	} else if (s->kind == SHARD_PART) {
+		cut(in, s->from, s->to - s->from, &out);
 	} else {
 		piece = total(in) / (2 * n);
 		cut(in, at * piece, piece, &out);

@@ -36,7 +36,8 @@ coord_equal(const struct coord *a, const struct coord *b)
 static bool
 shard_equal(const struct shard *a, const struct shard *b)
 {
-	if (a->kind != b->kind || a->n != b->n || a->keep != b->keep)
+	if (a->kind != b->kind || a->n != b->n || a->from != b->from ||
+	    a->to != b->to)
 		return false;
 	for (int i = 0; i < a->n; i++)
 		if (!coord_equal(&a->c[i], &b->c[i]))
@@ -255,7 +256,7 @@ dim_local_size(const struct module *m, const struct dim *d)
 {
 	const struct shard *last = d->n ? &d->s[d->n - 1] : NULL;
 
-	return last && last->kind == SHARD_TAIL ? last->keep :
+	return last && last->kind == SHARD_PART ? last->to - last->from :
 	    dim_size(m, d) / axes_size(m, dim_axes(d));
 }
 

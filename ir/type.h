@@ -56,16 +56,17 @@ struct coord {
  *
  *	BLOCK   (ci)         piece c of n
  *	ZIGZAG  zz(ci)       pieces c and 2n-1-c of 2n
- *	TAIL    tail(9,ci)   the last 9 indices of piece c of n: a halo.  Other
- *	                     indices are nowhere; always the innermost shard
+ *	PART    part(3,8)    no coordinates: positions 3 to 7 of what there is on
+ *	                     each rank, a halo.  Other indices are nowhere;
+ *	                     always the innermost shard
  */
-enum shard_kind { SHARD_BLOCK, SHARD_ZIGZAG, SHARD_TAIL };
+enum shard_kind { SHARD_BLOCK, SHARD_ZIGZAG, SHARD_PART };
 
 struct shard {
 	uint8_t kind; /* enum shard_kind */
 	uint8_t n;    /* coordinates, major to minor */
 	struct coord c[MAX_COORDS];
-	uint32_t keep; /* TAIL: indices that are kept */
+	uint32_t from, to; /* PART */
 };
 
 struct dim {

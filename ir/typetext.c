@@ -60,9 +60,10 @@ print_shard(struct scope *s, const struct shard *sh)
 	    is_plain(&sh->c[0]);
 
 	buf_puts(s->b, bare ? "/" : sh->kind == SHARD_ZIGZAG ? "/zz(" :
-	    sh->kind == SHARD_TAIL ? "/tail(" : "/(");
-	if (sh->kind == SHARD_TAIL)
-		buf_printf(s->b, "%u,", (unsigned)sh->keep);
+	    sh->kind == SHARD_PART ? "/part(" : "/(");
+	if (sh->kind == SHARD_PART)
+		buf_printf(s->b, "%u,%u", (unsigned)sh->from,
+		    (unsigned)sh->to);
 	for (int i = 0; i < sh->n; i++) {
 		buf_puts(s->b, i ? "," : "");
 		print_coord(s, &sh->c[i]);

@@ -31,8 +31,8 @@ shards_divide(struct module *m, const struct dim *d, uint64_t size)
 		if (size % n)
 			return false;
 		size /= d->s[i].kind == SHARD_ZIGZAG ? n / 2 : n;
-		if (d->s[i].kind == SHARD_TAIL && (i + 1 < d->n ||
-		    d->s[i].keep == 0 || d->s[i].keep > size))
+		if (d->s[i].kind == SHARD_PART && (i + 1 < d->n ||
+		    d->s[i].from >= d->s[i].to || d->s[i].to > size))
 			return false;
 	}
 	return true;

@@ -33,9 +33,11 @@ struct ring {
 	int axis[RING_LEVELS];
 	int64_t steps[RING_LEVELS], first[RING_LEVELS], back;
 	int dir; /* -1: from the ranks before; +1: from those after */
-	uint64_t reach; /* keys before its block that a window sees, if that
-			 * is less than a block; else 0 */
-	uint64_t halo;  /* reach, if only so many keys travel */
+	uint64_t reach; /* keys before a piece that a window sees, if that is
+			 * less than a piece; else 0 */
+	uint64_t piece; /* of consecutive positions, of which a rank has.. */
+	int pieces;     /* ..one, or two in a zigzag */
+	bool halo;      /* only those keys travel */
 
 	bool backward;
 	unsigned travels;     /* bit i: operand i goes round */

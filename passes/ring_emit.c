@@ -257,28 +257,32 @@ turn(struct ring *r, struct ring_state *s, int level)
 
 /* ------------------------------------------------------------------- halos */
 
+/* Keys at the end of a piece of v, which begins after `before` others. */
 static struct value *
-tail(struct ring *r, struct value *v, const char *base, const struct dim *d)
+part(struct ring *r, struct value *v, const char *base, uint64_t before)
 {
 	struct arg in = arg_value(v);
-	struct op *op = ring_put(r, OP_TAIL, &in, 1, 1);
+	struct op *op = ring_put(r, OP_PART, &in, 1, 1);
 	struct type t = *v->type;
-	struct dim *cut = &t.d[type_find(&t, d->name)];
+	const char *over = ring_dim(r->op, &t)->name;
+	struct dim *cut = &t.d[type_find(&t, over)];
+	uint64_t to = before + r->piece, from = to - r->reach;
 
-	op_set_dim(r->m, op, ATTR_OVER, d->name);
-	op_set_int(r->m, op, ATTR_KEEP, (int64_t)r->halo);
-	cut->s[cut->n - 1].kind = SHARD_TAIL;
-	cut->s[cut->n - 1].keep = (uint32_t)r->halo;
-	return op_result(r->m, r->f, op, 0, ring_named(r, base, "t"),
+	op_set_dim(r->m, op, ATTR_OVER, over);
+	op_set_int(r->m, op, ATTR_FROM, (int64_t)from);
+	op_set_int(r->m, op, ATTR_TO, (int64_t)to);
+	cut->s[cut->n++] = (struct shard){.kind = SHARD_PART,
+	    .from = (uint32_t)from, .to = (uint32_t)to};
+	return op_result(r->m, r->f, op, 0, ring_named(r, base, "p"),
 	    type_intern(r->m, &t));
 }
 
 static void
-tail_add(struct ring *r, struct value **whole, struct value *part,
+part_add(struct ring *r, struct value **whole, struct value *p,
     const char *base)
 {
-	struct arg in[2] = {arg_value(part), arg_value(*whole)};
-	struct op *op = ring_put(r, OP_TAIL_ADD, in, 2, 1);
+	struct arg in[2] = {arg_value(p), arg_value(*whole)};
+	struct op *op = ring_put(r, OP_PART_ADD, in, 2, 1);
 
 	op->in[1].consume = true;
 	op->into = 1;
@@ -286,22 +290,26 @@ tail_add(struct ring *r, struct value **whole, struct value *part,
 	    (*whole)->type);
 }
 
-/* The ends of the keys of the rank before, which arrive meanwhile. */
+/*
+ * What comes before my first piece ends the first piece of the rank before;
+ * before the second piece of a zigzag, the second of the rank after.
+ */
 static struct ring_state
-send_tails(struct ring *r, const struct ring_state *s)
+send_part(struct ring *r, const struct ring_state *s, int piece)
 {
 	struct ring_state ends = *s;
 
 	for (int i = 0; i < RING_IN; i++)
 		if (travels(r, i) && ends.in[i])
-			ends.in[i] = tail(r, ends.in[i], operand_name[i],
-			    ring_dim(r->op, ends.in[i]->type));
+			ends.in[i] = part(r, ends.in[i], operand_name[i],
+			    (uint64_t)piece * r->piece);
+	r->dir = piece ? 1 : -1;
 	return send(r, &ends, INNER, false);
 }
 
-/* Gradients of a halo start from zeros. */
+/* Gradients of a part start from zeros. */
 static void
-start_tails(struct ring *r, struct ring_state *s)
+start_part(struct ring *r, struct ring_state *s)
 {
 	for (int i = 0; i < r->nacc; i++) {
 		struct type t;
@@ -311,30 +319,41 @@ start_tails(struct ring *r, struct ring_state *s)
 		t = *s->in[RING_K]->type;
 		t.dtype = DT_F32;
 		t.pend = r->acc[i]->pend;
-		s->acc[i] = ring_fill(r, OP_ZEROS, ring_named(r, acc_base(r, i), "0"),
-		    type_intern(r->m, &t));
+		s->acc[i] = ring_fill(r, OP_ZEROS,
+		    ring_named(r, acc_base(r, i), "0"), type_intern(r->m, &t));
 	}
+}
+
+/* A step on keys of another rank; their gradients go back and are added. */
+static void
+visit_part(struct ring *r, struct ring_state *s, struct ring_state *ends,
+    int piece)
+{
+	struct ring_state back;
+
+	for (int i = 0; i < r->nacc; i++)
+		ends->acc[i] = s->acc[i];
+	start_part(r, ends);
+	step(r, ends);
+	r->dir = piece ? -1 : 1;
+	back = send_gradients(r, ends, INNER);
+	for (int i = 0; i < r->nacc; i++)
+		if (acc_travels(r, i))
+			part_add(r, &s->acc[i], back.acc[i], acc_base(r, i));
+		else
+			s->acc[i] = ends->acc[i];
 }
 
 static void
 turn_halo(struct ring *r, struct ring_state *s)
 {
-	struct ring_state ends = send_tails(r, s), back;
+	struct ring_state ends[2];
 
+	for (int i = 0; i < r->pieces; i++)
+		ends[i] = send_part(r, s, i);
 	step(r, s);
-	for (int i = 0; i < r->nacc; i++)
-		if (!acc_travels(r, i))
-			ends.acc[i] = s->acc[i];
-	start_tails(r, &ends);
-	step(r, &ends);
-	r->dir = -r->dir;
-	back = send_gradients(r, &ends, INNER);
-	r->dir = -r->dir;
-	for (int i = 0; i < r->nacc; i++)
-		if (acc_travels(r, i))
-			tail_add(r, &s->acc[i], back.acc[i], acc_base(r, i));
-		else
-			s->acc[i] = ends.acc[i];
+	for (int i = 0; i < r->pieces; i++)
+		visit_part(r, s, &ends[i], i);
 }
 
 /* ---------------------------------------------------------------- the whole */

@@ -11,8 +11,9 @@
  *	keys travel      (n-1) m(k,v,kdoc) + n m(dk,dv in f32)
  *	queries travel   (n-1) m(do,q,z,D,qdoc) + n m(dq in f32)
  *
- * The n-th hop of the gradients brings them home.  A halo is the same with
- * n = 2, m its bytes, and one hop of gradients: they start at the neighbour.
+ * The n-th hop of the gradients brings them home.  A halo (the
+ * window ends within the piece before) is the end of each piece, once, and
+ * one hop of its gradients back.
  */
 #include "config.h"
 
@@ -81,8 +82,10 @@ shorten(struct ring *r, const struct dim *d)
 	if (op_int(r->op, ATTR_MASK) != MASK_WINDOW || d->n != 1)
 		return;
 	far = reach / piece + (reach % piece != 0);
-	if (!zigzag && level == INNER && far == 1 && reach < piece)
+	if (level == INNER && far == 1 && reach < piece)
 		r->reach = reach;
+	r->piece = piece;
+	r->pieces = 1 + zigzag;
 	if ((zigzag ? 2 * far : far) + 1 >= n)
 		return;
 	r->steps[level] = (int64_t)far + 1;
@@ -141,17 +144,14 @@ ring_choose(struct ring *r, bool queries)
 	/* A whole ring may turn either way; queries are wanted by the ranks
 	 * before theirs, keys by those after. */
 	r->dir = queries && part ? 1 : -1;
-	r->halo = queries ? 0 : r->reach;
+	r->halo = !queries && r->reach;
 }
 
-/* Of bytes that are a block of keys, those that travel. */
+/* Of what has this many bytes on a rank, the part that is a halo. */
 static uint64_t
-travelling(const struct ring *r, uint64_t bytes)
+halo(const struct ring *r, uint64_t bytes)
 {
-	const struct type *k = arg_type(r->m, &r->op->in[r->backward ? 2 : 1]);
-
-	return r->reach ? bytes / dim_local_size(r->m, ring_dim(r->op, k)) *
-	    r->reach : bytes;
+	return bytes / r->piece * r->reach;
 }
 
 static uint64_t
@@ -169,18 +169,16 @@ ring_price(const struct ring *r)
 	uint64_t n = all + (uint64_t)(r->back * (r->axis[OUTER] >= 0 ?
 	    r->steps[INNER] : 1));
 	uint64_t doc = bytes(r, r->backward ? 6 : 3);
-	uint64_t k = r->backward ? 2 : 1;
-	uint64_t home = n - (all == 1);
-	struct ring_price p = {0};
+	int k = r->backward ? 2 : 1;
+	uint64_t keys = bytes(r, k) + bytes(r, k + 1) + doc, home = n - (n == 1);
+	uint64_t sums = !r->backward ? 0 : type_local_bytes(r->m, r->acc[1]) +
+	    type_local_bytes(r->m, r->acc[2]);
+	struct ring_price p = {.kv = r->reach ? halo(r, keys + sums) :
+	    (n - 1) * keys + home * sums};
 
-	p.kv = (n - 1) * travelling(r, bytes(r, (int)k) +
-	    bytes(r, (int)k + 1) + doc);
-	if (!r->backward)
-		return p;
-	p.kv += (r->reach ? 1 : home) * travelling(r,
-	    type_local_bytes(r->m, r->acc[1]) +
-	    type_local_bytes(r->m, r->acc[2]));
-	p.q = (n - 1) * (bytes(r, 0) + bytes(r, 1) + bytes(r, 4) +
-	    bytes(r, 5) + doc) + home * type_local_bytes(r->m, r->acc[0]);
+	if (r->backward)
+		p.q = (n - 1) * (bytes(r, 0) + bytes(r, 1) + bytes(r, 4) +
+		    bytes(r, 5) + doc) +
+		    home * type_local_bytes(r->m, r->acc[0]);
 	return p;
 }

@@ -43,8 +43,8 @@ static bool
 passes_sums(const struct op *op)
 {
 	return op->code == OP_ADD || op->code == OP_SHIFT ||
-	    op->code == OP_WAIT || op->code == OP_TAIL ||
-	    op->code == OP_TAIL_ADD;
+	    op->code == OP_WAIT || op->code == OP_PART ||
+	    op->code == OP_PART_ADD;
 }
 
 static bool

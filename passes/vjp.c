@@ -440,8 +440,8 @@ training(struct grad *g)
 #define vjp_LOAD twice
 #define vjp_ATTN_STEP placed
 #define vjp_ATTN_STEP_BWD placed
-#define vjp_TAIL placed
-#define vjp_TAIL_ADD placed
+#define vjp_PART placed
+#define vjp_PART_ADD placed
 #define vjp_LOCAL training
 #define vjp_ALLREDUCE placed
 #define vjp_GATHER placed

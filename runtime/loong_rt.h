@@ -43,10 +43,10 @@ enum lt_exit {
 /*
  * How the ranks share one dimension: shards, outermost first, each over mesh
  * axes, major to minor.  Over n coordinates a block shard gives coordinate c
- * piece c of n, a zigzag shard pieces c and 2n-1-c of 2n, a tail the last
- * `keep` indices of piece c of n.  Pieces are equal.
+ * piece c of n, a zigzag shard pieces c and 2n-1-c of 2n.  Pieces are
+ * equal.  A part has no axes: positions from..to-1 of what there is.
  */
-enum lt_shard { LT_BLOCK, LT_ZIGZAG, LT_TAIL };
+enum lt_shard { LT_BLOCK, LT_ZIGZAG, LT_PART };
 enum { LT_SHARDS_MAX = 3, LT_SHARD_AXES_MAX = 3 };
 struct lt_layout {
 	uint64_t size;         /* global */
@@ -54,7 +54,7 @@ struct lt_layout {
 	struct {
 		uint8_t kind;  /* enum lt_shard */
 		uint8_t n, axis[LT_SHARD_AXES_MAX];
-		uint32_t keep; /* of a tail */
+		uint32_t from, to; /* of a part */
 	} s[LT_SHARDS_MAX];
 };
 

@@ -67,48 +67,47 @@ interp_TAKE(struct step *s)
 	memcpy(s->y[0], s->x[0] + at * n, n * sizeof(double));
 }
 
-/* Rows of the dim over which a tail is taken, before and after it. */
-struct tail {
-	uint64_t outer, inner, from, all;
+/* Where a part lies in the whole: `outer` times n elements from `from` on. */
+struct part {
+	uint64_t outer, from, n, all;
 };
 
-static struct tail
-tail_of(struct step *s, const struct type *whole, const struct type *part)
+static struct part
+part_of(struct step *s, const struct type *whole, const struct type *part)
 {
-	struct tail t = {.outer = 1};
+	struct part p = {.outer = 1};
+	uint64_t inner;
 	int i = 0;
 
-	while (i < part->rank && dim_equal(&whole->d[i], &part->d[i]))
-		i++;
-	for (int j = 0; j < i; j++)
-		t.outer *= local_size(s, whole, j);
-	t.inner = stride(s, whole, i);
-	t.all = local_size(s, whole, i) * t.inner;
-	t.from = t.all - local_size(s, part, i) * t.inner;
-	return t;
+	while (i + 1 < part->rank && dim_equal(&whole->d[i], &part->d[i]))
+		p.outer *= local_size(s, whole, i++);
+	inner = stride(s, whole, i);
+	p.all = local_size(s, whole, i) * inner;
+	p.n = local_size(s, part, i) * inner;
+	p.from = part->d[i].s[part->d[i].n - 1].from * inner;
+	return p;
 }
 
 void
-interp_TAIL(struct step *s)
+interp_PART(struct step *s)
 {
-	struct tail t = tail_of(s, s->xt[0], s->yt[0]);
-	uint64_t n = t.all - t.from;
+	struct part p = part_of(s, s->xt[0], s->yt[0]);
 
-	for (uint64_t i = 0; i < t.outer; i++)
-		memcpy(s->y[0] + i * n, s->x[0] + i * t.all + t.from,
-		    n * sizeof(double));
+	for (uint64_t i = 0; i < p.outer; i++)
+		memcpy(s->y[0] + i * p.n, s->x[0] + i * p.all + p.from,
+		    p.n * sizeof(double));
 }
 
 void
-interp_TAIL_ADD(struct step *s)
+interp_PART_ADD(struct step *s)
 {
-	struct tail t = tail_of(s, s->yt[0], s->xt[0]);
-	uint64_t n = t.all - t.from;
+	struct part p = part_of(s, s->yt[0], s->xt[0]);
 
-	memcpy(s->y[0], s->x[1], t.outer * t.all * sizeof(double));
-	for (uint64_t i = 0; i < t.outer; i++)
-		for (uint64_t j = 0; j < n; j++)
-			s->y[0][i * t.all + t.from + j] += s->x[0][i * n + j];
+	memcpy(s->y[0], s->x[1], p.outer * p.all * sizeof(double));
+	for (uint64_t i = 0; i < p.outer; i++)
+		for (uint64_t j = 0; j < p.n; j++)
+			s->y[0][i * p.all + p.from + j] +=
+			    s->x[0][i * p.n + j];
 }
 
 void

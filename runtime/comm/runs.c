@@ -74,10 +74,9 @@ apply(const struct lt *rt, const struct lt_layout *l, int shard,
 	if (l->s[shard].kind == LT_BLOCK) {
 		piece = total(in) / n;
 		cut(in, at * piece, piece, &out);
-	} else if (l->s[shard].kind == LT_TAIL) {
-		piece = total(in) / n;
-		cut(in, (at + 1) * piece - l->s[shard].keep,
-		    l->s[shard].keep, &out);
+	} else if (l->s[shard].kind == LT_PART) {
+		cut(in, l->s[shard].from, l->s[shard].to - l->s[shard].from,
+		    &out);
 	} else {
 		piece = total(in) / (2 * n);
 		cut(in, at * piece, piece, &out);

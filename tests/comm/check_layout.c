@@ -40,6 +40,7 @@ choose(uint64_t *random, const struct module *m, struct dim *d,
     struct lt_layout *l, int64_t skew[])
 {
 	int left[5] = {0, 1, 2, 3, 4}, nleft = 5, at = 0;
+	uint64_t size;
 
 	d->n = l->n = (uint8_t)roll(random, MAX_SHARDS + 1);
 	for (int i = 0; i < d->n; i++) {
@@ -47,12 +48,8 @@ choose(uint64_t *random, const struct module *m, struct dim *d,
 
 		*s = (struct shard){.kind = i == 0 && roll(random, 2) ?
 		    SHARD_ZIGZAG : SHARD_BLOCK};
-		if (i + 1 == d->n && s->kind == SHARD_BLOCK && roll(random, 2))
-			*s = (struct shard){.kind = SHARD_TAIL, .keep = 1};
 		s->n = (uint8_t)(1 + roll(random, nleft > 3 ? 2 : 1));
-		l->s[i].kind = s->kind == SHARD_ZIGZAG ? LT_ZIGZAG :
-		    s->kind == SHARD_TAIL ? LT_TAIL : LT_BLOCK;
-		l->s[i].keep = s->keep;
+		l->s[i].kind = s->kind == SHARD_ZIGZAG ? LT_ZIGZAG : LT_BLOCK;
 		l->s[i].n = s->n;
 		for (int j = 0; j < s->n; j++) {
 			int k = (int)roll(random, (uint64_t)nleft);
@@ -65,7 +62,17 @@ choose(uint64_t *random, const struct module *m, struct dim *d,
 			left[k] = left[--nleft];
 		}
 	}
-	(void)m;
+	size = dim_local_size(m, d);
+	if (d->n < MAX_SHARDS && roll(random, 2)) {
+		struct shard *s = &d->s[d->n++];
+
+		*s = (struct shard){.kind = SHARD_PART};
+		s->from = (uint32_t)roll(random, size);
+		s->to = s->from + 1 + (uint32_t)roll(random, size - s->from);
+		l->s[l->n].kind = LT_PART;
+		l->s[l->n].from = s->from;
+		l->s[l->n++].to = s->to;
+	}
 }
 
 static void

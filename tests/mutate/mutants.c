@@ -614,16 +614,13 @@ window_other(struct mut *x, struct op *op)
 }
 
 bool
-tail_short(struct mut *x, struct op *op)
+part_short(struct mut *x, struct op *op)
 {
-	struct type t;
-
-	if (op->code != OP_TAIL || op_int(op, ATTR_KEEP) < 2 ||
+	if (op->code != OP_PART ||
+	    op_int(op, ATTR_TO) - op_int(op, ATTR_FROM) < 2 ||
 	    !mut_here(x, op))
 		return false;
-	t = *op->out[0]->type;
-	op_set_int(x->m, op, ATTR_KEEP, op_int(op, ATTR_KEEP) - 1);
-	(void)t;
+	op_set_int(x->m, op, ATTR_FROM, op_int(op, ATTR_FROM) + 1);
 	return true;
 }
 

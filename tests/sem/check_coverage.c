@@ -78,7 +78,7 @@ enum by { TYPES, COVERAGE };
 
 #define TWO "mesh co=2 ci=3", "s/zz(co,ci)", "co,ci", "causal"
 #define THREE "mesh co=3 ci=2", "s/zz(co,ci)", "co,ci", "causal"
-#define ZZWIN "mesh cp=6", "s/zz(cp)", "cp", "window, window=4"
+#define ZZWIN "mesh cp=6", "s/zz(cp)", "cp", "window, window=6"
 #define ONE "mesh cp=4", "s/zz(cp)", "cp", "full"
 #define WIN "mesh cp=6", "s/cp", "cp", "window, window=10"
 #define HALO "mesh cp=4", "s/cp", "cp", "window, window=6"
@@ -130,27 +130,27 @@ static const struct mutation {
 	{WIN, KV, "for i=0..3", "for i=0..2", COVERAGE,
 	    "queries 16 to 23 never meet keys 7 to 7"},
 	{WIN, KV, "by cp-2", "by cp+1", TYPES, "shift"},
-	/* windows of 4 keys, pieces of 4: one rank before, one after */
+	/* windows of 6 keys, pieces of 4: two ranks before, two after */
 	{ZZWIN, KV, "kr1, vr1 = shift k, v by cp-1 : f32[b,s/zz(cp+1),k,d], "
 	    "f32[b,s/zz(cp+1),k,d]", "kr1, vr1 = shift k, v by cp+1 : "
-	    "f32[b,s/zz(cp-1),k,d], f32[b,s/zz(cp-1),k,d]", COVERAGE,
-	    "more than once"},
+	    "f32[b,s/zz(cp-1),k,d], f32[b,s/zz(cp-1),k,d]", TYPES,
+	    "start of carry"},
 	/* windows of 6 keys, blocks of 12 */
 	{HALO, KV, "{mask=window, window=6} : f32[b,s/cp,k,d], f32[b,s/cp,k]",
 	    "{mask=window, window=7} : f32[b,s/cp,k,d], f32[b,s/cp,k]",
 	    COVERAGE, "queries 12 to 23 never meet keys 6 to 6"},
-	{HALO, KV, "keep=5} : f32[b,s/tail(5,", "keep=4} : f32[b,s/tail(5,",
-	    TYPES, "tail"},
-	{HALO, KV, "kr, vr = shift kt, vt by cp+1 : f32[b,s/tail(5,cp-1),k,d], "
-	    "f32[b,s/tail(5,cp-1),k,d]", "kr, vr = shift kt, vt by cp-1 : "
-	    "f32[b,s/tail(5,cp+1),k,d], f32[b,s/tail(5,cp+1),k,d]", COVERAGE,
+	{HALO, KV, "over=s, from=7, to=12", "over=s, from=8, to=12",
+	    TYPES, "part"},
+	{HALO, KV, "kr, vr = shift kp, vp by cp+1 : f32[b,s/(cp-1)/part(7,12),k,d], "
+	    "f32[b,s/(cp-1)/part(7,12),k,d]", "kr, vr = shift kp, vp by cp-1 : "
+	    "f32[b,s/(cp+1)/part(7,12),k,d], f32[b,s/(cp+1)/part(7,12),k,d]", COVERAGE,
 	    "queries 12 to 23 never meet keys 7 to 11"},
 	{HALO, KV, "attn.step q, kr, vr", "attn.step q, k, v", COVERAGE,
 	    "more than once"},
 	{HALO, KV, "dks, dvs = shift dkb1, dvb1 by cp-1",
 	    "dks, dvs = shift dkb1, dvb1 by cp+1", TYPES, "shift"},
-	{HALO, KV, "tail.add dks into", "tail.add dkb1 into", TYPES,
-	    "no tail"},
+	{HALO, KV, "part.add dks into", "part.add dkb1 into", TYPES,
+	    "no part"},
 	{WIN, KV, "window=10", "window=18", COVERAGE, "never meet keys 7 to 7"},
 };
 
