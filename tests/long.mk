@@ -7,6 +7,10 @@ long_tests += %D%/train/meshes_long.sh
 long_tests += %D%/train/resume_long.sh
 # 41,523 programs without execution, 330 with: ten minutes to half an hour
 long_tests += %D%/sweep/sweep_long.sh
+# two machines as network namespaces: half a minute; needs root and Open MPI
+long_tests += %D%/train/hosts_long.sh
+# 50 ranks killed at random moments: five minutes
+long_tests += %D%/train/kill_long.sh
 EXTRA_DIST += $(long_tests)
 
 check-long: all $(check_PROGRAMS)
