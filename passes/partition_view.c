@@ -249,17 +249,23 @@ query_to_token(struct change *c)
 	move(c, OP_A2A, h, n);
 }
 
+/* Sums between ranks are of f32. */
 static void
 complete(struct change *c)
 {
 	struct hop h[MAX_AXES] = {{.axis = 0}};
+	enum dtype dt = (enum dtype)c->v->type->dtype;
+	bool narrow = dt != DT_F32;
 	int n = 0;
 
 	for (int i = 0; i < c->p->m->naxis; i++)
 		if (c->v->type->pend >> i & 1)
 			h[n++].axis = (uint8_t)i;
-	c->suffix = "R";
+	cast(c, DT_F32, "F");
+	c->suffix = narrow ? "S" : "R";
 	move(c, OP_ALLREDUCE, h, n);
+	if (!c->p->errors)
+		cast(c, dt, "R");
 }
 
 /* -------------------------------------------------------------- all of it */

@@ -52,7 +52,10 @@ static const struct variant variants[] = {
 	{"codegen/" name, "bf16", 0, "full", "1", false},
 #define MESH(name, mesh, recompute)                                            \
 	{"../examples/" name, "f32", 0, recompute, NULL, true, mesh},
+#define SHARD(name, dtype, micro, mesh, axes)                                  \
+	{"../examples/" name, dtype, 0, "none", micro, true, mesh, axes},
 #include "tests/codegen/cases.def"
+#undef SHARD
 #undef MESH
 #undef OTHER
 #undef EXAMPLE

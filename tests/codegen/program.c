@@ -200,6 +200,11 @@ read_language(struct program *p, const struct variant *v)
 	for (size_t i = 0; v->small && i < COUNT_OF(small); i++)
 		set[o.nset++] = v->mesh ? cut[i] : small[i];
 	o.mesh = v->mesh;
+	if (v->shard) {
+		set[o.nset++] = "plan.stage=3";
+		set[o.nset++] = arena_printf(&p->mem, "plan.shard=over(%s)",
+		    v->shard);
+	}
 	p->gen = frontend_compile(&p->mem, &p->diag, &o);
 	ck_assert_msg(p->gen != NULL, "%s does not compile", v->file);
 }

@@ -21,6 +21,7 @@ struct variant {
 	const char *micro;     /* .lt: sequences of a microbatch, or NULL */
 	bool small;            /* .lt: of other sizes than its own */
 	const char *mesh;      /* .lt: for several ranks, and their sizes */
+	const char *shard;     /* .lt: axes that share all state, or NULL */
 };
 
 struct program {
