@@ -7,12 +7,14 @@
 
 #include "codegen/codegen.h"
 #include "driver/cc.h"
+#include "driver/diff.h"
 #include "driver/load.h"
 #include "driver/output.h"
 #include "driver/run.h"
 #include "driver/say.h"
 #include "driver/times.h"
 #include "driver/verify.h"
+#include "driver/why.h"
 #include "frontend/frontend.h"
 #include "passes/pass.h"
 
@@ -23,6 +25,7 @@ struct job {
 	struct input in;
 	struct module *m;
 	struct times times;
+	struct diff diff;
 };
 
 static int
@@ -41,7 +44,9 @@ lower(struct job *j)
 	struct pipeline_options po = {.stop = j->o->after,
 	    .print = j->o->print_after,
 	    .out = stderr,
-	    .times = j->o->times ? stderr : NULL};
+	    .times = j->o->times ? stderr : NULL,
+	    .watch = j->o->diff ? diff_watch : NULL,
+	    .arg = &j->diff};
 
 	return status_of(pipeline_run(pipeline, j->m, &po));
 }
@@ -76,7 +81,10 @@ write_text(struct job *j, FILE *out)
 		ok = codegen_plan(j->m, out) == 0;
 		break;
 	default:
-		module_print(j->m, NULL, out);
+		if (j->o->diff)
+			diff_print(&j->diff, out);
+		else
+			module_print(j->m, NULL, out);
 	}
 	times_lap(&j->times, "emit");
 	return ok;
@@ -161,6 +169,15 @@ verify(struct job *j)
 	return status_of(result);
 }
 
+static int
+why(struct job *j)
+{
+	enum pipeline_result result = why_print(j->m, pipeline, j->o->after,
+	    stdout);
+
+	return finish_stdout(true) != 0 ? EXIT_ERRORS : status_of(result);
+}
+
 /* What the ring pass decided, by function. */
 static void
 tell_rings(const struct module *m)
@@ -179,6 +196,8 @@ finish(struct job *j)
 
 	if (j->o->verify)
 		return verify(j);
+	if (j->o->why)
+		return why(j);
 	status = lower(j);
 	times_skip(&j->times);
 	if (status)
@@ -214,6 +233,7 @@ driver_compile(const struct options *o)
 	struct job j = {.o = o, .mem = &mem, .diag = &diag};
 	int status = run(&j);
 
+	diff_free(&j.diff);
 	arena_free(&mem);
 	return status;
 }

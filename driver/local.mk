@@ -5,6 +5,7 @@ libdriver_a_SOURCES = \
 	%D%/cc.c %D%/cc.h \
 	%D%/child.c %D%/child.h \
 	%D%/compile.c %D%/compile.h \
+	%D%/diff.c %D%/diff.h \
 	%D%/help.c \
 	%D%/input.c %D%/input.h \
 	%D%/load.c %D%/load.h \
@@ -20,6 +21,7 @@ libdriver_a_SOURCES = \
 	%D%/scale.c %D%/scale.h \
 	%D%/scale_mesh.c \
 	%D%/times.c %D%/times.h \
+	%D%/why.c %D%/why.h \
 	%D%/verify.c %D%/verify.h \
 	%D%/verify_c.c \
 	%D%/verify_slopes.c \

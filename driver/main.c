@@ -69,6 +69,10 @@ find_clash(struct options *o)
 	    (o->model || o->recipe || o->plan))
 		return "a dump has one model, recipe and plan: no --model, "
 		       "--recipe or --plan";
+	if (o->why && (o->run || o->verify || o->emit || o->output))
+		return "--why makes nothing: no -o, --emit, --run or --verify";
+	if (o->why)
+		return NULL;
 	if (o->run && o->verify)
 		return "--run or --verify, one at a time";
 	if ((o->run || o->verify) && (o->emit || o->output || o->after))
@@ -80,6 +84,8 @@ find_clash(struct options *o)
 		o->emit = EMIT_IR;
 	if (o->after && o->emit != EMIT_IR)
 		return "--after goes with --emit=ir only";
+	if (o->diff && o->emit != EMIT_IR)
+		return "--diff goes with --emit=ir only";
 	if (o->emit == EMIT_AST && file_kind(o->file) != FILE_LT)
 		return "--emit=ast needs a .lt file";
 	/* A file that is not there is the first thing to say. */

@@ -13,7 +13,8 @@ driver_scripts = \
 	%D%/installed.sh \
 	%D%/options.sh \
 	%D%/verify.sh \
-	%D%/cluster.sh %D%/verify_mesh.sh
+	%D%/cluster.sh %D%/verify_mesh.sh \
+	%D%/why.sh
 TESTS += $(driver_filetests) $(driver_scripts)
 EXTRA_DIST += $(driver_filetests) $(driver_scripts) \
 	%D%/common.sh %D%/tiny.lt

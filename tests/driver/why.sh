@@ -1,0 +1,35 @@
+#!/bin/sh
+# --why has a line for every op of the dump that sends; --diff has the lines
+# that a pass changed, and with them the dump before becomes the one behind.
+set -u
+. "${srcdir:-.}/tests/driver/common.sh"
+model=$src/examples/quickstart.lt
+set -- "$model" --mesh dp=2,hp=2,cp=2 \
+	--set 'plan.shard=over(cp,hp)' --set plan.stage=3
+
+"$loongc" "$@" --after=zero >"$tmp/dump" || fail "--after=zero"
+"$loongc" "$@" --after=zero --why >"$tmp/why" || fail "--why"
+sends=$(grep -cE '= (a2a|gather|rscatter|allreduce|shift) ' "$tmp/dump")
+lines=$(grep -c 'bytes a rank' "$tmp/why")
+test "$sends" -eq "$lines" || fail "$sends ops send, $lines lines say why"
+# Queries of 192 f32 a token, 4*256/8 tokens a rank, half of which stay there:
+# 4*256/8 * 192 * 4 / 2 = 49152 bytes; 4 layers.
+grep -q "quickstart.lt:[0-9]*:[0-9]*: fn layer: .* = a2a on hr: 49152 bytes a rank, 4 times a step, within machines; partition: tokens for heads" "$tmp/why" ||
+	fail "an all-to-all: $(cat "$tmp/why")"
+grep -q 'fn layer: w = gather .*zero: a layer' "$tmp/why" || fail "zero"
+grep -q 'shift by cp: .* 4 times .*ring: blocks' "$tmp/why" || fail "ring"
+grep -q '^a rank sends [0-9]* bytes a step' "$tmp/why" || fail "no sum"
+says 2 "makes nothing" "$model" --why --emit=c
+
+for pass in partition recompute ring zero schedule; do
+	"$loongc" "$@" --print-after=all --after=$pass 2>"$tmp/all" \
+		>"$tmp/behind" || fail "$pass"
+	"$loongc" "$@" --emit=ir --after=$pass --diff >"$tmp/diff" ||
+		fail "--diff $pass"
+	grep '^+' "$tmp/diff" | sed 's/^+//' | sort >"$tmp/new"
+	sort "$tmp/behind" | comm -13 - "$tmp/new" >"$tmp/unknown"
+	test ! -s "$tmp/unknown" || fail "$pass: $(cat "$tmp/unknown")"
+	grep -q "^+after  $pass" "$tmp/diff" || fail "$pass: no change"
+done
+says 2 "goes with --emit=ir" "$model" --diff --emit=c
+exit $bad
