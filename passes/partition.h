@@ -18,19 +18,24 @@ enum role {
 
 /* A value in another layout. */
 struct view {
-	struct value *of, *is;
+	struct value *is;
 	uint8_t role; /* enum role */
 	struct view *next;
+};
+
+/* Where a value is defined, and how else it is there. */
+struct home {
+	int depth;
+	struct view *view;
 };
 
 /* A function that is being rebuilt, or was. */
 struct part_func {
 	struct func *f;
 	struct part_func *twin; /* of a .bwd: its block */
-	struct view *view;
 	struct region *out[MAX_LOOPS + 2]; /* new bodies, outermost first */
 	int depth;                         /* of the body being built */
-	int *home;                         /* by value id: its body's depth */
+	struct home *home;                 /* by value id */
 	int nhome;
 	struct op *load;
 	struct part_func *next;

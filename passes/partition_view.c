@@ -48,14 +48,14 @@ part_home(struct part *p, struct part_func *x, const struct value *v,
 {
 	if (v->id >= x->nhome) {
 		int n = v->id * 2 + 64;
-		int *home = NEW_N(p->m->mem, int, (size_t)n);
+		struct home *home = NEW_N(p->m->mem, struct home, (size_t)n);
 
 		if (x->nhome)
 			memcpy(home, x->home, (size_t)x->nhome * sizeof *home);
 		x->home = home;
 		x->nhome = n;
 	}
-	x->home[v->id] = depth;
+	x->home[v->id].depth = depth;
 }
 
 void
@@ -71,7 +71,7 @@ static void
 put_after(struct part *p, struct part_func *x, struct op *op,
     const struct value *v)
 {
-	int depth = x->home[v->id];
+	int depth = x->home[v->id].depth;
 	struct region *r = x->out[depth];
 	int at = r->n;
 
@@ -321,20 +321,22 @@ change_to(struct change *c, enum role role)
 static struct value *
 known_view(const struct part_func *x, const struct value *v, enum role role)
 {
-	for (const struct view *w = x->view; w; w = w->next)
-		if (w->of == v && w->role == role)
+	const struct view *w = v->id < x->nhome ? x->home[v->id].view : NULL;
+
+	for (; w; w = w->next)
+		if (w->role == role)
 			return w->is;
 	return NULL;
 }
 
 static void
-remember(struct part *p, struct part_func *x, struct value *v, enum role role,
-    struct value *is)
+remember(struct part *p, struct part_func *x, const struct value *v,
+    enum role role, struct value *is)
 {
 	struct view *w = NEW(p->m->mem, struct view);
 
-	*w = (struct view){v, is, (uint8_t)role, x->view};
-	x->view = w;
+	*w = (struct view){is, (uint8_t)role, x->home[v->id].view};
+	x->home[v->id].view = w;
 }
 
 /* What the block has saved in that layout is loaded instead of made again. */
@@ -349,7 +351,7 @@ load_view(struct part *p, struct part_func *x, const struct value *v,
 		return NULL;
 	block = func_find(x->twin->f, v->name);
 	made = block ? known_view(x->twin, block, role) : NULL;
-	if (!made || x->twin->home[made->id] != 0 ||
+	if (!made || x->twin->home[made->id].depth != 0 ||
 	    func_uses(x->f, made->name))
 		return NULL;
 	out = NEW_N(p->m->mem, struct value *, (size_t)load->nout + 1);
