@@ -153,7 +153,9 @@ void
 batch_parameter(const struct bundle *b, int i, uint64_t n, double *out)
 {
 	const struct field *f = &b->field[i];
-	uint64_t stream = lt_fnv1a64(b->name) ^ lt_mix64((uint64_t)i);
+	/* named as in checkpoints: a pass may put fields into other bundles */
+	uint64_t stream = lt_fnv1a64(b->path ? b->path : b->name) ^
+	    lt_mix64(lt_fnv1a64(f->name));
 	double mean = f->init.kind == INIT_ONES ? 1 : 0;
 
 	for (uint64_t j = 0; j < n; j++)

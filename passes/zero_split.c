@@ -162,7 +162,7 @@ new_piece(struct split *s, struct bundle *b, const char *suffix, int k)
 	r->of = piece_of(s, b->of, k);
 	r->over = piece_of(s, b->over, k);
 	r->pend = b->pend;
-	r->path = b->path;
+	r->path = b->path ? b->path : zero_root(b)->name; /* as it was called */
 	return r;
 }
 
