@@ -11,6 +11,8 @@ long_tests += %D%/sweep/sweep_long.sh
 long_tests += %D%/train/hosts_long.sh
 # 50 ranks killed at random moments: five minutes
 long_tests += %D%/train/kill_long.sh
+# trainers under ThreadSanitizer: two minutes
+long_tests += %D%/train/races_long.sh
 EXTRA_DIST += $(long_tests)
 
 check-long: all $(check_PROGRAMS)
