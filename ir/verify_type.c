@@ -68,6 +68,16 @@ verify_dim(struct module *m, const struct type *t, int i, axis_set *used,
 	return true;
 }
 
+/* Some indices are nowhere: only a value on its way may be like that. */
+static bool
+has_part(const struct type *t)
+{
+	for (int i = 0; i < t->rank; i++)
+		if (t->d[i].n && t->d[i].s[t->d[i].n - 1].kind == SHARD_PART)
+			return true;
+	return false;
+}
+
 bool
 verify_type(struct module *m, const struct type *t, struct span at)
 {
@@ -90,7 +100,7 @@ verify_type(struct module *m, const struct type *t, struct span at)
 		    "is pending on an axis that shards it", "");
 	if (t->pend & ~all)
 		return bad_type(m, t, at, "unknown mesh axis", "");
-	if (used && m->stage == 'a')
+	if ((used || has_part(t)) && m->stage == 'a')
 		return bad_type(m, t, at,
 		    "is sharded, but stage a is one device", "");
 	return true;
@@ -173,6 +183,9 @@ verify_bundle(struct module *m, struct bundle *b, uint64_t *total)
 	for (int i = 0; i < b->nfield; i++) {
 		if (!verify_type(m, b->field[i].type, b->field[i].at))
 			return false;
+		if (has_part(b->field[i].type))
+			return bad_bundle(m, b, "has a field of which a part "
+			    "is nowhere");
 		if (b->flat.n && type_axes(b->field[i].type))
 			return bad_bundle(m, b, "is cut into blocks, so its "
 			    "fields are not cut");

@@ -150,6 +150,7 @@ ir_tests = \
 	%D%/ir/ring/double.lir \
 	%D%/ir/ring/halo.lir \
 	%D%/ir/ring/halo-zz.lir \
+	%D%/ir/ring/part-of-field.lir \
 	%D%/ir/ring/queries.lir \
 	%D%/ir/ring/shares.lir \
 	%D%/ir/ring/short.lir \
