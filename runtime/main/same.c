@@ -15,7 +15,7 @@
 #include "runtime/state/hash.h"
 
 struct text {
-	char s[400];
+	char s[500];
 };
 
 /* The file that this process runs, or what cannot be told. */
@@ -59,19 +59,28 @@ model(const struct lt_program *p)
 	return t;
 }
 
+static const char *
+given(bool flag)
+{
+	return flag ? "given" : "not given";
+}
+
 /* Those that decide what is done together, and when. */
 static struct text
 options(const struct lt_options *o)
 {
+	const char *prompt = o->prompt ? o->prompt : "";
 	struct text t;
 
-	snprintf(t.s, sizeof t.s, "--steps %" PRId64 " --seed %" PRId64
-	    " --eval-every %" PRId64 " --save-every %" PRId64
-	    " --sample %" PRId64 "%s%s%s%s", o->steps, o->seed, o->eval_every,
-	    o->save_every, o->sample, o->out ? " --out" : "",
-	    o->resume ? " --resume" : "",
-	    o->resume_valid ? " --resume-valid" : "",
-	    o->comm ? " --comm" : "");
+	snprintf(t.s, sizeof t.s, "--steps %" PRId64 "\n--seed %" PRId64
+	    "\n--eval-every %" PRId64 "\n--save-every %" PRId64
+	    "\n--out %s\n--resume %s\n--resume-valid %s\n--comm %s"
+	    "\n--serial-comm %s\n--sample %" PRId64 "\n--prompt %s"
+	    "\n--temperature %g\n--top-k %" PRId64, o->steps, o->seed,
+	    o->eval_every, o->save_every, given(o->out != NULL),
+	    given(o->resume), given(o->resume_valid), given(o->comm),
+	    given(o->serial_comm), o->sample,
+	    lt_hash(prompt, strlen(prompt)).hex, o->temperature, o->top_k);
 	return t;
 }
 

@@ -141,8 +141,20 @@ END_TEST
 START_TEST(options)
 {
 	runs[2].opt.save_every = 4;
-	refused(LT_EXIT_CONFIG, "the command line differs: rank 2 has --steps "
-	    "9 --seed 0 --eval-every 0 --save-every 4 ");
+	refused(LT_EXIT_CONFIG, "the command line differs: rank 2 has "
+	    "--save-every 4, 3 ranks have --save-every 3\n");
+}
+END_TEST
+
+START_TEST(flags)
+{
+	runs[0].opt.resume = true;
+	runs[0].opt.prompt = "the";
+	refused(LT_EXIT_CONFIG, "the command line differs: rank 0 has "
+	    "--resume given, 3 ranks have --resume not given\n");
+	runs[0].opt.resume = false;
+	refused(LT_EXIT_CONFIG, "the command line differs: rank 0 has "
+	    "--prompt ");
 }
 END_TEST
 
@@ -200,6 +212,7 @@ main(void)
 	tcase_add_test(c, plan);
 	tcase_add_test(c, recipe);
 	tcase_add_test(c, options);
+	tcase_add_test(c, flags);
 	tcase_add_test(c, data);
 	tcase_add_test(c, point);
 	tcase_add_test(c, weights);

@@ -42,6 +42,7 @@ static void
 teardown(void)
 {
 	tiny_teardown(&t);
+	rest_count = 101;
 }
 
 static void
@@ -167,6 +168,22 @@ START_TEST(pairs)
 	all_say(&j, true, NULL);
 	for (int to = 0; to < MESHES; to++) {
 		j = run(RESTORE, &meshes[to], 5);
+		all_hold(&j);
+	}
+}
+END_TEST
+
+/* Boxes of more than one piece, whole tensors too (the first mesh). */
+START_TEST(large)
+{
+	static const int some[] = {0, 1, 2, 9};
+	struct job j;
+
+	rest_count = 700001; /* 2.7 MiB */
+	j = run(SAVE, &meshes[some[_i]], 5);
+	all_say(&j, true, NULL);
+	for (int to = 0; to < 4; to++) {
+		j = run(RESTORE, &meshes[some[to]], 5);
 		all_hold(&j);
 	}
 }
@@ -399,6 +416,7 @@ main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, pairs, 0, MESHES);
+	tcase_add_loop_test(c, large, 0, 4);
 	tcase_add_test(c, same_files);
 	tcase_add_test(c, same_order);
 	tcase_add_loop_test(c, same_start, 1, MESHES);

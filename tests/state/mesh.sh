@@ -65,6 +65,42 @@ for from in 1 f2x2x1 f2x2x2 f1x2x4; do
 	done
 done
 
+# Killed at any moment, again and again, on one mesh and on another: it gets
+# there all the same, and has trained on the same data.
+killed=0
+mkdir killed
+while [ ! -d killed/step-000040 ] && [ $killed -lt 60 ]; do
+	killed=$((killed + 1))
+	case $((killed % 3)) in
+	0) mesh=1 ;;
+	1) mesh=f2x2x1 ;;
+	2) mesh=f1x2x2 ;;
+	esac
+	FAKE_SLEEP=20 on $mesh timeout -s KILL "0.$((killed % 5 + 2))" "$train" \
+	    $go --steps 40 --out killed --resume --save-every 1 --quiet \
+	    >/dev/null 2>&1
+done
+unset FAKE_SLEEP
+[ -d killed/step-000040 ] && [ $killed -ge 3 ] || {
+	echo "FAIL: killed $killed times, and then:"
+	ls killed
+	failed=1
+}
+on 1 run 0 $go --steps 40 --out straight --quiet
+rm -f a b
+for dir in straight killed; do
+	on 1 run 0 $go --steps 41 --out $dir --resume --quiet --log $dir.log
+done
+losses straight.log | grep '^41 ' >a
+losses killed.log | grep '^41 ' >b
+# as above, with ten times the steps
+paste a b | awk '(NF == 4 || NF == 2) && ($2 - $4)^2 <= (2e-5 * $2)^2 { ok++ }
+	END { exit !(NR > 0 && ok == NR) }' || {
+	echo "FAIL: killed and not killed differ"
+	paste a b
+	failed=1
+}
+
 # Damaged: all ranks end, with one message; the older one is taken on request.
 cp -r f2x2x2 damaged
 printf '\377' | dd of=damaged/step-000008/optimizer.safetensors bs=1 \

@@ -64,7 +64,7 @@ for mpi in openmpi mpich; do
 	said err ', 3 ranks have 7'
 	differs 'data differs: rank 0 has 7' \
 	    0 ./tiny --data longer --steps 2 --quiet --out out
-	differs 'the command line differs: rank 1 has --steps 3 ' \
+	differs 'the command line differs: rank 1 has --steps 3, 3 ranks have --steps 2' \
 	    1 ./tiny $go --steps 3
 	differs 'build differs: rank 2 has loongc ' 2 ./recipe $go
 	said err 'recipe differs: rank 2 has wd=0.3, 3 ranks have wd=0.1'
