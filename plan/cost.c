@@ -18,12 +18,27 @@ layers(const struct module *m, const struct arg *a)
 	    module_dim(m, a->b->stack)->size;
 }
 
+/* A bundle that every rank has: its fields, each from a whole line on. */
+static uint64_t
+whole_bytes(const struct module *m, const struct bundle *b, uint64_t n)
+{
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < b->nfield; i++)
+		bytes = (bytes + 63) / 64 * 64 +
+		    n * type_local_count(m, b->field[i].type) *
+		    dtype_size[b->dtype];
+	return bytes;
+}
+
 /* Bytes of one operand on one rank; a bundle is its blocks. */
 static uint64_t
 arg_bytes(const struct module *m, const struct arg *a)
 {
 	const struct type *t = arg_type(m, a);
 
+	if (a->kind == ARG_BUNDLE && a->b->flat.n == 0)
+		return whole_bytes(m, a->b, layers(m, a));
 	if (a->kind == ARG_BUNDLE)
 		return layers(m, a) * bundle_image(m, a->b) /
 		    axis_list_blocks(m, &a->b->flat) * dtype_size[a->b->dtype];

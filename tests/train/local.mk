@@ -1,5 +1,6 @@
 # Whole trainers.
 train_scripts =
+train_scripts += %D%/comm.sh
 train_scripts += %D%/e2e.sh
 train_scripts += %D%/layouts.sh
 train_scripts += %D%/memory.sh
