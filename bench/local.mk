@@ -1,5 +1,5 @@
 # Benchmarks: run by hand; only their arithmetic is tested.
-EXTRA_DIST += \
+EXTRA_DIST += %D%/ranks \
 	%D%/README.md %D%/gemm.c %D%/mkdata %D%/run \
 	%D%/models/gpt2_b1_t1024.lt \
 	%D%/models/gpt2_b4_t64.lt \
