@@ -5,6 +5,8 @@ long_tests =
 long_tests += %D%/train/meshes_long.sh
 # 324 ordered pairs of meshes: three to five minutes on two cores
 long_tests += %D%/train/resume_long.sh
+# 9 pairs in bf16: half a minute
+long_tests += %D%/train/resume_bf16_long.sh
 # 41,523 programs without execution, 330 with: ten minutes to half an hour
 long_tests += %D%/sweep/sweep_long.sh
 # two machines as network namespaces: half a minute; needs root and Open MPI
