@@ -3,9 +3,11 @@
 
 #include "runtime/main/processes.h"
 
-#include <errno.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "runtime/comm/comm.h"
 #include "runtime/comm/group.h"
@@ -32,6 +34,44 @@ lt_processes_here(int ranks)
 			return (int)n;
 	}
 	return ranks;
+}
+
+/* mpirun.NAME -np N PROGRAM ARGUMENTS..., if that is here. */
+static void
+become(const char *name, int64_t n, char **argv)
+{
+	char run[64], count[32];
+	char np[] = "-np", over[] = "--oversubscribe", bind[] = "--bind-to",
+	    none[] = "none";
+	char *head[] = {run, np, count, over, bind, none};
+	bool open = strcmp(name, "openmpi") == 0; /* MPICH never minds */
+	size_t skip = open ? 6 : 3, argc = 0;
+	char **all;
+
+	while (argv[argc])
+		argc++;
+	all = calloc(argc + skip + 1, sizeof *all);
+	if (!all)
+		return;
+	snprintf(run, sizeof run, "mpirun.%s", name);
+	snprintf(count, sizeof count, "%lld", (long long)n);
+	memcpy(all, head, skip * sizeof *all);
+	memcpy(all + skip, argv, argc * sizeof *all);
+	execvp(run, all);
+	free(all);
+}
+
+int
+lt_processes_spawn(char **argv, int64_t n, const char *mpi)
+{
+	for (int i = lt_mpi_image_count - 1; i >= 0; i--)
+		if (!mpi || strcmp(mpi, lt_mpi_images[i].name) == 0)
+			become(lt_mpi_images[i].name, n, argv);
+	return lt_fail(LT_EXIT_CONFIG, lt_mpi_image_count ? "--nproc %lld: "
+	    "there is no mpirun here of an MPI that this trainer knows; "
+	    "without --nproc all ranks are threads of this process" :
+	    "--nproc %lld: this trainer was made without MPI; without --nproc "
+	    "all ranks are threads of this process", (long long)n);
 }
 
 int

@@ -8,6 +8,12 @@
 #include "runtime/main/launch.h"
 #include "runtime/main/run.h"
 
+/*
+ * Becomes the mpirun that starts this program n times with the same arguments.
+ * Returns only if there is none: an exit code after a message.
+ */
+int lt_processes_spawn(char **argv, int64_t n, const char *mpi);
+
 /* Joins the other processes and takes this one's place among them: rank,
  * ranks, coordinates.  LT_OK, or an exit code after a message. */
 int lt_processes_join(struct lt *rt, const struct lt_launch *by);

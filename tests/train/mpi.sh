@@ -43,6 +43,11 @@ for mpi in openmpi mpich; do
 	losses $mpi.log | diff -u want - || failed=1
 	same $mpi
 
+	# The trainer starts its processes itself.
+	timeout 120 ./tiny --nproc 4 --mpi $mpi --data text --steps 6 \
+	    --log self.$mpi.log --quiet 2>err || { cat err; failed=1; }
+	losses self.$mpi.log | diff -u want - || failed=1
+
 	# A checkpoint of threads goes on in processes, bit for bit.
 	cp -r threads moved.$mpi
 	rm -rf moved.$mpi/step-000006
