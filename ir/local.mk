@@ -26,6 +26,9 @@ libir_a_SOURCES = \
 	%D%/replay_bytes.c \
 	%D%/replay.c %D%/replay.h \
 	%D%/replay_layout.c \
+	%D%/replay_op.c \
+	%D%/replay_place.c \
+	%D%/replay_run.h \
 	%D%/ops.def \
 	%D%/print.c %D%/print_alias.c %D%/print_header.c %D%/printer.h \
 	%D%/read.c \
