@@ -172,8 +172,6 @@ place_out(struct frame *g, const struct value *v, struct spot at)
 			g->held[v->def->in[i].v->id].at = at;
 }
 
-static void run_region(struct replay *p, struct frame *f, struct region *r);
-
 static void
 run_func(struct replay *p, struct func *callee, int64_t index,
     const struct held *arg, struct held *out)

@@ -222,6 +222,53 @@ START_TEST(adamw_same_bits_for_any_threads)
 }
 END_TEST
 
+/*
+ * Blocks of images: what each rank of a mesh updates is what it is in the whole
+ * image, bit for bit, wherever blocks begin in what decays and what does not.
+ */
+static const struct lt_range decays[] = {{16, 80}, {96, 208}, {240, 384}};
+
+static bool
+decayed(uint64_t i)
+{
+	for (size_t r = 0; r < sizeof decays / sizeof *decays; r++)
+		if (i >= decays[r].lo && i < decays[r].hi)
+			return true;
+	return false;
+}
+
+START_TEST(adamw_on_blocks)
+{
+	enum { IMAGE = 384, LAYERS = 2, RANKS = 6, BLOCK = IMAGE / RANKS };
+	struct lt_program prog = recipe();
+	struct lt rt = {.prog = &prog, .step = 3, .lr = 1e-3};
+	struct lt_flat flat = {.layers = LAYERS, .image = IMAGE, .n = 2,
+	    .axis = {2, 0}}; /* axis 2 is the major one */
+
+	memcpy(prog.axis_size, (int[]){3, 5, 2}, 3 * sizeof(int));
+	for (int rank = 0; rank < RANKS; rank++) {
+		struct operands all = operands(), own = operands();
+
+		rt.coord[0] = rank % 3;
+		rt.coord[1] = 4;
+		rt.coord[2] = rank / 3;
+		lt_adamw_blocks(&rt, &flat, decays, 3, own.w, own.g, own.m,
+		    own.v, 0.5f);
+		for (uint64_t i = 0; i < LAYERS * BLOCK; i++) {
+			uint64_t at = (uint64_t)rank * BLOCK + i % BLOCK;
+
+			lt_adamw(&rt, 1, all.w + i, all.g + i, all.m + i,
+			    all.v + i, NULL, 0.5f, decayed(at));
+		}
+		ck_assert(memcmp(all.w, own.w, N * 4) == 0);
+		ck_assert(memcmp(all.m, own.m, N * 4) == 0);
+		ck_assert(memcmp(all.v, own.v, N * 4) == 0);
+		release(&all);
+		release(&own);
+	}
+}
+END_TEST
+
 /* --------------------------------------------------------- sums of squares */
 
 static const uint64_t lengths[] = {0, 1, 31, 33, 4095, 4096, 4097, 100000,
@@ -272,6 +319,7 @@ main(void)
 	tcase_add_loop_test(t, init_is_the_interpreters, 0, 2);
 	tcase_add_loop_test(t, adamw_is_the_formula, 0, 4);
 	tcase_add_loop_test(t, adamw_same_bits_for_any_threads, 0, 4);
+	tcase_add_test(t, adamw_on_blocks);
 	tcase_add_loop_test(t, sumsq_is_the_sum, 0,
 	    (int)(sizeof lengths / sizeof lengths[0]));
 	tcase_add_test(t, step_is_refused);
