@@ -21,8 +21,8 @@ kept_by(struct replay *p, const struct func *f)
 	if (!k) {
 		k = NEW(p->m->mem, struct kept);
 		k->f = f;
-		k->content = NEW_N(p->m->mem, uint32_t,
-		    layers * (size_t)f->nvalue + 1);
+		k->content =
+		    NEW_N(p->m->mem, uint32_t, layers * (size_t)f->nvalue + 1);
 		k->next = p->kept;
 		p->kept = k;
 	}
@@ -42,7 +42,8 @@ save(struct replay *p, struct frame *f, const struct op *op)
 		struct spot to = replay_spot(p, f, op, v);
 
 		if (to.arena == NO_PLACE)
-			replay_fail(p, f, op, "%s has no place to stay", replay_name(v));
+			replay_fail(p, f, op, "%s has no place to stay",
+			    replay_name(v));
 		else
 			replay_copy(p, f, op, v, to);
 		content[v->id] = f->held[v->id].content;
@@ -100,9 +101,10 @@ carry(struct replay *p, struct frame *f, const struct op *op,
 		f->val[f->nvar - 1] = at;
 		next[i].at.arena = NO_PLACE;
 		if (v->slot)
-			next[i].at = replay_spot_in(p, f, op, v, v->slot_indexed ?
-			    affine_eval(&v->slot_index, f->var, f->val,
-			    f->nvar) : 0);
+			next[i].at = replay_spot_in(p, f, op, v,
+			    v->slot_indexed ? affine_eval(&v->slot_index,
+						  f->var, f->val, f->nvar)
+					    : 0);
 		f->val[f->nvar - 1] = now;
 		pass_on(p, f, from, from->in[i].v, &next[i]);
 	}
@@ -135,8 +137,8 @@ run_loop(struct replay *p, struct frame *f, struct op *op)
 
 		f->val[f->nvar - 1] = at;
 		run_region(p, f, &op->body);
-		carry(p, f, op, region_last(&op->body),
-		    at + (op->rev ? -1 : 1));
+		carry(
+		    p, f, op, region_last(&op->body), at + (op->rev ? -1 : 1));
 	}
 	f->nvar--;
 	for (int i = 0; i < op->nout && !p->failed; i++) {
@@ -227,8 +229,11 @@ call(struct replay *p, struct frame *f, struct op *op)
 			    replay_name(op->out[i]));
 	}
 	if (!p->failed)
-		run_func(p, op->callee, op->indexed ? affine_eval(&op->index,
-		    f->var, f->val, f->nvar) : 0, arg, out);
+		run_func(p, op->callee,
+		    op->indexed
+			? affine_eval(&op->index, f->var, f->val, f->nvar)
+			: 0,
+		    arg, out);
 	for (int i = 0; i < op->nout; i++)
 		f->held[op->out[i]->id] = out[i];
 	free(arg);
@@ -254,13 +259,27 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 		return;
 	}
 	switch (op->code) {
-	case OP_FOR: run_loop(p, f, op); break;
-	case OP_CALL: call(p, f, op); break;
-	case OP_SAVE: save(p, f, op); break;
-	case OP_LOAD: load(p, f, op); break;
-	case OP_TAKE: replay_take(p, f, op); break;
-	case OP_WAIT: replay_wait(p, f, op); break;
-	case OP_LOCAL: replay_local(p, f, op); break;
+	case OP_FOR:
+		run_loop(p, f, op);
+		break;
+	case OP_CALL:
+		call(p, f, op);
+		break;
+	case OP_SAVE:
+		save(p, f, op);
+		break;
+	case OP_LOAD:
+		load(p, f, op);
+		break;
+	case OP_TAKE:
+		replay_take(p, f, op);
+		break;
+	case OP_WAIT:
+		replay_wait(p, f, op);
+		break;
+	case OP_LOCAL:
+		replay_local(p, f, op);
+		break;
 	case OP_ACCUM:
 		if (i == 0 || group_head_store(f->f, r, i - 1) != op ||
 		    f->held[op->in[0].v->id].at.arena != NO_PLACE)
@@ -270,8 +289,11 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 		break;
 	case OP_CONST:
 	case OP_YIELD:
-	case OP_RETURN: break; /* the loop or function collects these */
-	default: replay_compute(p, f, g.op, 1); break;
+	case OP_RETURN:
+		break; /* the loop or function collects these */
+	default:
+		replay_compute(p, f, g.op, 1);
+		break;
 	}
 }
 
@@ -287,8 +309,9 @@ run_region(struct replay *p, struct frame *f, struct region *r)
 			bool result = false;
 
 			for (int k = 0; f->out && k < ret->nin; k++)
-				result |= !v->slot && (ret->in[k].v == v ||
-				    arrives_as(ret->in[k].v, v));
+				result |= !v->slot &&
+					  (ret->in[k].v == v ||
+					      arrives_as(ret->in[k].v, v));
 			if (!result)
 				f->held[v->id].at.arena = NO_PLACE;
 			f->held[v->id].content = 0;
@@ -333,8 +356,8 @@ replay_check(struct module *m)
 	for (int i = 0; i < m->nfunc; i++)
 		if (!m->func[i]->index &&
 		    (strcmp(m->func[i]->name, "step") == 0 ||
-		    strcmp(m->func[i]->name, "eval") == 0 ||
-		    strcmp(m->func[i]->name, "logits") == 0))
+			strcmp(m->func[i]->name, "eval") == 0 ||
+			strcmp(m->func[i]->name, "logits") == 0))
 			run_entry(m, m->func[i]);
 	return m->diag->errors - before;
 }

@@ -21,8 +21,8 @@ layers_of(const struct frame *f, const struct arg *a)
 	if (!a->indexed)
 		return (struct race_place){ARENA_COUNT, 0, UINT64_MAX, b};
 	l = affine_eval(&a->index, f->var, f->val, f->nvar);
-	return (struct race_place){ARENA_COUNT, (uint64_t)l, (uint64_t)l + 1,
-	    b};
+	return (struct race_place){
+	    ARENA_COUNT, (uint64_t)l, (uint64_t)l + 1, b};
 }
 
 static bool
@@ -49,8 +49,8 @@ take_off(struct replay *p, const struct frame *f, const struct op *op)
 		}
 		at = f->held[a->v->id].at;
 		if (at.arena != NO_PLACE)
-			from[n++] = (struct race_place){at.arena, at.lo,
-			    at.hi, NULL};
+			from[n++] =
+			    (struct race_place){at.arena, at.lo, at.hi, NULL};
 	}
 	race_start(&p->race, op, f->held[op->out[0]->id].content, from, n);
 	free(from);
@@ -61,12 +61,13 @@ static void
 write_bundles(struct replay *p, const struct frame *f, const struct op *op)
 {
 	if (op->has_target && of_bundle(&op->target))
-		replay_no_race(p, layers_of(f, &op->target), op->target.b->name);
+		replay_no_race(
+		    p, layers_of(f, &op->target), op->target.b->name);
 	for (int i = 0; i < op->nin; i++)
-		if (of_bundle(&op->in[i]) && (op->code == OP_ZERO ||
-		    (op->code == OP_ADAMW && i != 1)))
-			replay_no_race(p, layers_of(f, &op->in[i]),
-			    op->in[i].b->name);
+		if (of_bundle(&op->in[i]) &&
+		    (op->code == OP_ZERO || (op->code == OP_ADAMW && i != 1)))
+			replay_no_race(
+			    p, layers_of(f, &op->in[i]), op->in[i].b->name);
 }
 
 /* ---- ops that compute ---- */
@@ -75,16 +76,18 @@ static void
 use_scratch(struct replay *p, const struct frame *f, const struct op *op,
     uint64_t bytes)
 {
-	const struct slot *s = op->scratch ?
-	    module_slot(p->m, op->scratch) : NULL;
+	const struct slot *s =
+	    op->scratch ? module_slot(p->m, op->scratch) : NULL;
 
 	if (!bytes)
 		return;
 	if (!s || s->size < bytes)
-		replay_fail(p, f, op, "works in %" PRIu64 " bytes, its slot has %"
-		    PRIu64, bytes, s ? s->size : 0);
+		replay_fail(p, f, op,
+		    "works in %" PRIu64 " bytes, its slot has %" PRIu64, bytes,
+		    s ? s->size : 0);
 	else
-		replay_put(p, (struct spot){s->arena, s->offset, s->offset + bytes},
+		replay_put(p,
+		    (struct spot){s->arena, s->offset, s->offset + bytes},
 		    replay_content(p, s->name));
 }
 
@@ -117,8 +120,8 @@ read_operands(struct replay *p, struct frame *f, const struct op *op,
 
 		if (op->in[i].kind == ARG_FIELD)
 			replay_field_holds(p, f, op, &op->in[i]);
-		if (op->in[i].kind != ARG_VALUE || (v->def &&
-		    v->def->code == OP_CONST))
+		if (op->in[i].kind != ARG_VALUE ||
+		    (v->def && v->def->code == OP_CONST))
 			continue;
 		for (int j = 0; j < n; j++)
 			inside |= v->def == group[j];
@@ -191,9 +194,10 @@ replay_write_field(struct replay *p, struct frame *f, const struct op *op,
 	}
 	at = replay_field(p, a->v, *h, a->field).at;
 	if (on_operand(p, f, maker, at))
-		replay_fail(p, f, op, "%s.%s lies over an operand", replay_name(a->v),
-		    a->v->bundle->field[a->field].name);
-	h->part[a->field] = replay_content(p, a->v->bundle->field[a->field].name);
+		replay_fail(p, f, op, "%s.%s lies over an operand",
+		    replay_name(a->v), a->v->bundle->field[a->field].name);
+	h->part[a->field] =
+	    replay_content(p, a->v->bundle->field[a->field].name);
 	replay_put(p, at, h->part[a->field]);
 }
 
@@ -214,13 +218,15 @@ write_result(struct replay *p, struct frame *f, const struct op *op, int out,
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < group[i]->nin; j++) {
 			const struct arg *a = &group[i]->in[j];
-			bool sum = group[i] == op &&
-			    j == op->nin - op->into + out;
+			bool sum =
+			    group[i] == op && j == op->nin - op->into + out;
 
 			if (a->kind == ARG_VALUE && a->v != v &&
 			    replay_overlap(f->held[a->v->id].at, h->at) &&
-			    !(sum && replay_same_spot(f->held[a->v->id].at, h->at)))
-				replay_fail(p, f, op, "%s lies over the operand %s",
+			    !(sum &&
+				replay_same_spot(f->held[a->v->id].at, h->at)))
+				replay_fail(p, f, op,
+				    "%s lies over the operand %s",
 				    replay_name(v), replay_name(a->v));
 		}
 	h->content = replay_content(p, replay_name(v));
@@ -228,10 +234,11 @@ write_result(struct replay *p, struct frame *f, const struct op *op, int out,
 }
 
 void
-replay_compute(struct replay *p, struct frame *f, struct op *const *group, int n)
+replay_compute(
+    struct replay *p, struct frame *f, struct op *const *group, int n)
 {
-	uint64_t bytes = group[0]->group >= 0 ?
-	    group_scratch(p->m, group, n) : head_bytes(p->m, group[0]);
+	uint64_t bytes = group[0]->group >= 0 ? group_scratch(p->m, group, n)
+					      : head_bytes(p->m, group[0]);
 
 	use_scratch(p, f, group[0], bytes);
 	for (int i = 0; i < n; i++) {
@@ -255,9 +262,10 @@ replay_compute(struct replay *p, struct frame *f, struct op *const *group, int n
 
 		for (int i = 0; i < n; i++)
 			for (int j = 0; j < group[i]->nout; j++)
-				if (replay_overlap(t, f->held[
-				    group[i]->out[j]->id].at))
-					replay_fail(p, f, group[i], "%s lies in "
+				if (replay_overlap(
+					t, f->held[group[i]->out[j]->id].at))
+					replay_fail(p, f, group[i],
+					    "%s lies in "
 					    "the scratch it is made with",
 					    replay_name(group[i]->out[j]));
 	}
@@ -292,13 +300,15 @@ replay_wait(struct replay *p, struct frame *f, const struct op *op)
 		replay_holds(p, f, op, v, f->held[v->id]);
 		f->held[op->out[i]->id].content = f->held[v->id].content;
 		if (f->held[op->out[i]->id].at.arena == NO_PLACE)
-			f->held[op->out[i]->id].at = op->out[i]->slot ?
-			    replay_spot(p, f, op, op->out[i]) :
-			    f->held[v->id].at;
-		if (!replay_same_spot(f->held[op->out[i]->id].at,
-		    f->held[v->id].at))
-			replay_fail(p, f, op, "%s is awaited elsewhere than it "
-			    "arrives", replay_name(v));
+			f->held[op->out[i]->id].at =
+			    op->out[i]->slot ? replay_spot(p, f, op, op->out[i])
+					     : f->held[v->id].at;
+		if (!replay_same_spot(
+			f->held[op->out[i]->id].at, f->held[v->id].at))
+			replay_fail(p, f, op,
+			    "%s is awaited elsewhere than it "
+			    "arrives",
+			    replay_name(v));
 		for (int j = 0; start && !p->failed && j < start->nin; j++)
 			if (start->code != OP_FOR && start->code != OP_CALL &&
 			    start->in[j].kind == ARG_VALUE)

@@ -21,8 +21,8 @@ replay_fail(struct replay *p, const struct frame *f, const struct op *op,
 	va_start(args, fmt);
 	vsnprintf(why, sizeof why, fmt, args);
 	va_end(args);
-	diag_error(p->m->diag, op->at, "memory plan: fn %s: %s: %s",
-	    f->f->name, op_info[op->code].name, why);
+	diag_error(p->m->diag, op->at, "memory plan: fn %s: %s: %s", f->f->name,
+	    op_info[op->code].name, why);
 	return false;
 }
 
@@ -58,9 +58,10 @@ replay_spot_in(struct replay *p, const struct frame *f, const struct op *op,
 	uint64_t lo;
 
 	if (at < 0 || at >= (int64_t)s->count || bytes > s->size) {
-		replay_fail(p, f, op, "%s, %" PRIu64 " bytes, is to be element %"
-		    PRId64 " of slot %s, %u of %" PRIu64 " bytes", replay_name(v),
-		    bytes, at, s->name, s->count, s->size);
+		replay_fail(p, f, op,
+		    "%s, %" PRIu64 " bytes, is to be element %" PRId64
+		    " of slot %s, %u of %" PRIu64 " bytes",
+		    replay_name(v), bytes, at, s->name, s->count, s->size);
 		return none;
 	}
 	lo = s->offset + (uint64_t)at * s->stride;
@@ -73,8 +74,10 @@ replay_spot(struct replay *p, const struct frame *f, const struct op *op,
 {
 	if (!v->slot || (!v->type && !value_is_image(v)))
 		return (struct spot){NO_PLACE, 0, 0};
-	return replay_spot_in(p, f, op, v, v->slot_indexed ?
-	    affine_eval(&v->slot_index, f->var, f->val, f->nvar) : 0);
+	return replay_spot_in(p, f, op, v,
+	    v->slot_indexed
+		? affine_eval(&v->slot_index, f->var, f->val, f->nvar)
+		: 0);
 }
 
 bool
@@ -87,21 +90,24 @@ bool
 replay_overlap(struct spot a, struct spot b)
 {
 	return a.arena == b.arena && a.arena != NO_PLACE && a.lo < b.hi &&
-	    b.lo < a.hi;
+	       b.lo < a.hi;
 }
 
 /* Nothing in flight may read what is written now. */
 void
 replay_no_race(struct replay *p, struct race_place at, const char *what)
 {
-	const struct op *flying = p->op ? race_with(&p->race, p->op, &at) :
-	    NULL;
+	const struct op *flying =
+	    p->op ? race_with(&p->race, p->op, &at) : NULL;
 
 	if (flying)
-		replay_fail(p, p->frame, p->op, "race: %s is written while %s%s on "
-		    "lane %s is in flight and still reads there", what,
-		    op_info[flying->code].name, flying->nout ?
-		    arena_printf(p->m->mem, " ~%s", flying->out[0]->name) : "",
+		replay_fail(p, p->frame, p->op,
+		    "race: %s is written while %s%s on "
+		    "lane %s is in flight and still reads there",
+		    what, op_info[flying->code].name,
+		    flying->nout
+			? arena_printf(p->m->mem, " ~%s", flying->out[0]->name)
+			: "",
 		    lane_name[flying->lane]);
 }
 
@@ -129,32 +135,37 @@ replay_holds(struct replay *p, const struct frame *f, const struct op *op,
 	if (h.part)
 		return fields_hold(p, f, op, v, h);
 	if (h.undefined)
-		return replay_fail(p, f, op, "%s is undefined here", replay_name(v));
+		return replay_fail(
+		    p, f, op, "%s is undefined here", replay_name(v));
 	if (h.at.arena == NO_PLACE || !h.content)
 		return replay_fail(p, f, op, "%s has no place to be read from",
 		    replay_name(v));
-	if (!replay_differs(&p->bytes[h.at.arena], h.at.lo, h.at.hi, h.content,
-	    &found))
+	if (!replay_differs(
+		&p->bytes[h.at.arena], h.at.lo, h.at.hi, h.content, &found))
 		return true;
 	if (!found.content)
-		return replay_fail(p, f, op, "reads %s from bytes nothing was "
-		    "written to: %s %" PRIu64 "+%" PRIu64, replay_name(v),
-		    arena_name[h.at.arena], h.at.lo, h.at.hi - h.at.lo);
-	return replay_fail(p, f, op, "reads %s, but %s has been written to %s %"
-	    PRIu64 "+%" PRIu64 " since", replay_name(v), p->name[found.content],
-	    arena_name[h.at.arena], found.lo, found.hi - found.lo);
+		return replay_fail(p, f, op,
+		    "reads %s from bytes nothing was "
+		    "written to: %s %" PRIu64 "+%" PRIu64,
+		    replay_name(v), arena_name[h.at.arena], h.at.lo,
+		    h.at.hi - h.at.lo);
+	return replay_fail(p, f, op,
+	    "reads %s, but %s has been written to %s %" PRIu64 "+%" PRIu64
+	    " since",
+	    replay_name(v), p->name[found.content], arena_name[h.at.arena],
+	    found.lo, found.hi - found.lo);
 }
 
 /* A field of an image, where it is and what should be there. */
 struct held
-replay_field(const struct replay *p, const struct value *v, struct held h,
-    int field)
+replay_field(
+    const struct replay *p, const struct value *v, struct held h, int field)
 {
 	uint64_t size = dtype_size[value_dtype(v)];
 
 	h.at.lo += bundle_image_at(p->m, v->bundle, field) * size;
-	h.at.hi = h.at.lo + size * type_local_count(p->m,
-	    v->bundle->field[field].type);
+	h.at.hi = h.at.lo +
+		  size * type_local_count(p->m, v->bundle->field[field].type);
 	if (h.part)
 		h.content = h.part[field];
 	h.part = NULL;
@@ -170,8 +181,9 @@ replay_field_holds(struct replay *p, const struct frame *f, const struct op *op,
 	if (!value_is_image(a->v))
 		return true;
 	if (h.at.arena != NO_PLACE && h.part && !h.part[a->field])
-		return replay_fail(p, f, op, "%s.%s is read, but nobody wrote it",
-		    replay_name(a->v), a->v->bundle->field[a->field].name);
+		return replay_fail(p, f, op,
+		    "%s.%s is read, but nobody wrote it", replay_name(a->v),
+		    a->v->bundle->field[a->field].name);
 	return replay_holds(p, f, op, a->v, replay_field(p, a->v, h, a->field));
 }
 
@@ -198,7 +210,8 @@ replay_copy(struct replay *p, const struct frame *f, const struct op *op,
 
 	if (replay_holds(p, f, op, v, h) && !replay_same_spot(h.at, to)) {
 		if (replay_overlap(h.at, to))
-			replay_fail(p, f, op, "%s is copied onto itself", replay_name(v));
+			replay_fail(p, f, op, "%s is copied onto itself",
+			    replay_name(v));
 		replay_put(p, to, h.content);
 	}
 }

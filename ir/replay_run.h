@@ -31,7 +31,7 @@ struct kept { /* contents that save left, by layer and value */
 struct replay {
 	struct module *m;
 	struct replay_bytes bytes[ARENA_COUNT];
-	const char **name;   /* by content */
+	const char **name; /* by content */
 	uint32_t n, cap;
 	struct kept *kept;
 	struct race race;
@@ -42,7 +42,7 @@ struct replay {
 
 struct frame {
 	struct func *f;
-	struct held *held;      /* by value id */
+	struct held *held;	/* by value id */
 	const struct held *out; /* where the caller wants the results */
 	const char *var[MAX_LOOPS + 1];
 	int64_t val[MAX_LOOPS + 1];
@@ -57,21 +57,21 @@ bool replay_fail(struct replay *p, const struct frame *f, const struct op *op,
 const char *replay_name(const struct value *v);
 uint32_t replay_content(struct replay *p, const char *name);
 /* Element `at` of the slot of v; where v is in this trip. */
-struct spot replay_spot_in(struct replay *p, const struct frame *f, const
-    struct op *op, const struct value *v, int64_t at);
-struct spot replay_spot(struct replay *p, const struct frame *f, const struct
-    op *op, const struct value *v);
+struct spot replay_spot_in(struct replay *p, const struct frame *f,
+    const struct op *op, const struct value *v, int64_t at);
+struct spot replay_spot(struct replay *p, const struct frame *f,
+    const struct op *op, const struct value *v);
 bool replay_same_spot(struct spot a, struct spot b);
 bool replay_overlap(struct spot a, struct spot b);
 /* Bytes become content; nothing in flight may read them. */
 void replay_put(struct replay *p, struct spot at, uint32_t content);
 /* v is where and what h says, or a field of an image is. */
-bool replay_holds(struct replay *p, const struct frame *f, const struct op
-    *op, const struct value *v, struct held h);
-struct held replay_field(const struct replay *p, const struct value *v, struct
-    held h, int field);
-bool replay_field_holds(struct replay *p, const struct frame *f, const struct
-    op *op, const struct arg *a);
+bool replay_holds(struct replay *p, const struct frame *f, const struct op *op,
+    const struct value *v, struct held h);
+struct held replay_field(
+    const struct replay *p, const struct value *v, struct held h, int field);
+bool replay_field_holds(struct replay *p, const struct frame *f,
+    const struct op *op, const struct arg *a);
 /* Reads v where it is and puts it at `to`, unless it is there. */
 void replay_copy(struct replay *p, const struct frame *f, const struct op *op,
     const struct value *v, struct spot to);
@@ -80,13 +80,13 @@ void replay_no_race(struct replay *p, struct race_place at, const char *what);
 /* ---- replay_op.c ---- */
 
 /* Ops of one kernel, and single ops. */
-void replay_compute(struct replay *p, struct frame *f, struct op *const
-    *group, int n);
+void replay_compute(
+    struct replay *p, struct frame *f, struct op *const *group, int n);
 void replay_take(struct replay *p, struct frame *f, const struct op *op);
 void replay_wait(struct replay *p, struct frame *f, const struct op *op);
 void replay_local(struct replay *p, struct frame *f, const struct op *op);
-void replay_write_field(struct replay *p, struct frame *f, const struct op
-    *op, const struct op *maker);
+void replay_write_field(struct replay *p, struct frame *f, const struct op *op,
+    const struct op *maker);
 void replay_skip(struct replay *p, struct frame *f, const struct op *op);
 
 #endif
