@@ -86,15 +86,18 @@ get_floats(FILE *f, double *x, uint64_t n)
 	return ok;
 }
 
+/* The complete gradient is the one stored over its shares. */
 static struct bundle *
 derived(const struct module *m, struct bundle *of, int role)
 {
+	struct bundle *found = NULL;
+
 	for (int i = 0; i < m->nbundle; i++)
 		if (m->bundle[i]->role == role &&
 		    (role == ROLE_PARAM ? m->bundle[i] : m->bundle[i]->of) ==
-			of)
-			return m->bundle[i];
-	return NULL;
+			of && (!found || m->bundle[i]->over))
+			found = m->bundle[i];
+	return found;
 }
 
 /* Parameter, gradient and both moments of one field, those there are. */
@@ -190,6 +193,8 @@ run(struct probe *p, struct module *m, const char *exe, FILE *in, FILE *out)
 			m->mem, "was stopped by signal %d", WTERMSIG(status))
 		  : arena_printf(
 			m->mem, "ended with code %d", WEXITSTATUS(status));
+	if (status > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 6)
+		why = "ended with ranks that do not agree";
 	return fail(m, arena_printf(m->mem, "the emitted program %s", why));
 }
 

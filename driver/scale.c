@@ -238,6 +238,7 @@ scale_module(struct module *m, uint64_t tokens)
 
 	if (m->stage == 'e')
 		return;
+	scale_mesh(m);
 	scale_units(m, s.unit);
 	s.tokens = sequence(&s, tokens);
 	walk(&s, visit);

@@ -79,6 +79,39 @@ partition(struct module *m)
 	return ok;
 }
 
+static uint32_t
+least_factor(uint32_t n)
+{
+	uint32_t f = 2;
+
+	while (n % f)
+		f++;
+	return f;
+}
+
+/* The largest axes first; none goes, so partition does what it would. */
+void
+scale_mesh(struct module *m)
+{
+	uint64_t ranks = 1;
+
+	for (int i = 0; i < m->naxis; i++)
+		ranks *= m->axis[i].size;
+	while (ranks > SCALE_RANKS && m->stage == 'a') {
+		struct axisdef *most = &m->axis[0];
+		uint32_t to;
+
+		for (int i = 1; i < m->naxis; i++)
+			if (m->axis[i].size > most->size)
+				most = &m->axis[i];
+		to = least_factor(most->size);
+		if (to == most->size)
+			return;
+		ranks = ranks / most->size * to;
+		most->size = to;
+	}
+}
+
 void
 scale_units(struct module *m, uint64_t *unit)
 {

@@ -15,6 +15,8 @@ static void
 print_sizes(const struct module *m, FILE *out)
 {
 	fprintf(out, "%s at", m->name);
+	for (int i = 0; i < m->naxis; i++)
+		fprintf(out, " |%s|=%u", m->axis[i].name, m->axis[i].size);
 	for (int i = 0; i < m->ndim; i++)
 		fprintf(out, " %s=%" PRIu64, m->dim[i].name, m->dim[i].size);
 	fprintf(out, ": %" PRIu64 " parameters\n", codegen_parameters(m));
@@ -58,7 +60,7 @@ run(struct verify *v, const struct pass *const *list)
 	}
 	if (!v->failed && v->m->stage == 'e')
 		verify_plan(v);
-	if (!v->failed && v->o->c && v->m->naxis == 0)
+	if (!v->failed && v->o->c)
 		verify_c(v);
 	return v->failed ? PIPELINE_BROKEN : PIPELINE_OK;
 }

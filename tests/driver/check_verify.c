@@ -153,7 +153,7 @@ static const struct damage damages[] = {
     {lost_accumulation, "recompute", false, false,
 	"after pass 'broken', fn step computes another ss"},
     {no_decay, "firstwrite", false, false,
-	"after pass 'broken', W.up differs after a step"},
+	"after pass 'broken', layer.up differs after a step"},
     {wrong_layer, "fuse", false, false,
 	"after pass 'broken', fn layer.bwd computes another x1 at l=1"},
     {last_microbatch_left_out, "fuse", false, false,

@@ -20,14 +20,17 @@ for model in llama3-8b qwen3-8b mistral-7b; do
 	grep -q 'on 1024 ranks' "$tmp/out" || fail "$(cat "$tmp/out")"
 done
 
-equals() { # mesh model
-	"$loongc" --verify --mesh "$1" "$2" >"$tmp/out" 2>&1 || {
-		fail "$1 $2"
+equals() { # mesh model [setting ...]
+	mesh=$1 model=$2
+	shift 2
+	"$loongc" --verify --mesh "$mesh" "$model" "$@" >"$tmp/out" 2>&1 || {
+		fail "$mesh $model"
 		cat "$tmp/out"
 	}
+	grep -q '^  C .* agree' "$tmp/out" || fail "$mesh $model: no C"
 	for pass in partition ring memory; do
 		grep -q "^  $pass .* values" "$tmp/out" ||
-			fail "$1 $2: no $pass"
+			fail "$mesh $model: no $pass"
 	done
 }
 tiny=$src/tests/driver/tiny.lt
@@ -35,5 +38,9 @@ equals dp=2 "$tiny"
 equals hp=2,cp=2 "$tiny"
 equals cp=4,inner=2 "$src/examples/quickstart.lt"
 equals dp=2,hp=3,cp=2 "$src/examples/quickstart.lt"
+equals dp=2,hp=2,cp=2 "$src/examples/quickstart.lt" \
+	--set 'plan.shard=over(dp,cp,hp)' --set plan.stage=3
+equals dp=2,cp=2 "$src/examples/quickstart.lt" \
+	--set 'plan.shard=over(cp)' --set plan.stage=1 --set plan.micro=1
 says 2 "takes one of all|static" --verify=some "$tiny"
 exit $bad
