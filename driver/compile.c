@@ -17,6 +17,7 @@
 #include "driver/why.h"
 #include "frontend/frontend.h"
 #include "passes/pass.h"
+#include "plan/timeline.h"
 
 struct job {
 	const struct options *o;
@@ -76,6 +77,9 @@ write_text(struct job *j, FILE *out)
 	switch (j->o->emit) {
 	case EMIT_C:
 		ok = codegen_c(j->m, out) == 0;
+		break;
+	case EMIT_TIMELINE:
+		ok = timeline_print(j->m, out);
 		break;
 	case EMIT_PLAN:
 		ok = codegen_plan(j->m, out) == 0;

@@ -12,7 +12,8 @@
 enum { EXIT_ERRORS = 1, EXIT_USAGE = 2, EXIT_INTERNAL = 70 };
 
 /* In the order of the words in options.def. */
-enum emit { EMIT_EXE, EMIT_C, EMIT_PLAN, EMIT_IR, EMIT_AST };
+enum emit { EMIT_EXE, EMIT_C, EMIT_PLAN, EMIT_IR, EMIT_AST,
+	EMIT_TIMELINE };
 enum diagnostics { DIAGNOSTICS_HUMAN, DIAGNOSTICS_JSON };
 enum verify_mode { VERIFY_NOT, VERIFY_ALL, VERIFY_STATIC };
 enum target { TARGET_CPU, TARGET_CUDA };

@@ -2,4 +2,5 @@
 noinst_LIBRARIES += libplan.a
 libplan_a_SOURCES = \
 	%D%/cost.c %D%/cost.h \
-	%D%/machine.c %D%/machine.h
+	%D%/machine.c %D%/machine.h \
+	%D%/timeline.c %D%/timeline.h

@@ -14,6 +14,7 @@ driver_scripts = \
 	%D%/options.sh \
 	%D%/verify.sh \
 	%D%/cluster.sh %D%/verify_mesh.sh \
+	%D%/timeline.sh \
 	%D%/why.sh
 TESTS += $(driver_filetests) $(driver_scripts)
 EXTRA_DIST += $(driver_filetests) $(driver_scripts) \
