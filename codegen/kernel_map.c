@@ -80,9 +80,9 @@ static const char *
 dropout_index(struct kernel *k, const struct op *op)
 {
 	return TEXT(k, "(uint64_t)a->rt->micro * %" PRIu64 " + %s",
-	    type_global_count(k->e->m, op->out[0]->type),
-	    kernel_is_cut(k) ? kernel_global_index(k) :
-	    "(uint64_t)r * COLS + (uint64_t)c");
+	    type_real_count(k->e->m, op->out[0]->type),
+	    kernel_is_cut(k) ? kernel_global_index(k)
+			     : "(uint64_t)r * COLS + (uint64_t)c");
 }
 
 static void

@@ -25,7 +25,8 @@ static bool
 cols_cut(const struct kernel *k, int ncol)
 {
 	for (int i = k->space->rank - ncol; i < k->space->rank; i++)
-		if (k->space->d[i].n)
+		if (k->space->d[i].n ||
+		    dim_real_size(k->e->m, &k->space->d[i]) != dim_size(k, i))
 			return true;
 	return false;
 }
@@ -137,7 +138,7 @@ kernel_global_index(const struct kernel *k)
 	uint64_t stride = 1;
 
 	for (int i = k->space->rank - 1; i >= 0; i--) {
-		uint64_t size = module_dim(k->e->m, k->space->d[i].name)->size;
+		uint64_t size = dim_real_size(k->e->m, &k->space->d[i]);
 
 		if (i < k->space->rank - k->ncol)
 			s = TEXT(k, k->space->d[i].n ? "lt_position(&a->%s, "

@@ -270,6 +270,27 @@ type_global_count(const struct module *m, const struct type *t)
 	return n;
 }
 
+/* recipe.s stands in a module only where dim s is padded. */
+uint64_t
+dim_real_size(const struct module *m, const struct dim *d)
+{
+	uint64_t size = dim_size(m, d);
+	double real =
+	    strcmp(d->name, "s") ? 0 : module_number(m, "recipe.s", 0);
+
+	return real > 0 && real < (double)size ? (uint64_t)real : size;
+}
+
+uint64_t
+type_real_count(const struct module *m, const struct type *t)
+{
+	uint64_t n = 1;
+
+	for (int i = 0; i < t->rank; i++)
+		n = times(n, dim_real_size(m, &t->d[i]));
+	return n;
+}
+
 uint64_t
 type_local_count(const struct module *m, const struct type *t)
 {

@@ -111,6 +111,12 @@ uint64_t type_local_count(const struct module *m, const struct type *t);
 uint64_t type_global_count(const struct module *m, const struct type *t);
 uint64_t type_local_bytes(const struct module *m, const struct type *t);
 uint64_t dim_local_size(const struct module *m, const struct dim *d);
+/*
+ * The size without the padding that a mesh put at the end of d, and the
+ * elements of t counted so: what random numbers are numbered by.
+ */
+uint64_t dim_real_size(const struct module *m, const struct dim *d);
+uint64_t type_real_count(const struct module *m, const struct type *t);
 
 /*
  * The global indices of dimension i that a rank holds, as ascending runs.

@@ -163,8 +163,8 @@ interp_CLIP(struct step *s)
 
 /*
  * y = x / (1 - rate) where the element's random word lives, else 0.  The
- * element's index is global and counts microbatches, so the mask does not
- * depend on ranks or on how a batch is cut.
+ * element's index is global and counts microbatches, and passes over
+ * padding, so the mask does not depend on ranks or on how a batch is cut.
  */
 static void
 dropout(struct step *s)
@@ -174,8 +174,7 @@ dropout(struct step *s)
 	uint64_t n = local_count(s, t), keep = lt_dropout_threshold(rate);
 	uint64_t stream = lt_dropout_stream(s->in->opt.step,
 	    op_int(s->op, ATTR_KEY) + s->frame->index);
-	uint64_t first = (uint64_t)s->in->micro *
-	    type_global_count(s->in->m, t);
+	uint64_t first = (uint64_t)s->in->micro * type_real_count(s->in->m, t);
 	const uint64_t *pos[MAX_RANK];
 
 	for (int d = 0; d < t->rank; d++)
@@ -188,7 +187,7 @@ dropout(struct step *s)
 
 			index += pos[d][rest % size] * scale;
 			rest /= size;
-			scale *= module_dim(s->in->m, t->d[d].name)->size;
+			scale *= dim_real_size(s->in->m, &t->d[d]);
 		}
 		s->y[0][i] = !s->in->opt.training || rate == 0 ? s->x[0][i] :
 		    lt_dropout_keeps(s->in->opt.seed, stream, first + index,
