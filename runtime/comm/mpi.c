@@ -5,7 +5,7 @@
 #include "runtime/comm/mpi.h"
 
 #include <dlfcn.h>
-#include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,12 +97,75 @@ no_plugin(const char *name)
 	    lt_mpi_image_count > 1 ? lt_mpi_images[1].name : "");
 }
 
+/*
+ * Joining waits inside the library, for ever if a process never comes, and
+ * some libraries keep signals from ending it: a thread ends the process.
+ */
+struct watch {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t joined;
+	bool over;
+	struct timespec end;
+};
+
+static const char *
+own_rank(void)
+{
+	const char *open = getenv("OMPI_COMM_WORLD_RANK");
+	const char *other = getenv("PMI_RANK");
+
+	return open ? open : other ? other : "of this process";
+}
+
+static void *
+watch(void *arg)
+{
+	struct watch *w = arg;
+	int err = 0;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->over && !err)
+		err = pthread_cond_timedwait(&w->joined, &w->lock, &w->end);
+	pthread_mutex_unlock(&w->lock);
+	if (w->over)
+		return NULL;
+	lt_fail(LT_EXIT_COMM, "rank %s has come, but not all others have "
+	    "within --comm-timeout: those that say nothing are missing",
+	    own_rank());
+	_exit(LT_EXIT_COMM);
+}
+
+static bool
+watch_start(struct watch *w, double timeout)
+{
+	*w = (struct watch){.over = false};
+	clock_gettime(CLOCK_REALTIME, &w->end);
+	w->end.tv_sec += (time_t)timeout + 1;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->joined, NULL);
+	return pthread_create(&w->thread, NULL, watch, w) == 0;
+}
+
+static void
+watch_end(struct watch *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->over = true;
+	pthread_cond_signal(&w->joined);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->joined);
+	pthread_mutex_destroy(&w->lock);
+}
+
 int
-lt_mpi_start(const char *name, int *rank, int *ranks)
+lt_mpi_start(const char *name, double timeout, int *rank, int *ranks)
 {
 	const struct lt_mpi_image *x = choose(name);
 	const struct lt_mpi *(*plugin)(void);
 	void *lib = x ? load(x) : NULL;
+	struct watch w;
 	int err;
 
 	if (!x)
@@ -115,7 +178,10 @@ lt_mpi_start(const char *name, int *rank, int *ranks)
 	if (!mpi || mpi->abi != LT_MPI_ABI)
 		return lt_fail(LT_EXIT_INTERNAL, "the plugin for %s is of "
 		    "another version", x->name);
+	if (!watch_start(&w, timeout))
+		return lt_fail(LT_EXIT_FAIL, "cannot start a thread");
 	err = mpi->start(rank, ranks);
+	watch_end(&w);
 	return err ? lt_fail(LT_EXIT_COMM, "%s: %s", x->name,
 	    mpi->text(err)) : LT_OK;
 }

@@ -21,10 +21,11 @@ extern const int lt_mpi_image_count; /* 0: built without MPI */
 
 /*
  * Loads the named plugin (NULL: the one that fits the environment, else any)
- * and joins the other processes.  An exit code after a message; on LT_OK
+ * and joins the other processes, or ends this one with a message if that has
+ * not happened after timeout seconds.  An exit code after a message; on LT_OK
  * *rank and *ranks are what MPI says.
  */
-int lt_mpi_start(const char *name, int *rank, int *ranks);
+int lt_mpi_start(const char *name, double timeout, int *rank, int *ranks);
 const char *lt_mpi_library(void); /* after start: name and version */
 void lt_mpi_stop(void);           /* after the rank has closed */
 

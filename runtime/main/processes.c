@@ -78,7 +78,8 @@ int
 lt_processes_join(struct lt *rt, const struct lt_launch *by)
 {
 	int rank = 0, ranks = 1, want = lt_mesh_ranks(rt->prog);
-	int rc = lt_mpi_start(rt->run->opt.mpi, &rank, &ranks);
+	int rc = lt_mpi_start(rt->run->opt.mpi,
+	    rt->run->opt.comm_timeout, &rank, &ranks);
 
 	if (rc)
 		return rc;

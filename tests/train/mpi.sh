@@ -60,6 +60,24 @@ for mpi in openmpi mpich; do
 	    2>err && { echo "FAIL: 3 processes of 4 ranks ran"; failed=1; }
 	grep -q 'compiled for 4 ranks' err || { cat err; failed=1; }
 
+	# A process that never joins ends the others at the deadline.
+	cat >late <<-'EOF'
+	#!/bin/sh
+	[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 2 ] && exec sleep 40
+	exec ./tiny --data text --steps 1 --quiet --comm-timeout 3
+	EOF
+	chmod +x late
+	start=$(date +%s)
+	timeout -s KILL 35 mpirun.$mpi -np 4 ./late >err 2>&1 &&
+	    { echo "FAIL: three of four trained"; failed=1; }
+	[ $(($(date +%s) - start)) -lt 30 ] || {
+		echo "FAIL: $mpi: nobody ended the run"
+		failed=1
+	}
+	grep -q 'not all others have' err || { cat err; failed=1; }
+	pkill -x late
+	pkill -f '^sleep 40$'
+
 	# One rank dies: the others are gone soon.
 	timeout 120 mpirun.$mpi -np 4 ./tiny --data text --steps 1000000 \
 	    --out killed.$mpi --save-every 20 --quiet 2>err &
