@@ -198,12 +198,38 @@ takes_bundles(const struct op *op)
 }
 
 static bool
+writes_bundle(const struct region *r, const struct bundle *b)
+{
+	for (int i = 0; i < r->n; i++) {
+		const struct op *op = r->op[i];
+
+		if ((op->has_target && op->target.b == b) ||
+		    writes_bundle(&op->body, b))
+			return true;
+	}
+	return false;
+}
+
+/* What lies over sums of single ranks is complete only once it is written. */
+static bool
+is_written(struct walk *w, const struct bundle *b, struct span at)
+{
+	bool found = !b->over;
+
+	for (int i = 0; !found && i < w->m->nfunc; i++)
+		found = writes_bundle(&w->m->func[i]->body, b);
+	return found ||
+	       walk_error(w, at, "@%s is read but never written", b->name);
+}
+
+static bool
 check_arg(struct walk *w, struct arg *a, const struct op *op)
 {
 	if (a->kind == ARG_BUNDLE || a->kind == ARG_BUNDLE_FIELD)
 		return known_bundle(w, a->b,
-		    a->kind == ARG_BUNDLE ? -1 : a->field, op->at) &&
-		    bundle_index(w, a, op->code == OP_PARAMS, op->at);
+			   a->kind == ARG_BUNDLE ? -1 : a->field, op->at) &&
+		       is_written(w, a->b, op->at) &&
+		       bundle_index(w, a, op->code == OP_PARAMS, op->at);
 	if (!usable(w, a->v, op->at))
 		return false;
 	if (a->v->future && (a->kind == ARG_FIELD || !walk_takes_futures(op)))
