@@ -38,6 +38,25 @@ takes(const struct preset *p, const char *key)
 	    (p->cp && strcmp(key, "cp") == 0);
 }
 
+static void
+twice(struct unit *u, const char *name, struct span at)
+{
+	diag_report(u->d, DIAG_DEFINED_TWICE, at, "setting '%s' is given twice",
+	    name);
+}
+
+static bool
+named_before(const struct expr *call, const struct actual *a)
+{
+	for (const struct actual *b = call->args; b != a; b = b->next)
+		if (b->name && strcmp(b->name, a->name) == 0)
+			return true;
+	return false;
+}
+
+static void need_sizes(struct unit *u, const struct choices *c,
+    const struct preset *p, struct span at);
+
 void
 mesh_preset(struct unit *u, struct choices *c, const struct expr *e)
 {
@@ -52,7 +71,9 @@ mesh_preset(struct unit *u, struct choices *c, const struct expr *e)
 		return;
 	}
 	for (const struct actual *a = e->args; a; a = a->next)
-		if (a->name && takes(p, a->name))
+		if (a->name && takes(p, a->name) && named_before(e, a))
+			twice(u, a->name, a->at);
+		else if (a->name && takes(p, a->name))
 			setting_put(u, c, setting_find("plan", a->name),
 			    a->value);
 		else
@@ -60,6 +81,21 @@ mesh_preset(struct unit *u, struct choices *c, const struct expr *e)
 			    a->at : a->value->at, "%s takes %s%sdp and place, "
 			    "each as NAME = VALUE", p->name, p->hp ? "hp, " :
 			    "", p->cp ? "cp, " : "");
+	need_sizes(u, c, p, e->at);
+}
+
+/* A preset is nothing without the sizes that make it one. */
+static void
+need_sizes(struct unit *u, const struct choices *c, const struct preset *p,
+    struct span at)
+{
+	bool hp = p->hp && !c->c[SET_plan_hp].set;
+	bool cp = p->cp && !c->c[SET_plan_cp].set;
+
+	if (hp || cp)
+		diag_report(u->d, DIAG_SETTING_VALUE, at, "%s needs %s%s%s",
+		    p->name, hp ? "hp = N" : "", hp && cp ? " and " : "",
+		    cp ? "cp = N" : "");
 }
 
 /* ----------------------------------------------------------------- --mesh */
@@ -84,6 +120,8 @@ option_entry(struct unit *u, struct choices *c, const char *text, size_t n)
 		    "commas");
 	else if (row < 0 || strcmp(setting_info[row].place, "mesh") != 0)
 		setting_unknown(u, "plan", "mesh", &id);
+	else if (c->c[row].set)
+		twice(u, id.name, id.at);
 	else if ((e = parse_value(u->mem, u->d, len + 1)))
 		setting_put(u, c, row, e);
 }

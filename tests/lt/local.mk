@@ -98,6 +98,8 @@ lt_diag = \
 	%D%/diag/mesh_nearest.lt \
 	%D%/diag/mesh_option.lt \
 	%D%/diag/mesh_preset.lt \
+	%D%/diag/mesh_size.lt \
+	%D%/diag/mesh_twice.lt \
 	%D%/diag/mesh_product.lt \
 	%D%/diag/mesh_ring.lt \
 	%D%/diag/mesh_short.lt \
