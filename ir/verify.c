@@ -210,11 +210,17 @@ writes_bundle(const struct region *r, const struct bundle *b)
 	return false;
 }
 
-/* What lies over sums of single ranks is complete only once it is written. */
+/*
+ * What lies over sums of single ranks is complete only once it is written, and
+ * so is what the optimizer of several ranks takes for the gradient.
+ */
 static bool
-is_written(struct walk *w, const struct bundle *b, struct span at)
+is_written(struct walk *w, const struct bundle *b, const struct op *op)
 {
-	bool found = !b->over;
+	bool grad = op->code == OP_ADAMW && b->role == ROLE_GRAD &&
+	    w->m->naxis > 0;
+	bool found = !b->over && !grad;
+	struct span at = op->at;
 
 	for (int i = 0; !found && i < w->m->nfunc; i++)
 		found = writes_bundle(&w->m->func[i]->body, b);
@@ -228,7 +234,7 @@ check_arg(struct walk *w, struct arg *a, const struct op *op)
 	if (a->kind == ARG_BUNDLE || a->kind == ARG_BUNDLE_FIELD)
 		return known_bundle(w, a->b,
 			   a->kind == ARG_BUNDLE ? -1 : a->field, op->at) &&
-		       is_written(w, a->b, op->at) &&
+		       is_written(w, a->b, op) &&
 		       bundle_index(w, a, op->code == OP_PARAMS, op->at);
 	if (!usable(w, a->v, op->at))
 		return false;

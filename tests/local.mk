@@ -162,6 +162,7 @@ ir_tests = \
 	%D%/ir/zero/optimizer-only.lir \
 	%D%/ir/zero/split.lir \
 	%D%/ir/zero/unknown-axis.lir \
+	%D%/ir/zero/unfilled.lir \
 	%D%/ir/zero/unwritten.lir \
 	%D%/ir/simplify/dead.lir \
 	%D%/ir/simplify/silu-read-twice.lir \
