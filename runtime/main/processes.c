@@ -85,9 +85,9 @@ lt_processes_join(struct lt *rt, const struct lt_launch *by)
 		return rc;
 	if (ranks != want) {
 		rc = lt_fail(LT_EXIT_CONFIG, "%s started %lld processes, but "
-		    "%s sees %d: it is the mpirun of another MPI; --mpi says "
-		    "which one is meant", by->by, (long long)by->ranks,
-		    lt_mpi_library(), ranks);
+		    "%s sees %d: ranks as processes need an mpirun of the MPI "
+		    "that --mpi names, or srun --mpi=pmix", by->by,
+		    (long long)by->ranks, lt_mpi_library(), ranks);
 		lt_mpi_stop();
 		return rc;
 	}
