@@ -61,38 +61,37 @@ for mpi in openmpi mpich; do
 	grep -q 'compiled for 4 ranks' err || { cat err; failed=1; }
 
 	# A process that never joins ends the others at the deadline.
-	cat >late <<-'EOF'
+	cat >late$$ <<-'EOF'
 	#!/bin/sh
-	[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 2 ] && exec sleep 40
+	[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 2 ] && exec sleep "40.${0#./late}"
 	exec ./tiny --data text --steps 1 --quiet --comm-timeout 3
 	EOF
-	chmod +x late
+	chmod +x late$$
 	start=$(date +%s)
-	timeout -s KILL 35 mpirun.$mpi -np 4 ./late >err 2>&1 &&
+	timeout -s KILL 35 mpirun.$mpi -np 4 ./late$$ >err 2>&1 &&
 	    { echo "FAIL: three of four trained"; failed=1; }
 	[ $(($(date +%s) - start)) -lt 30 ] || {
 		echo "FAIL: $mpi: nobody ended the run"
 		failed=1
 	}
 	grep -q 'not all others have' err || { cat err; failed=1; }
-	pkill -x late
-	pkill -f '^sleep 40$'
+	pkill -f "^sleep 40.$$\$"
 
 	# One rank dies: the others are gone soon.
 	timeout 120 mpirun.$mpi -np 4 ./tiny --data text --steps 1000000 \
-	    --out killed.$mpi --save-every 20 --quiet 2>err &
+	    --out killed.$mpi.$$ --save-every 20 --quiet 2>err &
 	all=$!
 	for i in $(seq 300); do
-		ls killed.$mpi 2>/dev/null | grep -q '^step-[0-9]*$' && break
+		ls killed.$mpi.$$ 2>/dev/null | grep -q '^step-[0-9]*$' && break
 		sleep 0.1
 	done
-	victim=$(pgrep -f "^./tiny .*--out killed.$mpi" | tail -1)
+	victim=$(pgrep -f "^./tiny .*--out killed.$mpi.$$" | tail -1)
 	kill -9 "$victim"
 	start=$(date +%s)
 	wait $all && { echo "FAIL: success with a dead rank"; failed=1; }
 	[ $(($(date +%s) - start)) -le 60 ] || failed=1
-	step=$(ls killed.$mpi | grep '^step-[0-9]*$' | tail -1)
-	timeout 120 mpirun.$mpi -np 4 ./tiny --data text --out killed.$mpi \
+	step=$(ls killed.$mpi.$$ | grep '^step-[0-9]*$' | tail -1)
+	timeout 120 mpirun.$mpi -np 4 ./tiny --data text --out killed.$mpi.$$ \
 	    --steps $((${step#step-0*} + 2)) --resume --quiet 2>err || {
 		cat err
 		echo "FAIL: $step does not go on"
