@@ -407,8 +407,6 @@ struct module *module_clone(struct arena *mem, const struct module *m);
  * through the module's diag and returns false on an error.
  */
 bool op_infer(struct module *m, struct op *op);
-/* The same, but takes inferred types over whatever was stated. */
-bool op_infer_again(struct module *m, struct op *op);
 
 /* Everything that must hold between two passes; returns errors found. */
 int module_verify(struct module *m);

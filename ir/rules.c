@@ -430,8 +430,8 @@ settle(struct check *c)
 	return ok;
 }
 
-static bool
-infer(struct module *m, struct op *op, bool (*take)(struct check *c))
+bool
+op_infer(struct module *m, struct op *op)
 {
 	size_t nin = (size_t)op->nin, nout = (size_t)op->nout;
 	struct check c = {.m = m, .op = op};
@@ -440,26 +440,5 @@ infer(struct module *m, struct op *op, bool (*take)(struct check *c))
 	c.res = NEW_N(m->mem, const struct type *, nout + 1);
 	for (int i = 0; i < op->nin; i++)
 		c.in[i] = arg_type(m, &op->in[i]);
-	return check_arity(&c) && rule_of[op->code](&c) && take(&c);
-}
-
-bool
-op_infer(struct module *m, struct op *op)
-{
-	return infer(m, op, settle);
-}
-
-static bool
-take_over(struct check *c)
-{
-	for (int i = 0; i < c->op->nout; i++)
-		if (!c->op->out[i]->bundle && c->res[i])
-			c->op->out[i]->type = c->res[i];
-	return true;
-}
-
-bool
-op_infer_again(struct module *m, struct op *op)
-{
-	return infer(m, op, take_over);
+	return check_arity(&c) && rule_of[op->code](&c) && settle(&c);
 }

@@ -180,12 +180,6 @@ lt_out_close(struct lt_out *o)
 	free(o);
 }
 
-int
-lt_out_fd(const struct lt_out *o)
-{
-	return o->fd;
-}
-
 const char *
 lt_out_path(const struct lt_out *o)
 {

@@ -42,14 +42,13 @@ bool lt_state_agree(struct lt *rt, struct lt_error *error);
  * The directory of a run (--out).  Opening it creates it (mode 0700, parents
  * must exist), takes the lock that keeps a second trainer out, and removes
  * what a killed trainer left half written.  Everything in it is opened
- * relative to lt_out_fd, symbolic links refused.
+ * relative to it, symbolic links refused.
  */
 struct lt_out;
 struct lt_out *lt_out_open(const char *path, struct lt_error *error);
 /* For ranks that leave the directory to rank 0's process: a name only. */
 struct lt_out *lt_out_guest(const char *path, struct lt_error *error);
 void lt_out_close(struct lt_out *);
-int lt_out_fd(const struct lt_out *);
 const char *lt_out_path(const struct lt_out *);
 
 /* The highest step with a checkpoint directory, verified or not; -1: none. */
