@@ -3,7 +3,7 @@
 # terminals, pipes and --quiet get none of that.
 . "${srcdir:-.}/tests/runtime/lib.sh"
 
-command -v script >/dev/null || exit 77
+command -v script >/dev/null || { echo "no script(1): skipped"; exit 77; }
 text 4000 text
 on_terminal() { # TERM COLUMNS ARGUMENTS...: what the terminal gets, in "tty"
 	kind=$1 width=$2

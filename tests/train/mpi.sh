@@ -35,14 +35,17 @@ losses threads.log >want
 tried=0
 for mpi in openmpi mpich; do
 	command -v mpirun.$mpi >/dev/null || continue
-	tried=1
 	timeout 120 mpirun.$mpi -np 4 ./tiny --data text --steps 6 \
 	    --out $mpi --log $mpi.log --save-every 3 --quiet 2>err || {
 		cat err
-		grep -q 'made without MPI\|no plugin' err && exit 77
+		grep -q 'made without MPI\|no plugin' err && {
+			echo "loongc was configured without $mpi: not tried"
+			continue
+		}
 		echo "FAIL: mpirun.$mpi"
 		exit 1
 	}
+	tried=1
 	losses $mpi.log | diff -u want - || failed=1
 	same $mpi
 
@@ -102,7 +105,7 @@ for mpi in openmpi mpich; do
 	}
 done
 [ $tried = 1 ] || {
-	echo "neither mpirun.openmpi nor mpirun.mpich is here"
+	echo "no MPI is here that loongc was configured with: skipped"
 	exit 77
 }
 exit "${failed:-0}"

@@ -56,7 +56,10 @@ for mpi in openmpi mpich; do
 	command -v mpirun.$mpi >/dev/null || continue
 	timeout 120 mpirun.$mpi -np 4 ./odd 9 2>err || {
 		cat err
-		grep -q 'made without MPI\|no plugin' err && exit 77
+		grep -q 'made without MPI\|no plugin' err && {
+			echo "loongc was configured without $mpi: not tried"
+			continue
+		}
 		echo "FAIL: mpirun.$mpi"
 		exit 1
 	}
@@ -75,7 +78,7 @@ for mpi in openmpi mpich; do
 	said err 'plan differs: rank 2 has mesh=dp=2,cp=2, 3 ranks have mesh=dp=2,hp=2'
 done
 [ $tried = 1 ] || {
-	echo "neither mpirun.openmpi nor mpirun.mpich is here"
+	echo "no MPI is here that loongc was configured with: skipped"
 	exit 77
 }
 end
