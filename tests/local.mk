@@ -13,6 +13,7 @@ EXTRA_DIST += %D%/filetest %D%/suite.h
 if HAVE_CHECK
 sem_tests = check_autodiff check_comm check_coverage check_fd check_interp \
 	check_ir check_partition check_partition_models check_passes \
+	check_nvrtc \
 	check_pipeline check_race check_ring check_rng check_rotate \
 	check_rules check_schedule \
 	check_trace check_zero
@@ -77,6 +78,9 @@ check_trace_LDADD = $(sem_ldadd)
 check_race_SOURCES = %D%/sem/check_race.c
 check_race_CPPFLAGS = $(sem_cppflags)
 check_race_LDADD = $(sem_ldadd)
+check_nvrtc_SOURCES = %D%/unit/check_nvrtc.c
+check_nvrtc_CPPFLAGS = $(sem_cppflags)
+check_nvrtc_LDADD = libsupport.a $(CHECK_LIBS)
 check_rng_SOURCES = %D%/unit/check_rng.c
 check_rng_CPPFLAGS = $(sem_cppflags)
 check_rng_LDADD = $(sem_ldadd)
