@@ -40,7 +40,7 @@ struct emit {
 	const char **macro; /* by slot: name of a field's macro, or NULL */
 	const char **work;  /* distinct workspace expressions */
 	int nwork, workcap;
-	bool checked;       /* step: the finite check stands before AdamW */
+	int checked;        /* step: how many of its results AdamW waits for */
 };
 
 /* ---- place.c ---- */

@@ -465,7 +465,7 @@ emit_func(struct emit *e, struct func *f)
 	size_t size = 0;
 
 	emit_name_values(e, f);
-	e->checked = false;
+	e->checked = 0;
 	if (f->index)
 		place_arguments(e, f);
 	place_futures(e, &f->body);

@@ -283,34 +283,49 @@ emit_sumsq(struct emit *e, const struct op *op)
 	emit_line(e, "}");
 }
 
+static bool
+stands_in(const struct op *outer, const struct op *op)
+{
+	bool found = outer == op;
+
+	for (int i = 0; i < outer->body.n && !found; i++)
+		found = stands_in(outer->body.op[i], op);
+	return found;
+}
+
 /* Is v made before op?  Only then can the finite check read it. */
 static bool
 made_before(const struct func *f, const struct value *v, const struct op *op)
 {
-	for (int i = 0; i < f->body.n && f->body.op[i] != op; i++)
+	for (int i = 0; i < f->body.n && !stands_in(f->body.op[i], op); i++)
 		if (v->def == f->body.op[i])
 			return true;
 	return false;
 }
 
-/* Before the first update: nothing changes if the step is not finite. */
+/*
+ * Before the first update: nothing changes if the step is not finite.  In a
+ * loop over layers (passes/update.c) only the loss can be known.
+ */
 static void
 emit_check(struct emit *e, const struct op *op)
 {
 	const struct op *ret = region_last(&e->f->body);
+	int n = e->nloop ? 1 : 2;
 
-	if (e->checked || ret->nin < 2)
+	if (e->checked >= n || ret->nin < 2)
 		return;
-	e->checked = true;
-	for (int i = 0; i < 2; i++)
+	e->checked = n;
+	for (int i = 0; i < n; i++)
 		if (!made_before(e->f, ret->in[i].v, op)) {
 			emit_broken(e, op, "parameters change before %s, "
 			    "which step returns, is known",
 			    ret->in[i].v->name);
 			return;
 		}
-	emit_line(e, "if (!lt_step_ok(rt, *%s, *%s))",
-	    emit_arg_ptr(e, &ret->in[0]), emit_arg_ptr(e, &ret->in[1]));
+	emit_line(e, n == 1 ? "if (!lt_step_ok(rt, *%s, 0))" :
+	    "if (!lt_step_ok(rt, *%s, *%s))", emit_arg_ptr(e, &ret->in[0]),
+	    n == 1 ? "" : emit_arg_ptr(e, &ret->in[1]));
 	emit_line(e, "\treturn;");
 }
 

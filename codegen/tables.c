@@ -52,7 +52,7 @@ print_offset(struct emit *e, const char *key, const struct bundle *b,
 {
 	struct slot *s = b ? bundle_slot(e->m, b, field, suffix) : NULL;
 
-	if (s)
+	if (s && s->count >= layers_of(e->m, b)) /* else no layer stays */
 		fprintf(e->out, ", .%s = UINT64_C(%" PRIu64 ")", key,
 		    s->offset);
 	else
@@ -310,6 +310,8 @@ print_program(struct emit *e)
 	fputs("\t.tensor = tensors,\n"
 	    "\t.ntensor = sizeof tensors / sizeof *tensors,\n", e->out);
 	emit_recipe(e);
+	if (strcmp(module_text(e->m, "plan.update", "step"), "layer") == 0)
+		fputs("\t.by_layer = true,\n", e->out);
 	print_entry(e, "step");
 	print_entry(e, "eval");
 	print_entry(e, "logits");

@@ -100,6 +100,16 @@ derived(const struct module *m, struct bundle *of, int role)
 	return found;
 }
 
+/* Is a field of b there after the step?  Layers may have shared one place. */
+static bool
+lasts(const struct module *m, const struct bundle *b, int field)
+{
+	const struct slot *s = bundle_is_image(m, b) ? NULL :
+	    bundle_slot(m, b, field, "");
+
+	return !s || !b->stack || s->count >= module_dim(m, b->stack)->size;
+}
+
 /* Parameter, gradient and both moments of one field, those there are. */
 static bool
 get_field(FILE *f, const struct module *m, struct probe_step *s,
@@ -112,7 +122,7 @@ get_field(FILE *f, const struct module *m, struct probe_step *s,
 
 		*t = (struct probe_tensor){
 		    derived(m, b, role), j, field_count(m, b, j), NULL};
-		if (!t->b)
+		if (!t->b || !lasts(m, t->b, j))
 			continue;
 		t->x = NEW_N(m->mem, double, t->n + 1);
 		ok = get_floats(f, t->x, t->n);

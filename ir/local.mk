@@ -25,6 +25,7 @@ libir_a_SOURCES = \
 	%D%/race.c %D%/race.h \
 	%D%/replay_bytes.c \
 	%D%/replay.c %D%/replay.h \
+	%D%/replay_layer.c \
 	%D%/replay_layout.c \
 	%D%/replay_op.c \
 	%D%/replay_place.c \

@@ -284,8 +284,10 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 		if (i == 0 || group_head_store(f->f, r, i - 1) != op ||
 		    f->held[op->in[0].v->id].at.arena != NO_PLACE)
 			replay_compute(p, f, g.op, 1);
-		else
+		else {
 			replay_write_field(p, f, op, r->op[i - 1]);
+			replay_use_layers(p, f, op);
+		}
 		break;
 	case OP_CONST:
 	case OP_YIELD:
@@ -330,6 +332,7 @@ run_entry(struct module *m, struct func *f)
 	struct held *arg = NEW_N(m->mem, struct held, (size_t)f->nparam + 1);
 	const struct op *ret = region_last(&f->body);
 
+	replay_layers(&p);
 	for (int i = 0; i < f->nparam && !p.failed; i++) {
 		arg[i].at = replay_spot(&p, &top, ret, f->param[i]);
 		arg[i].content = replay_content(&p, f->param[i]->name);

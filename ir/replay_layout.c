@@ -90,9 +90,10 @@ field_placed(struct module *m, const struct bundle *b, int i,
 	const struct slot *s = bundle_slot(m, b, i, suffix);
 	uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
 	uint64_t bytes = type_local_count(m, f->type) * dtype_size[dt];
+	bool turns = s && s->count == 1 && b->role == ROLE_GRAD;
 
-	if (!s || s->arena != ARENA_STATE || s->count != layers ||
-	    s->size != bytes || s->stride != bytes)
+	if (!s || s->arena != ARENA_STATE ||
+	    (s->count != layers && !turns) || s->size != bytes || s->stride != bytes)
 		return bad(m, f->at, "@%s.%s%s needs a slot of state with %"
 		    PRIu64 " elements of %" PRIu64 " bytes, one after "
 		    "another", b->name, f->name, suffix, layers, bytes);

@@ -244,6 +244,7 @@ replay_compute(
 	for (int i = 0; i < n; i++) {
 		read_operands(p, f, group[i], group, n);
 		write_bundles(p, f, group[i]);
+		replay_use_layers(p, f, group[i]);
 	}
 	for (int i = 0; i < n && !p->failed; i++)
 		for (int j = 0; j < group[i]->nout; j++)

@@ -34,6 +34,7 @@ struct replay {
 	const char **name; /* by content */
 	uint32_t n, cap;
 	struct kept *kept;
+	struct replay_layer *layers; /* of bundles that have less room */
 	struct race race;
 	const struct frame *frame; /* and the op that runs in it */
 	const struct op *op;
@@ -76,6 +77,14 @@ bool replay_field_holds(struct replay *p, const struct frame *f,
 void replay_copy(struct replay *p, const struct frame *f, const struct op *op,
     const struct value *v, struct spot to);
 void replay_no_race(struct replay *p, struct race_place at, const char *what);
+
+/* ---- replay_layer.c ---- */
+
+/* Finds the bundles whose layers share one place. */
+void replay_layers(struct replay *p);
+/* op reads no layer but the one that is there, and writes its own. */
+void replay_use_layers(
+    struct replay *p, const struct frame *f, const struct op *op);
 
 /* ---- replay_op.c ---- */
 

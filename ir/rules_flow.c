@@ -64,6 +64,17 @@ rule_zero(struct check *c)
 	return true;
 }
 
+/* A layer by itself is not taken out of images: their blocks go together. */
+static bool
+one_layer(struct check *c, int i)
+{
+	const struct arg *a = &c->op->in[i];
+
+	return !a->indexed || !a->b->flat.n ||
+	    rule_error(c, "the layers of @%s are cut into blocks: they are "
+	    "taken all together", a->b->name);
+}
+
 bool
 rule_sumsq(struct check *c)
 {
@@ -79,6 +90,8 @@ rule_sumsq(struct check *c)
 			return rule_error(c, "bundle @%s is pending: its sum "
 			    "of squares is not the sum of the pieces'",
 			    b->name);
+		if (!one_layer(c, i))
+			return false;
 		own = axis_list_set(&b->flat);
 		if (i && own != flat)
 			return rule_error(c, "bundle @%s is stored over other "
@@ -89,15 +102,35 @@ rule_sumsq(struct check *c)
 	return true;
 }
 
-/* adamw @W, @G, @M, @V, cl */
+static bool
+same_index(const struct affine *a, const struct affine *b)
+{
+	bool same = a->n == b->n && a->k == b->k && a->mod == b->mod;
+
+	for (int i = 0; same && i < a->n; i++)
+		same = a->var[i] == b->var[i] && a->coef[i] == b->coef[i];
+	return same;
+}
+
+/* All layers, or the same one. */
+static bool
+same_layer(struct check *c, int i)
+{
+	const struct arg *a = &c->op->in[0], *b = &c->op->in[i];
+
+	return one_layer(c, i) && a->indexed == b->indexed &&
+	    (!a->indexed || same_index(&a->index, &b->index));
+}
+
+/* adamw @W, @G, @M, @V, cl   or without a factor   or all [l] */
 bool
 rule_adamw(struct check *c)
 {
 	struct bundle *w, *b;
 
-	if (c->op->nin != 5)
+	if (c->op->nin != 4 && c->op->nin != 5)
 		return rule_error(c, "takes @W, its gradient, both moments "
-		    "and a factor");
+		    "and maybe a factor");
 	if (!(w = whole_bundle(c, 0)) || w->role != ROLE_PARAM)
 		return rule_error(c, "operand 1 must be a parameter bundle");
 	for (int i = 1; i < 4; i++) {
@@ -110,7 +143,12 @@ rule_adamw(struct check *c)
 		if (b->pend || !axis_list_equal(&b->flat, &w->flat))
 			return rule_error(c, "bundle @%s must be reduced and "
 			    "stored like @%s", b->name, w->name);
+		if (!same_layer(c, i))
+			return rule_error(c, "operand %d must be the same "
+			    "layers as operand 1", i + 1);
 	}
+	if (c->op->nin == 4)
+		return true;
 	return c->in[4] ? is_scalar(c, 4)
 			: rule_error(c, "operand 5 must be f32[]");
 }

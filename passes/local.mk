@@ -33,6 +33,7 @@ libpasses_a_SOURCES = \
 	%D%/schedule.c \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \
+	%D%/update.c \
 	%D%/vjp.c \
 	%D%/zero.c %D%/zero.h \
 	%D%/zero_grads.c \

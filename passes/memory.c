@@ -114,15 +114,78 @@ plan_func(struct module *m, struct func *f)
 
 /* ---- state and io ---- */
 
+static uint64_t
+layers_of(const struct module *m, const struct bundle *b)
+{
+	return b->stack ? module_dim(m, b->stack)->size : 1;
+}
+
+/* A gradient that step only ever touches a layer at a time, in one loop whose
+ * trips begin by writing it, needs the room of a layer. */
+struct use {
+	const struct bundle *b;
+	bool whole; /* as a whole, or added to */
+	int loops;
+};
+
+static void
+see_use(struct op *op, void *arg)
+{
+	struct use *u = arg;
+
+	for (int i = 0; i < op->nin; i++)
+		u->whole |= op->in[i].b == u->b && !op->in[i].indexed;
+	u->whole |= op->has_target && op->target.b == u->b && op->target_add;
+}
+
+/* Is b touched in r, or in what is called there? */
+static bool
+occurs(const struct region *r, const struct bundle *b)
+{
+	bool any = false;
+
+	for (int i = 0; i < r->n && !any; i++) {
+		const struct op *op = r->op[i];
+
+		for (int j = 0; j < op->nin; j++)
+			any |= op->in[j].b == b;
+		any |= (op->has_target && op->target.b == b) ||
+		    occurs(&op->body, b) || (op->code == OP_CALL &&
+		    occurs(&op->callee->body, b));
+	}
+	return any;
+}
+
+static bool
+one_at_a_time(struct module *m, struct bundle *b)
+{
+	struct func *step = module_func(m, module_namez(m, "step"));
+	struct use u = {.b = b};
+
+	if (b->role != ROLE_GRAD || !b->stack || !step)
+		return false;
+	for (int i = 0; i < m->nfunc; i++)
+		region_walk(&m->func[i]->body, see_use, &u);
+	for (int i = 0; i < step->body.n && !u.whole; i++) {
+		struct op *op = step->body.op[i];
+		struct region one = {.op = &op, .n = 1};
+
+		if (!occurs(&one, b))
+			continue;
+		u.loops++;
+		u.whole = op->code != OP_FOR;
+	}
+	return !u.whole && u.loops == 1;
+}
+
 static void
 place_field(struct module *m, const struct bundle *b, const struct field *f,
-    enum dtype dt)
+    enum dtype dt, uint64_t layers)
 {
 	uint64_t count = type_local_count(m, f->type);
 	struct slot *s = module_add_slot(m, module_namez(m,
 	    arena_printf(m->mem, dt == (enum dtype)b->dtype ? "%s.%s" :
 	    "%s.%s.cast", b->name, f->name)));
-	uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
 
 	s->arena = ARENA_STATE;
 	s->count = (uint32_t)layers;
@@ -144,15 +207,15 @@ see_cast(struct op *op, void *arg)
 		return;
 	s = bundle_slot(m, b, 0, ".cast");
 	for (int i = 0; !s && i < b->nfield; i++)
-		place_field(m, b, &b->field[i],
-		    (enum dtype)op->out[0]->dtype);
+		place_field(m, b, &b->field[i], (enum dtype)op->out[0]->dtype,
+		    layers_of(m, b));
 }
 
 /* All fields together, an element a layer. */
 static void
 place_image(struct module *m, const struct bundle *b)
 {
-	uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
+	uint64_t layers = layers_of(m, b);
 	struct slot *s = module_add_slot(m, b->name);
 
 	s->arena = ARENA_STATE;
@@ -163,8 +226,10 @@ place_image(struct module *m, const struct bundle *b)
 }
 
 static void
-place_bundle(struct module *m, const struct bundle *b)
+place_bundle(struct module *m, struct bundle *b)
 {
+	uint64_t layers = one_at_a_time(m, b) ? 1 : layers_of(m, b);
+
 	if (b->over)
 		return;
 	if (bundle_is_image(m, b)) {
@@ -172,7 +237,7 @@ place_bundle(struct module *m, const struct bundle *b)
 		return;
 	}
 	for (int i = 0; i < b->nfield; i++)
-		place_field(m, b, &b->field[i], (enum dtype)b->dtype);
+		place_field(m, b, &b->field[i], (enum dtype)b->dtype, layers);
 }
 
 static void

@@ -7,11 +7,12 @@
 #include "passes/pass.h"
 #include "passes/recompute.h"
 
-extern const struct pass pass_ring, pass_zero, pass_firstwrite, pass_fuse,
-    pass_schedule, pass_memory;
+extern const struct pass pass_ring, pass_zero, pass_firstwrite, pass_update,
+    pass_fuse, pass_schedule, pass_memory;
 
 /* On one rank the first of them change nothing that takes memory. */
-static const struct pass *const alone[] = {&pass_fuse, &pass_memory, NULL};
+static const struct pass *const alone[] = {&pass_firstwrite,
+	&pass_update, &pass_fuse, &pass_memory, NULL};
 static const struct pass *const ranks[] = {&pass_ring, &pass_zero,
 	&pass_firstwrite, &pass_fuse, &pass_schedule, &pass_memory, NULL};
 

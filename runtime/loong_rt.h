@@ -193,6 +193,8 @@ struct lt_program {
 	const struct lt_move *move; /* all that the program does */
 	int nmove;
 	struct lt_recipe recipe;
+	bool by_layer;         /* step updates a layer as soon as it can: some
+	                          are if only the norm is not finite */
 
 	/* One optimizer step on the batch in LT_IO; lr, step and the rest in
 	 * *rt.  Leaves rt->loss, rt->gnorm; does not update if the loss or the

@@ -127,6 +127,11 @@ ir_tests = \
 	%D%/ir/firstwrite/once.lir \
 	%D%/ir/firstwrite/read-first.lir \
 	%D%/ir/firstwrite/shares.lir \
+	%D%/ir/update/clip.lir \
+	%D%/ir/update/layer.lir \
+	%D%/ir/update/micro.lir \
+	%D%/ir/update/skip.lir \
+	%D%/ir/update/twice.lir \
 	%D%/ir/fit/hopeless.lir \
 	%D%/ir/fit/smaller-batch.lir \
 	%D%/ir/fit/too-much.lir \

@@ -105,6 +105,17 @@ interp_ZERO(struct step *s)
 	}
 }
 
+/* First element and number of elements of what operand i names in t. */
+static uint64_t
+layers_of(struct step *s, int i, const struct store *t, uint64_t *n)
+{
+	const struct arg *a = &s->op->in[i];
+
+	*n = (a->indexed ? 1 : t->layers) * t->count;
+	return a->indexed ?
+	    (uint64_t)frame_index(s->frame, &a->index) * t->count : 0;
+}
+
 void
 interp_SUMSQ(struct step *s)
 {
@@ -116,9 +127,10 @@ interp_SUMSQ(struct step *s)
 		for (int f = 0; f < (b->flat.n ? 1 : b->nfield); f++) {
 			struct store *t = b->flat.n ? image_of(s->in, b) :
 			    store_of(s->in, b, f);
-			const double *x = t->local[s->rank];
+			uint64_t n, first = layers_of(s, i, t, &n);
+			const double *x = t->local[s->rank] + first;
 
-			for (uint64_t j = 0; j < t->layers * t->count; j++)
+			for (uint64_t j = 0; j < n; j++)
 				sum += x[j] * x[j];
 		}
 	}
@@ -141,7 +153,7 @@ adamw_of(struct step *s)
 		.beta2 = module_number(m, "recipe.beta2", 0.95),
 		.eps = module_number(m, "recipe.eps", 1e-8),
 		.wd = module_number(m, "recipe.wd", 0.1),
-		.clip = s->x[4][0],
+		.clip = s->op->nin > 4 ? s->x[4][0] : 1,
 		.step = s->in->opt.step > 0 ? s->in->opt.step : 1,
 	};
 
@@ -181,13 +193,15 @@ static void
 update_field(struct step *s, const struct adamw *a, int field)
 {
 	double *x[4]; /* w, g, m, v */
-	struct store *t = NULL;
+	uint64_t n = 0;
 
 	for (int i = 0; i < 4; i++) {
-		t = store_of(s->in, s->op->in[i].b, field);
-		x[i] = t->local[s->rank];
+		struct store *t = store_of(s->in, s->op->in[i].b, field);
+		uint64_t first = layers_of(s, i, t, &n);
+
+		x[i] = t->local[s->rank] + first;
 	}
-	update(s, a, x, t->layers * t->count,
+	update(s, a, x, n,
 	    s->op->in[0].b->field[field].decay);
 }
 

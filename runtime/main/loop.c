@@ -89,18 +89,28 @@ step(struct lt *rt)
 	lt_metrics_step(&run->metrics, rt);
 }
 
-/* The step left the weights alone; *in_a_row counts such steps. */
+static const char *
+weights(const struct lt *rt, char text[64])
+{
+	if (rt->prog->by_layer && isfinite(rt->loss))
+		return "some layers have been updated by it";
+	snprintf(text, 64, "the weights are those of step %" PRId64,
+	    rt->run->point.step);
+	return text;
+}
+
+/* What was not finite is not made use of; *in_a_row counts such steps. */
 static int
 not_finite(struct lt *rt, int *in_a_row)
 {
 	const struct lt_run *run = rt->run;
 	const char *what = isfinite(rt->loss) ? "gradient norm" : "loss";
+	char text[64];
 
 	if (rt->prog->recipe.nan_policy == LT_NAN_STOP)
 		return lt_fail(LT_EXIT_NAN,
-		    "step %" PRId64 ": the %s is not finite; the weights are "
-		    "those of step %" PRId64 ", and %s", rt->step, what,
-		    run->point.step, run->saved < 0 ?
+		    "step %" PRId64 ": the %s is not finite; %s, and %s",
+		    rt->step, what, weights(rt, text), run->saved < 0 ?
 		    "there is no checkpoint" : "older checkpoints stay");
 	if (++*in_a_row == SKIPS_MAX)
 		return lt_fail(LT_EXIT_NAN,

@@ -16,6 +16,10 @@ for model in "$src"/examples/*.lt "$src"/tests/golden/*.lt; do
 done
 test $checked -ge 12 || fail "only $checked models"
 
+"$loongc" --set recipe.clip=0 --set plan.update=layer --verify \
+	"$src/bench/models/gpt2_b4_t64.lt" >"$tmp/out" 2>&1 &&
+	grep -q '^  C .* agree' "$tmp/out" || fail "by layer: $(cat "$tmp/out")"
+
 "$loongc" --run "$src/tests/driver/tiny.lt" >"$tmp/out" || fail "--run"
 test "$(grep -c '^step . *loss' "$tmp/out")" -eq 5 || fail "$(cat "$tmp/out")"
 awk '/^step/ { if (!first) first = $4; last = $4 }

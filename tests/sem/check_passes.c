@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/replay.h"
 #include "passes/recompute.h"
 #include "tests/sem/programs.h"
 #include "tests/sem/trace.h"
@@ -477,6 +478,105 @@ START_TEST(nothing_to_clear)
 }
 END_TEST
 
+/* ----------------------------------------------------------------- update */
+
+static bool
+by_layer(const struct program *p, struct train *t)
+{
+	const char *set = "set plan.update = layer\n";
+
+	if (strstr(program_text(&t->mem, p, ""), "mb="))
+		return false;
+	return train_load(t, p->name, program_text(&t->mem, p, set), NULL);
+}
+
+/*
+ * Three steps: the same parameters and moments to the last bit.  The norm is
+ * a sum of squares in another order: below 1e4 summands, 2^-53 each.
+ */
+START_TEST(layers_alone)
+{
+	struct train a = {0}, b = {0};
+	const struct program *p = &programs[0];
+
+	ck_assert(by_layer(p, &b));
+	ck_assert(train_load(&a, p->name, program_text(&a.mem, p, ""), NULL));
+	train_weights(&a);
+	train_weights(&b);
+	train_inputs(&a, p->classes);
+	train_inputs(&b, p->classes);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(train_step(&a) && train_step(&b));
+		ck_assert(a.loss == b.loss);
+		ck_assert_msg(fabs(a.gnorm - b.gnorm) <= 1e-12 * a.gnorm,
+		    "norm %.17g, not %.17g", b.gnorm, a.gnorm);
+	}
+	for (int i = 0; i < a.m->nbundle; i++) {
+		const struct bundle *w = a.m->bundle[i];
+
+		for (int f = 0; f < w->nfield; f++) {
+			uint64_t n;
+			double *x = train_field(&a, w, f, &n);
+			double *y = train_field(&b, module_bundle(b.m,
+			    w->name), f, &n);
+
+			ck_assert_mem_eq(x, y, n * sizeof *x);
+		}
+	}
+	train_free(&a);
+	train_free(&b);
+}
+END_TEST
+
+/* Its gradients have the place of one layer, and of no layer once the loop
+ * reads them all. */
+START_TEST(one_place_for_layers)
+{
+	struct train t = {0};
+	const struct slot *s;
+	const struct bundle *g = NULL;
+
+	ck_assert(by_layer(&programs[0], &t));
+	for (int i = 0; i < t.m->nbundle; i++)
+		if (t.m->bundle[i]->role == ROLE_GRAD && t.m->bundle[i]->stack)
+			g = t.m->bundle[i];
+	ck_assert_ptr_nonnull(g);
+	ck_assert_uint_gt(module_dim(t.m, g->stack)->size, 1);
+	for (int f = 0; f < g->nfield; f++) {
+		s = bundle_slot(t.m, g, f, "");
+		ck_assert_uint_eq(s->count, 1);
+	}
+	train_free(&t);
+}
+END_TEST
+
+/* The replay sees a layer read whose place another one has. */
+START_TEST(other_layer_is_seen)
+{
+	struct train t = {0};
+	struct func *step;
+	char *text = NULL;
+	size_t size;
+
+	ck_assert(by_layer(&programs[0], &t));
+	ck_assert_int_eq(replay_check(t.m), 0);
+	step = module_func(t.m, "step");
+	for (int i = 0; i < step->body.n; i++)
+		for (int j = 0; j < step->body.op[i]->body.n; j++) {
+			struct op *op = step->body.op[i]->body.op[j];
+
+			if (op->code == OP_SUMSQ)
+				op->in[0].index = affine_const(0);
+		}
+	t.m->diag->out = open_memstream(&text, &size);
+	ck_assert_int_ne(replay_check(t.m), 0);
+	fclose(t.m->diag->out);
+	ck_assert_ptr_nonnull(strstr(text, "in whose place is layer"));
+	free(text);
+	train_free(&t);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -493,5 +593,8 @@ main(void)
 	tcase_add_loop_test(t, any_budget, 0, nprogram);
 	tcase_add_test(t, too_much_is_an_error);
 	tcase_add_test(t, nothing_to_clear);
+	tcase_add_test(t, layers_alone);
+	tcase_add_test(t, one_place_for_layers);
+	tcase_add_test(t, other_layer_is_seen);
 	return suite_run("passes", t);
 }

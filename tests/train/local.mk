@@ -8,6 +8,7 @@ train_scripts += %D%/mpi.sh
 train_scripts += %D%/prefetch.sh
 train_scripts += %D%/resume.sh
 train_scripts += %D%/same.sh
+train_scripts += %D%/update.sh
 train_scripts += %D%/zero.sh
 TESTS += $(train_scripts)
 EXTRA_DIST += $(train_scripts)
