@@ -23,3 +23,27 @@ libcodegen_a_SOURCES = \
 	%D%/scalar.c \
 	%D%/tables.c \
 	%D%/traffic.c %D%/traffic.h
+
+# The texts of the CUDA kernels, compiled into loongc: see codegen/texts.h.
+kernel_texts =
+kernel_texts += runtime/gpu/args.h
+kernel_texts += codegen/kernels/lk.h
+kernel_texts += codegen/kernels/lk_ptx.h
+kernel_texts += codegen/kernels/lk_ptx90.h
+kernel_texts += codegen/kernels/lk_emu.h
+kernel_texts += codegen/kernels/lk_common.h
+kernel_texts += codegen/kernels/emu_block.h
+kernel_texts += codegen/kernels/emu_copy.h
+kernel_texts += codegen/kernels/emu_fiber.h
+kernel_texts += codegen/kernels/emu_race.h
+kernel_texts += codegen/kernels/emu_warp.h
+kernel_texts += codegen/kernels/emu_wgmma.h
+kernel_texts += codegen/kernels/fill.cuh
+EXTRA_DIST += $(kernel_texts)
+CLEANFILES += codegen/kernel-texts.c
+libcodegen_a_SOURCES += %D%/texts.c %D%/texts.h
+nodist_libcodegen_a_SOURCES = codegen/kernel-texts.c
+codegen/kernel-texts.c: $(kernel_texts) build-aux/embed.sh
+	@$(MKDIR_P) codegen
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/build-aux/embed.sh $(top_srcdir) \
+		$(kernel_texts) >$@.tmp && mv $@.tmp $@
