@@ -38,7 +38,7 @@ diff_watch(struct module *m, const char *after, void *arg)
 	d->before = d->after;
 	d->after = NULL;
 	f = need(open_memstream(&d->after, &len));
-	module_print(m, NULL, f);
+	module_print(m, &(struct print_options){.apart = true}, f);
 	fclose(f);
 }
 

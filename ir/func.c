@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/ir.h"
+#include "ir/typetable.h"
 
 const struct op_info op_info[OP_COUNT] = {
 #define OP(code, text, nin, nout, group, rule, summary) \
@@ -269,6 +270,19 @@ arg_type(const struct module *m, const struct arg *a)
 	default:
 		return NULL;
 	}
+}
+
+const struct type *
+target_type(const struct module *m, const struct arg *a)
+{
+	struct type t;
+
+	if (a->kind != ARG_BUNDLE_FIELD)
+		return arg_type(m, a);
+	t = *type_with_dtype((struct module *)m, arg_type(m, a),
+	    (enum dtype)a->b->dtype);
+	t.pend = a->b->pend;
+	return type_intern((struct module *)m, &t);
 }
 
 /* Values seen so far in text order take the ids from 0 up. */

@@ -371,6 +371,8 @@ uint64_t value_local_count(const struct module *m, const struct value *v);
 uint64_t value_local_bytes(const struct module *m, const struct value *v);
 /* Type of what an argument reads; NULL for whole bundles. */
 const struct type *arg_type(const struct module *m, const struct arg *a);
+/* Type of what a field takes: in the dtype and pending as it is stored. */
+const struct type *target_type(const struct module *m, const struct arg *a);
 bool op_from_name(const char *name, size_t len, enum opcode *out);
 
 struct affine affine_const(int64_t k);
@@ -414,6 +416,7 @@ int module_verify(struct module *m);
 /* Text.  print(read(t)) == t for everything module_print writes. */
 struct print_options {
 	bool locations; /* trailing comments with file:line */
+	bool apart;     /* each statement on a line of its own */
 };
 void module_print(const struct module *m, const struct print_options *o,
     FILE *out);

@@ -31,7 +31,8 @@ libir_a_SOURCES = \
 	%D%/replay_place.c \
 	%D%/replay_run.h \
 	%D%/ops.def \
-	%D%/print.c %D%/print_alias.c %D%/print_header.c %D%/printer.h \
+	%D%/print.c %D%/print_alias.c %D%/print_header.c \
+	%D%/print_join.c %D%/printer.h \
 	%D%/read.c \
 	%D%/readcomm.c \
 	%D%/readflow.c \

@@ -13,7 +13,6 @@
 #include "support/buf.h"
 
 enum { INDENT = 2, MAX_SHOWN_LOOPS = 64 };
-enum { WIDE_LOOP = 80 }; /* columns */
 
 struct printer {
 	const struct module *m;
@@ -21,7 +20,7 @@ struct printer {
 	struct aliases aliases;
 	const char *loop[MAX_SHOWN_LOOPS]; /* variables of the loops around */
 	int nloop;
-	bool locations;
+	bool locations, apart;
 	uint32_t *line; /* offsets of the source's lines */
 	uint32_t nline;
 };
@@ -234,12 +233,28 @@ print_results(struct printer *p, const struct op *op)
 		buf_puts(&p->b, " = ");
 }
 
-/* Results of these follow from the callee, the twin or the carries. */
+/* What goes into a target is as the target is. */
 static bool
-types_follow(const struct op *op)
+is_as_target(const struct printer *p, const struct op *op)
+{
+	const struct value *v = op->nout ? op->out[0] : NULL;
+	const struct bundle *b = op->target.b;
+
+	if (!op->has_target || !v)
+		return false;
+	if (op->target.kind != ARG_BUNDLE)
+		return !v->bundle && v->type == target_type(p->m, &op->target);
+	return v->bundle == b && v->dtype == b->dtype && v->pend == b->pend &&
+	    axis_list_equal(&v->flat, &b->flat);
+}
+
+/* Results of these follow from the callee, the twin, the carries or where
+ * they go. */
+static bool
+types_follow(const struct printer *p, const struct op *op)
 {
 	return op->nout == 0 || op->code == OP_CALL || op->code == OP_FOR ||
-	    op->code == OP_LOAD || op->code == OP_WAIT;
+	    op->code == OP_LOAD || op->code == OP_WAIT || is_as_target(p, op);
 }
 
 static void
@@ -253,12 +268,30 @@ print_tail(struct printer *p, const struct op *op)
 	end_line(p, op->at);
 }
 
+/* Results from i on that have the type of result i: T, or T x2. */
+static int
+alike(const struct op *op, int i)
+{
+	int n = 1;
+
+	while (!op->out[i]->bundle && i + n < op->nout &&
+	    !op->out[i + n]->bundle &&
+	    op->out[i + n]->type == op->out[i]->type)
+		n++;
+	return n;
+}
+
 static void
 print_types(struct printer *p, const struct op *op)
 {
-	for (int i = 0; !types_follow(op) && i < op->nout; i++) {
+	if (types_follow(p, op))
+		return;
+	for (int i = 0, n; i < op->nout; i += n) {
 		buf_puts(&p->b, i ? ", " : " : ");
 		print_type_of(p, op->out[i]);
+		n = alike(op, i);
+		if (n > 1)
+			buf_printf(&p->b, " x%d", n);
 	}
 }
 
@@ -336,40 +369,6 @@ print_carry(struct printer *p, const struct op *op, int i)
 	print_slots(p, &op->carry[i], 1);
 }
 
-/* Whether the body of a loop can stand on the loop's line. */
-static bool
-is_short(const struct printer *p, const struct region *r)
-{
-	for (int i = 0; i < r->n; i++)
-		if (r->op[i]->code == OP_FOR)
-			return false;
-	return !p->locations && r->n <= 2;
-}
-
-/* Text from `from` on, up to a closing bracket: on the line before, if it is
- * not too long then. */
-static void
-fold_loop(struct printer *p, size_t from)
-{
-	struct buf flat = {0};
-	const char *s = p->b.text + from;
-	size_t start = from;
-
-	while (*s) {
-		s += strspn(s, "\n ");
-		buf_puts(&flat, flat.len == 0 || *s == '}' ? " " : "; ");
-		buf_add(&flat, s, strcspn(s, "\n"));
-		s += strcspn(s, "\n");
-	}
-	while (start > 0 && p->b.text[start - 1] != '\n')
-		start--;
-	if (from - start + flat.len <= WIDE_LOOP) {
-		p->b.len = from;
-		buf_puts(&p->b, buf_text(&flat));
-	}
-	buf_free(&flat);
-}
-
 static void
 print_for(struct printer *p, const struct op *op, int depth)
 {
@@ -394,8 +393,8 @@ print_for(struct printer *p, const struct op *op, int depth)
 	p->nloop--;
 	indent(p, depth);
 	buf_putc(&p->b, '}');
-	if (is_short(p, &op->body))
-		fold_loop(p, body);
+	if (!p->apart && print_is_short(&op->body))
+		print_fold(&p->b, body);
 }
 
 static void
@@ -427,8 +426,15 @@ print_op(struct printer *p, const struct op *op, int depth)
 static void
 print_region(struct printer *p, const struct region *r, int depth)
 {
-	for (int i = 0; i < r->n; i++)
+	for (int i = 0; i < r->n; i++) {
+		const struct op *next = i + 1 < r->n ? r->op[i + 1] : NULL;
+		size_t from = p->b.len;
+
 		print_op(p, r->op[i], depth);
+		if (i > 0 && !p->apart &&
+		    print_together(r->op[i - 1], r->op[i], next))
+			print_join(&p->b, from);
+	}
 }
 
 static void
@@ -477,6 +483,7 @@ module_print(const struct module *m, const struct print_options *o, FILE *out)
 	struct printer p = {.m = m};
 
 	p.locations = o && o->locations && m->diag && m->diag->src;
+	p.apart = p.locations || (o && o->apart);
 	if (p.locations)
 		find_lines(&p);
 	alias_choose(&p.aliases, m);

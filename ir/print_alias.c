@@ -14,7 +14,7 @@
 #include "ir/printer.h"
 #include "ir/typetable.h"
 
-enum { SAVES = 600, SOMETIMES = 3, MAX_LAYS = 16 }; /* characters, uses */
+enum { SAVES = 200, SOMETIMES = 3, MAX_LAYS = 16 }; /* characters, uses */
 
 /* ---- what is alike but for skews ---- */
 

@@ -1,4 +1,4 @@
-/* Inside of ir/: the printer, in two files. */
+/* Inside of ir/: the printer, in a few files. */
 #ifndef LOONG_IR_PRINTER_H
 #define LOONG_IR_PRINTER_H
 
@@ -48,5 +48,16 @@ void alias_type_print(const struct aliases *a, const struct module *m,
 /* All lines of m above its functions; b is empty. */
 void print_header(struct buf *b, const struct module *m,
     const struct aliases *a);
+
+/* print_join.c: may b stand on the line of a, with next (or NULL) behind b?
+ * What is from `from` on (one line) goes to the end of the line before it,
+ * unless that gets too long. */
+bool print_together(const struct op *a, const struct op *b,
+    const struct op *next);
+void print_join(struct buf *b, size_t from);
+/* May the body of a loop stand on the loop's line?  Folds it: lines from
+ * `from` up to a closing bracket, unless that gets too long. */
+bool print_is_short(const struct region *r);
+void print_fold(struct buf *b, size_t from);
 
 #endif

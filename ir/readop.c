@@ -175,6 +175,11 @@ read_types(struct reader *r, struct stmt *s, struct op *op)
 {
 	int n = 0;
 
+	if (s->has_target && s->target.kind != ARG_BUNDLE &&
+	    !at_char(r, ':')) {
+		add_result(r, s, op, 0, target_type(r->m, &s->target));
+		return;
+	}
 	expect(r, ":");
 	while (!r->failed) {
 		const struct type *t = read_type(r);
@@ -212,6 +217,14 @@ gives_bundle(const struct op *op)
 	    (op_info[op->code].group == GROUP_COMM || op->code == OP_ACCUM);
 }
 
+static void
+as_bundle(struct value *v, const struct bundle *b)
+{
+	v->dtype = b->dtype;
+	v->flat = b->flat;
+	v->pend = b->pend;
+}
+
 /* A bundle value: its fields are read as the stated storage says. */
 static void
 read_bundle_type(struct reader *r, struct stmt *s, struct op *op)
@@ -223,12 +236,15 @@ read_bundle_type(struct reader *r, struct stmt *s, struct op *op)
 		    "@B[l] a name", op_info[op->code].name);
 		return;
 	}
-	expect(r, ":");
-	if (r->failed)
-		return;
 	add_result(r, s, op, 0, NULL);
 	op->out[0]->bundle = s->has_target ? op->target.b : b;
-	read_storage_of(r, op->out[0]);
+	if (s->has_target && !at_char(r, ':')) {
+		as_bundle(op->out[0], op->target.b);
+		return;
+	}
+	expect(r, ":");
+	if (!r->failed)
+		read_storage_of(r, op->out[0]);
 }
 
 /* What is awaited keeps its type. */

@@ -57,7 +57,7 @@ ring(const char *text)
 	fclose(diag.out);
 	free(said);
 	f = open_memstream(&out, &n);
-	module_print(m, NULL, f);
+	module_print(m, &(struct print_options){.apart = true}, f);
 	fclose(f);
 	copy = arena_printf(&mem, "%s", out);
 	free(out);
@@ -131,9 +131,8 @@ static const struct mutation {
 	    "queries 16 to 23 never meet keys 7 to 7"},
 	{WIN, KV, "by cp-2", "by cp+1", TYPES, "shift"},
 	/* windows of 6 keys, pieces of 4: two ranks before, two after */
-	{ZZWIN, KV, "kr1, vr1 = shift k, v by cp-1 : f32[b,s/zz(cp+1),k,d], "
-	    "f32[b,s/zz(cp+1),k,d]", "kr1, vr1 = shift k, v by cp+1 : "
-	    "f32[b,s/zz(cp-1),k,d], f32[b,s/zz(cp-1),k,d]", TYPES,
+	{ZZWIN, KV, "kr1, vr1 = shift k, v by cp-1 : f32[b,s/zz(cp+1),k,d] x2",
+	    "kr1, vr1 = shift k, v by cp+1 : f32[b,s/zz(cp-1),k,d] x2", TYPES,
 	    "start of carry"},
 	/* windows of 6 keys, blocks of 12 */
 	{HALO, KV, "{mask=window, window=6} : f32[b,s/cp,k,d], f32[b,s/cp,k]",
@@ -141,9 +140,9 @@ static const struct mutation {
 	    COVERAGE, "queries 12 to 23 never meet keys 6 to 6"},
 	{HALO, KV, "over=s, from=7, to=12", "over=s, from=8, to=12",
 	    TYPES, "part"},
-	{HALO, KV, "kr, vr = shift kp, vp by cp+1 : f32[b,s/(cp-1)/part(7,12),k,d], "
-	    "f32[b,s/(cp-1)/part(7,12),k,d]", "kr, vr = shift kp, vp by cp-1 : "
-	    "f32[b,s/(cp+1)/part(7,12),k,d], f32[b,s/(cp+1)/part(7,12),k,d]", COVERAGE,
+	{HALO, KV, "kr, vr = shift kp, vp by cp+1 : "
+	    "f32[b,s/(cp-1)/part(7,12),k,d] x2", "kr, vr = shift kp, vp by cp-1 : "
+	    "f32[b,s/(cp+1)/part(7,12),k,d] x2", COVERAGE,
 	    "queries 12 to 23 never meet keys 7 to 11"},
 	{HALO, KV, "attn.step q, kr, vr", "attn.step q, k, v", COVERAGE,
 	    "more than once"},

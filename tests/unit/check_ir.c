@@ -66,6 +66,20 @@ load(const char *name, size_t *len)
 
 static const char *const files[] = {"tiny-forward.lir", "stage-e.lir"};
 
+/* LOONGC_BLESS=1: the file becomes what is printed of it. */
+static void
+bless(const char *name, const char *text)
+{
+	const char *dir = getenv("srcdir");
+	FILE *out;
+
+	if (!getenv("LOONGC_BLESS"))
+		return;
+	out = fopen(arena_printf(&mem, "%s/tests/ir/%s", dir ? dir : ".",
+	    name), "w");
+	ck_assert(out && fputs(text, out) >= 0 && fclose(out) == 0);
+}
+
 START_TEST(round_trip)
 {
 	size_t len;
@@ -73,6 +87,7 @@ START_TEST(round_trip)
 	struct module *m = read_text(files[_i], text, len);
 
 	ck_assert_msg(m != NULL, "%s", said);
+	bless(files[_i], print_text(m));
 	ck_assert_str_eq(print_text(m), arena_strndup(&mem, text, len));
 	free(text);
 }
