@@ -6,6 +6,7 @@
 
 #include "codegen/host.h"
 #include "codegen/layout.h"
+#include "codegen/target.h"
 #include "ir/group.h"
 #include "ir/rules.h"
 
@@ -78,11 +79,11 @@ documents(struct emit *e, const struct op *op, int q, int k)
 }
 
 /*
- * `lt_attn_NAME(rt->pool, &(struct lt_attn){..},` and n operands.  first: q,
+ * `lt_attn_..(rt->pool, &(struct lt_attn){..},` and n operands.  first: q,
  * after which come k and v; the documents follow v or what backward needs.
  */
 static void
-begin_attn(struct emit *e, const struct op *op, const char *name, int first,
+begin_attn(struct emit *e, const struct op *op, enum callee name, int first,
     const char *more)
 {
 	const struct type *q = arg_type(e->m, &op->in[first]);
@@ -94,7 +95,7 @@ begin_attn(struct emit *e, const struct op *op, const char *name, int first,
 	    attn_shape(e, op, q, k, more)));
 	more = arena_printf(e->m->mem, "%s%s%s", more,
 	    documents(e, op, n, doc), positions(e, q, k));
-	emit_line(e, "lt_attn_%s(rt->pool, &(struct lt_attn)%s,", name,
+	emit_line(e, "%s&(struct lt_attn)%s,", emit_callee(e, name),
 	    attn_shape(e, op, q, k, more));
 	for (int i = 0; i < n; i += 3)
 		emit_line(e, "    %s, %s, %s,", emit_arg_ptr(e, &op->in[i]),
@@ -105,25 +106,25 @@ begin_attn(struct emit *e, const struct op *op, const char *name, int first,
 static void
 end_attn(struct emit *e, const struct op *op)
 {
-	const char *out = "";
+	const char *out = "", *sep = "";
 
-	for (int i = 0; i < op->nout; i++)
-		out = arena_printf(e->m->mem, "%s%s, ", out,
+	for (int i = 0; i < op->nout; i++, sep = ", ")
+		out = arena_printf(e->m->mem, "%s%s%s", out, sep,
 		    emit_result_ptr(e, op, i));
-	emit_line(e, "    %srt->arena[LT_WORK]);", out);
+	emit_line(e, "    %s%s);", out, e->to->work);
 }
 
 void
 emit_attn(struct emit *e, const struct op *op)
 {
-	begin_attn(e, op, "fwd", 0, "");
+	begin_attn(e, op, CALL_ATTN_FWD, 0, "");
 	end_attn(e, op);
 }
 
 void
 emit_attn_bwd(struct emit *e, const struct op *op)
 {
-	begin_attn(e, op, "bwd", 1, "");
+	begin_attn(e, op, CALL_ATTN_BWD, 1, "");
 	end_attn(e, op);
 }
 
@@ -140,7 +141,7 @@ void
 emit_attn_step(struct emit *e, const struct op *op)
 {
 	bring_sums(e, op);
-	begin_attn(e, op, "step", 0, "");
+	begin_attn(e, op, CALL_ATTN_STEP, 0, "");
 	end_attn(e, op);
 }
 
@@ -148,7 +149,7 @@ void
 emit_attn_step_bwd(struct emit *e, const struct op *op)
 {
 	bring_sums(e, op);
-	begin_attn(e, op, "bwd", 1, ", .acc = 1");
+	begin_attn(e, op, CALL_ATTN_BWD, 1, ", .acc = 1");
 	end_attn(e, op);
 }
 
@@ -190,10 +191,10 @@ emit_head(struct emit *e, const struct op *op)
 	}
 	emit_work(e, arena_printf(e->m->mem,
 	    "lt_head_workspace(&(struct lt_head)%s, threads)", lit));
-	emit_line(e, "lt_head%s(rt->pool, &(struct lt_head)%s,",
-	    bwd ? "_bwd" : "", lit);
+	emit_line(e, "%s&(struct lt_head)%s,",
+	    emit_callee(e, bwd ? CALL_HEAD_BWD : CALL_HEAD), lit);
 	if (bwd)
-		emit_line(e, "    *%s,", emit_arg_ptr(e, &op->in[0]));
+		emit_line(e, "    %s,", emit_factor(e, &op->in[0]));
 	emit_line(e, "    %s, %s, %s,", emit_arg_ptr(e, h),
 	    emit_arg_ptr(e, w), emit_arg_ptr(e, &op->in[bwd + 2]));
 	emit_line(e, "    %s,", emit_result_ptr(e, op, 0));
@@ -202,6 +203,6 @@ emit_head(struct emit *e, const struct op *op)
 		    store ? emit_arg_ptr(e, &store->target) :
 		    emit_value_ptr(e, op->out[2]),
 		    store && store->target_add ? "true" : "false");
-	emit_line(e, "    %s, rt->arena[LT_WORK]);",
-	    emit_slot_ptr(e, s, NULL, DT_F32));
+	emit_line(e, "    %s%s);", emit_slot_ptr(e, s, NULL, DT_F32),
+	    e->to->work);
 }

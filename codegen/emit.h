@@ -13,8 +13,11 @@
 
 enum { EMIT_LAYOUTS = 64 };
 
+struct target;
+
 struct emit {
 	struct module *m;
+	const struct target *to;
 	FILE *out;
 	FILE *kernels;      /* text of the kernels, printed before the host */
 	FILE *tables;       /* what they both use */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "codegen/host.h"
+#include "codegen/target.h"
 
 enum role { KEPT_A, KEPT_B, SUMMED, BATCH };
 
@@ -136,9 +137,9 @@ emit_gemm(struct emit *e, const struct op *op, const struct dims *d,
 
 	emit_work(e, arena_printf(e->m->mem,
 	    "lt_gemm_workspace(&(struct lt_gemm)%s, threads)", lit));
-	emit_line(e, "lt_gemm(rt->pool, &(struct lt_gemm)%s,", lit);
-	emit_line(e, "    %s, %s, %s, %s, rt->arena[LT_WORK]);", a, b, c,
-	    epilogue(e, op, d, c));
+	emit_line(e, "%s&(struct lt_gemm)%s,", emit_callee(e, CALL_GEMM), lit);
+	emit_line(e, "    %s, %s, %s, %s%s);", a, b, c, epilogue(e, op, d, c),
+	    e->to->work);
 }
 
 void

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 
 #include "codegen/host.h"
+#include "codegen/target.h"
 
 static uint64_t
 layers_of(const struct module *m, const struct bundle *b)
@@ -96,8 +97,9 @@ clear_gaps(struct emit *e, const struct value *g)
 		    bundle_image_at(e->m, b, i + 1) : bundle_image(e->m, b);
 
 		if (at < next)
-			emit_line(e, "memset(%s + %" PRIu64 ", 0, %" PRIu64
-			    ");", p, at, (next - at) * sizeof(float));
+			emit_zero_bytes(e, arena_printf(e->m->mem,
+			    "%s + %" PRIu64, p, at),
+			    (next - at) * sizeof(float));
 	}
 }
 
@@ -134,8 +136,8 @@ move_rounded(struct emit *e, const struct op *op, const char *move)
 	emit_line(e, "for (int i = 0; i < %" PRIu64 "; i++) {",
 	    layers_of(e->m, from->b));
 	e->indent++;
-	emit_line(e, "lt_round(rt->pool, %" PRIu64 ", %s + i * %" PRIu64 ",",
-	    src, block_ptr(e, from), src);
+	emit_line(e, "%s%" PRIu64 ", %s + i * %" PRIu64 ",",
+	    emit_callee(e, CALL_ROUND), src, block_ptr(e, from), src);
 	emit_line(e, "    AT(uint16_t, LT_WORK, 0));");
 	emit_line(e, "lt_finish(rt, lt_start(rt, &moves[%s], 1,", move);
 	emit_line(e, "    (const struct lt_pair[]){{%s + i * %" PRIu64 ",",
@@ -177,12 +179,13 @@ emit_image_accum(struct emit *e, const struct op *op)
 	uint64_t n = count_of(e, from);
 
 	if (dtype_of(to) != DT_F32)
-		emit_line(e, "lt_round(rt->pool, %" PRIu64 ", %s, %s);", n,
+		emit_line(e, "%s%" PRIu64 ", %s, %s);",
+		    emit_callee(e, CALL_ROUND), n,
 		    block_ptr(e, from), block_ptr(e, to));
 	else if (from->kind != ARG_BUNDLE || bundle_image_slot(e->m, from->b)
 	    != bundle_image_slot(e->m, to->b))
-		emit_line(e, "lt_accum(rt->pool, %" PRIu64 ", LT_F32, %s, %s, "
-		    "%s);", n, block_ptr(e, from), block_ptr(e, to),
+		emit_line(e, "%s%" PRIu64 ", LT_F32, %s, %s, %s);",
+		    emit_callee(e, CALL_ACCUM), n, block_ptr(e, from), block_ptr(e, to),
 		    op->target_add ? "true" : "false");
 }
 
@@ -199,8 +202,8 @@ emit_image_zero(struct emit *e, const struct arg *a)
 
 	if (layers > 1)
 		emit_line(e, "for (int i = 0; i < %" PRIu64 "; i++)", layers);
-	emit_line(e, "%slt_set(rt->pool, %s%s, 0, %" PRIu64 ");",
-	    layers > 1 ? "\t" : "", p, layers > 1 ? arena_printf(e->m->mem,
+	emit_line(e, "%s%s%s%s, 0, %" PRIu64 ");", layers > 1 ? "\t" : "",
+	    emit_callee(e, CALL_SET), p, layers > 1 ? arena_printf(e->m->mem,
 	    " + i * %" PRIu64, block_of(e, a->b)) : "", n);
 }
 
@@ -244,13 +247,12 @@ emit_image_adamw(struct emit *e, const struct op *op)
 	const struct arg *a = op->in;
 	int n;
 
-	emit_line(e, "lt_adamw_blocks(rt, &flats[%d], (const struct "
-	    "lt_range[]){", emit_flat_index(e, a[0].b));
+	emit_line(e, "%s&flats[%d], (const struct lt_range[]){",
+	    emit_callee(e, CALL_ADAMW_BLOCKS), emit_flat_index(e, a[0].b));
 	n = print_decay(e, a[0].b);
 	emit_line(e, "    %d, %s, %s, %s, %s, %s);", n, block_ptr(e, &a[0]),
 	    block_ptr(e, &a[1]), block_ptr(e, &a[2]), block_ptr(e, &a[3]),
-	    op->nin > 4 ? arena_printf(e->m->mem, "*%s",
-	    emit_arg_ptr(e, &a[4])) : "1");
+	    emit_factor(e, op->nin > 4 ? &a[4] : NULL));
 }
 
 /* ---- table ---- */

@@ -7,6 +7,7 @@
 
 #include "codegen/kernel.h"
 #include "codegen/layout.h"
+#include "codegen/target.h"
 
 /* ---- what a group reads and makes ---- */
 
@@ -261,8 +262,9 @@ print_sums(struct kernel *k)
 	for (int i = 0; i < k->nsum; i++) {
 		const struct op *op = k->sum[i].op;
 
-		emit_line(k->e, "lt_colsum(rt->pool, %s + %" PRIu64 ", %" PRIu64
-		    ", %" PRIu64 ", %" PRIu64 ", %s, %s);", scratch_ptr(k),
+		emit_line(k->e, "%s%s + %" PRIu64 ", %" PRIu64 ", %" PRIu64
+		    ", %" PRIu64 ", %s, %s);", emit_callee(k->e, CALL_COLSUM),
+		    scratch_ptr(k),
 		    k->sum[i].at, group_blocks(k->rows), k->width,
 		    k->sum[i].cols, emit_result_ptr(k->e, op, k->sum[i].out),
 		    op->has_target && op->target_add ? "true" : "false");

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libcodegen.a
 libcodegen_a_SOURCES = \
 	%D%/attn.c \
+	%D%/callees.def \
 	%D%/codegen.h \
 	%D%/comm.c \
 	%D%/comment.c \
@@ -22,6 +23,7 @@ libcodegen_a_SOURCES = \
 	%D%/recipe.c \
 	%D%/scalar.c \
 	%D%/tables.c \
+	%D%/target.c %D%/target.h \
 	%D%/traffic.c %D%/traffic.h
 
 # The texts of the CUDA kernels, compiled into loongc: see codegen/texts.h.

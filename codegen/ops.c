@@ -5,6 +5,7 @@
 
 #include "codegen/host.h"
 #include "codegen/layout.h"
+#include "codegen/target.h"
 #include "ir/group.h"
 
 static uint64_t
@@ -34,17 +35,17 @@ emit_zeros(struct emit *e, const struct op *op)
 	const struct type *t = op->out[0]->type;
 
 	if (t->dtype == DT_F32)
-		emit_line(e, "lt_set(rt->pool, %s, 0, %" PRIu64 ");",
+		emit_line(e, "%s%s, 0, %" PRIu64 ");", emit_callee(e, CALL_SET),
 		    emit_result_ptr(e, op, 0), type_local_count(e->m, t));
 	else
-		emit_line(e, "memset(%s, 0, %" PRIu64 ");",
-		    emit_result_ptr(e, op, 0), bytes_of(e, op->out[0]));
+		emit_zero_bytes(e, emit_result_ptr(e, op, 0),
+		    bytes_of(e, op->out[0]));
 }
 
 static void
 emit_neginf(struct emit *e, const struct op *op)
 {
-	emit_line(e, "lt_set(rt->pool, %s, -INFINITY, %" PRIu64 ");",
+	emit_line(e, "%s%s, -INFINITY, %" PRIu64 ");", emit_callee(e, CALL_SET),
 	    emit_result_ptr(e, op, 0), type_local_count(e->m, op->out[0]->type));
 }
 
@@ -52,7 +53,7 @@ emit_neginf(struct emit *e, const struct op *op)
 static void
 emit_rename(struct emit *e, const struct op *op)
 {
-	emit_line(e, "memcpy(%s, %s, %" PRIu64 ");", emit_result_ptr(e, op, 0),
+	emit_memcpy(e, "", emit_result_ptr(e, op, 0),
 	    emit_arg_ptr(e, &op->in[0]), bytes_of(e, op->out[0]));
 }
 
@@ -164,8 +165,8 @@ emit_embed(struct emit *e, const struct op *op)
 {
 	const struct type *t = arg_type(e->m, &op->in[0]);
 
-	emit_line(e, "lt_embed(rt->pool, %" PRIu64 ", %" PRIu64 ", %s, %s, %s);",
-	    type_local_count(e->m, op->in[1].v->type),
+	emit_line(e, "%s%" PRIu64 ", %" PRIu64 ", %s, %s, %s);",
+	    emit_callee(e, CALL_EMBED), type_local_count(e->m, op->in[1].v->type),
 	    table_width(e, t) * dtype_size[t->dtype],
 	    emit_arg_ptr(e, &op->in[0]), emit_arg_ptr(e, &op->in[1]),
 	    emit_result_ptr(e, op, 0));
@@ -178,8 +179,9 @@ emit_embed_bwd(struct emit *e, const struct op *op)
 
 	if (!op->target_add)
 		emit_zeros(e, op);
-	emit_line(e, "lt_embed_bwd(rt->pool, %" PRIu64 ", %" PRIu64 ", %" PRIu64
-	    ", %s, %s, %s, %s);", type_local_count(e->m, op->in[1].v->type),
+	emit_line(e, "%s%" PRIu64 ", %" PRIu64 ", %" PRIu64
+	    ", %s, %s, %s, %s);", emit_callee(e, CALL_EMBED_BWD),
+	    type_local_count(e->m, op->in[1].v->type),
 	    dim_local_size(e->m, &t->d[0]), table_width(e, t),
 	    emit_ltype((enum dtype)arg_type(e->m, &op->in[0])->dtype),
 	    emit_arg_ptr(e, &op->in[0]), emit_arg_ptr(e, &op->in[1]),
@@ -252,8 +254,8 @@ emit_zero(struct emit *e, const struct op *op)
 		}
 		for (int j = one ? a->field : 0;
 		    j < (one ? a->field + 1 : a->b->nfield); j++)
-			emit_line(e, "lt_set(rt->pool, %s, 0, %" PRIu64 ");",
-			    arg_field_ptr(e, a, j, DT_F32),
+			emit_line(e, "%s%s, 0, %" PRIu64 ");",
+			    emit_callee(e, CALL_SET), arg_field_ptr(e, a, j, DT_F32),
 			    field_count(e, a, j));
 	}
 }
@@ -323,10 +325,8 @@ emit_check(struct emit *e, const struct op *op)
 			    ret->in[i].v->name);
 			return;
 		}
-	emit_line(e, n == 1 ? "if (!lt_step_ok(rt, *%s, 0))" :
-	    "if (!lt_step_ok(rt, *%s, *%s))", emit_arg_ptr(e, &ret->in[0]),
-	    n == 1 ? "" : emit_arg_ptr(e, &ret->in[1]));
-	emit_line(e, "\treturn;");
+	e->to->check_step(e, emit_arg_ptr(e, &ret->in[0]),
+	    n == 1 ? NULL : emit_arg_ptr(e, &ret->in[1]));
 }
 
 static bool
@@ -347,8 +347,8 @@ emit_adamw(struct emit *e, const struct op *op)
 		return;
 	}
 	for (int j = 0; j < a[0].b->nfield; j++) {
-		emit_line(e, "lt_adamw(rt, %" PRIu64 ", %s,",
-		    field_count(e, &a[0], j),
+		emit_line(e, "%s%" PRIu64 ", %s,",
+		    emit_callee(e, CALL_ADAMW), field_count(e, &a[0], j),
 		    arg_field_ptr(e, &a[0], j, DT_F32));
 		emit_line(e, "    %s, %s, %s,",
 		    arg_field_ptr(e, &a[1], j, DT_F32),
@@ -356,8 +356,7 @@ emit_adamw(struct emit *e, const struct op *op)
 		    arg_field_ptr(e, &a[3], j, DT_F32));
 		emit_line(e, "    %s, %s, %s);", has_cast(e, a[0].b) ?
 		    arg_field_ptr(e, &a[0], j, DT_BF16) : "NULL",
-		    op->nin > 4 ? arena_printf(e->m->mem, "*%s",
-		    emit_arg_ptr(e, &a[4])) : "1",
+		    emit_factor(e, op->nin > 4 ? &a[4] : NULL),
 		    a[0].b->field[j].decay ? "true" : "false");
 	}
 }
@@ -374,8 +373,8 @@ emit_accum(struct emit *e, const struct op *op)
 	if (e->at > 0 && group_head_store(e->f, e->region, e->at - 1) == op &&
 	    !e->place[op->in[0].v->id])
 		return; /* the head has written there */
-	emit_line(e, "lt_accum(rt->pool, %" PRIu64 ", %s, %s, %s, %s);",
-	    type_local_count(e->m, t),
+	emit_line(e, "%s%" PRIu64 ", %s, %s, %s, %s);",
+	    emit_callee(e, CALL_ACCUM), type_local_count(e->m, t),
 	    emit_ltype((enum dtype)
 	    arg_type(e->m, &op->in[0])->dtype),
 	    emit_arg_ptr(e, &op->in[0]), emit_result_ptr(e, op, 0),
@@ -397,12 +396,10 @@ emit_save(struct emit *e, const struct op *op)
 		to = emit_slot_ptr(e, s, v->slot_indexed ? &v->slot_index :
 		    NULL, (enum dtype)v->type->dtype);
 		emit_line(e, "if (%s != %s)", emit_value_ptr(e, v), to);
-		emit_line(e, "\tmemcpy(%s, %s, %" PRIu64 ");", to,
-		    emit_value_ptr(e, v), bytes_of(e, v));
+		emit_memcpy(e, "\t", to, emit_value_ptr(e, v),
+		    bytes_of(e, v));
 	}
 }
-
-typedef void (*emit_fn)(struct emit *e, const struct op *op);
 
 static const emit_fn emitters[OP_COUNT] = {
 	[OP_CONST] = emit_nothing,
@@ -451,8 +448,11 @@ static const emit_fn emitters[OP_COUNT] = {
 bool
 emit_op(struct emit *e, const struct op *op)
 {
-	if (!emitters[op->code])
-		return false;
-	emitters[op->code](e, op);
-	return true;
+	emit_fn own = e->to->op ? e->to->op[op->code] : NULL;
+
+	if (!own)
+		own = emitters[op->code];
+	if (own)
+		own(e, op);
+	return own != NULL;
 }

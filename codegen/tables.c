@@ -8,6 +8,7 @@
 #include "codegen/codegen.h"
 #include "codegen/host.h"
 #include "codegen/layout.h"
+#include "codegen/target.h"
 #include "ir/flops.h"
 #include "ir/group.h"
 #include "ir/identity.h"
@@ -138,8 +139,8 @@ fill_table(struct op *op, void *arg)
 		return;
 	t->done[s - e->m->slot] = true;
 	x = group_space(op);
-	emit_line(e, "lt_rope_table(%s, (const struct lt_runs[]){%s},",
-	    emit_slot_ptr(e, s, NULL, DT_F32),
+	emit_line(e, "%s%s, (const struct lt_runs[]){%s},",
+	    emit_callee(e, CALL_ROPE_TABLE), emit_slot_ptr(e, s, NULL, DT_F32),
 	    emit_runs(e, &x->d[group_position(op)]));
 	emit_line(e, "    %" PRIu64 ", %a);",
 	    dim_local_size(e->m, &x->d[type_find(x,
@@ -163,9 +164,10 @@ emit_refresh(struct emit *e)
 			struct slot *s = bundle_slot(m, b, j, ".cast");
 
 			if (s)
-				emit_line(e, "lt_round(rt->pool, %" PRIu64
-				    ", %s, %s);", type_local_count(m,
-				    b->field[j].type) * layers_of(m, b),
+				emit_line(e, "%s%" PRIu64 ", %s, %s);",
+				    emit_callee(e, CALL_ROUND),
+				    type_local_count(m, b->field[j].type) *
+				    layers_of(m, b),
 				    emit_field_ptr(e, b, j, NULL, DT_F32),
 				    emit_slot_ptr(e, s, NULL, DT_BF16));
 		}
