@@ -41,6 +41,7 @@ kernel_texts += codegen/kernels/emu_race.h
 kernel_texts += codegen/kernels/emu_warp.h
 kernel_texts += codegen/kernels/emu_wgmma.h
 kernel_texts += codegen/kernels/fill.cuh
+kernel_texts += codegen/kernels/probe.cuh
 EXTRA_DIST += $(kernel_texts)
 CLEANFILES += codegen/kernel-texts.c
 libcodegen_a_SOURCES += %D%/texts.c %D%/texts.h

@@ -32,4 +32,12 @@ struct fill_args {
 	float value;
 };
 
+/* probe.cuh */
+struct probe_args {
+	const void *x, *y;
+	float *out;
+	int n;
+	lk_tmap map, map2;
+};
+
 #endif

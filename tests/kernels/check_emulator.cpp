@@ -1,46 +1,20 @@
 /* The emulator: what each primitive does, and which mistakes it finds. */
 #include "tests/kernels/emu_test.h"
 
+#include "codegen/kernels/probe.cuh"
+
 static const unsigned one[3] = {1, 1, 1};
 
-struct io {
-	const void *x, *y;
-	float *out;
-	int n;
-	lk_tmap map, map2;
-};
-
 /* ---- warps and barriers ---- */
-
-LK_KERNEL(exchange, 64, 1, struct io)
-{
-	LK_DYN_SMEM(smem);
-	const u32 s = lk_saddr(smem);
-	const float x = (float)threadIdx.x;
-	float *out = a.out + threadIdx.x * 8;
-
-	out[0] = lk_shfl_xor(x, 5);
-	out[1] = lk_shfl(x, 3);
-	out[2] = (float)lk_shfl_i((int)threadIdx.x, lk_lane() + 1);
-	out[3] = (float)lk_ballot(lk_lane() < 3);
-	out[4] = lk_block_sum(x, s);
-	out[5] = lk_block_max(-x, s);
-	lk_sync();
-	lk_sts(s + 4 * threadIdx.x, x);
-	lk_syncwarp();
-	out[6] = lk_lds<float>(s + 4 * (threadIdx.x ^ 31));
-	lk_sync();
-	out[7] = lk_lds<float>(s + 4 * (threadIdx.x ^ 63));
-}
 
 TEST(lanes_exchange)
 {
 	each_mode([] {
 		float out[64][8];
-		io a = {};
+		probe_args a = {};
 
 		a.out = out[0];
-		exchange(&a, one, 64, 256);
+		probe_warp(&a, one, 64, 256);
 		for (int i = 0; i < 64; i++) {
 			CHECK(out[i][0] == (i ^ 5));
 			CHECK(out[i][1] == (i & 32) + 3);
@@ -54,31 +28,84 @@ TEST(lanes_exchange)
 	});
 }
 
-/* ---- mma.sync ---- */
+/* ---- numbers and memory ---- */
 
-/* C[16, 8] = A[16, 16] B[16, 8]; A and B (row-major) by ldmatrix. */
-LK_KERNEL(product, 32, 1, struct io)
+TEST(functions)
 {
-	LK_DYN_SMEM(smem);
-	const u32 s = lk_saddr(smem);
-	const int lane = lk_lane();
-	float c[4] = {};
-	u32 m[4], b[4];
+	float x[32], out[32][16];
+	probe_args a = {};
+	Random r = {3};
+	Compare c;
 
-	for (int i = lane; i < 32; i += 32)
-		lk_cpasync16(s + 16 * (u32)i, (const u16 *)a.x + i * 8, true);
-	if (lane < 16)
-		lk_cpasync16(s + 512 + 16 * (u32)lane,
-		    (const u16 *)a.y + lane * 8, true);
-	lk_cpasync_commit();
-	lk_cpasync_wait<0>();
-	lk_syncwarp();
-	lk_ldsm4(m, s + (u32)(lane % 16 * 32 + lane / 16 * 16));
-	lk_ldsm4t(b, s + 512 + (u32)(lane % 16 * 16));
-	lk_mma(c, m, b[0], b[1]);
-	for (int i = 0; i < 4; i++)
-		a.out[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = c[i];
+	for (float &v : x)
+		v = (float)(3 * r.normal());
+	a.x = x;
+	a.out = out[0];
+	probe_math(&a, one, 32, 0);
+	for (int i = 0; i < 32; i++) {
+		double v = x[i], p = fabs(v);
+		const double want[16] = {exp2(v), log2(p), exp(v), log(p),
+		    tanh(v), erf(v), sin(v), cos(v), pow(p, 0.75), sqrt(p),
+		    1 / sqrt(p), floor(v), v * v + 1, lk_bf(lk_tobf(x[i])), 0,
+		    1 / (1 + exp(-v))};
+
+		/* libm: an ulp or two; the GPU: a few */
+		for (int j = 0; j < 16; j++)
+			c.add(out[i][j], want[j], 8 * F32_EPS *
+			    (j == 1 || j == 3 ? 1 + fabs(want[j]) :
+			    fabs(want[j])) + 1e-12);
+	}
+	CHECK_CLOSE(c);
 }
+
+TEST(memory_of_each_type)
+{
+	each_mode([] {
+		alignas(16) float x[32], y[128], out[642] = {};
+		probe_args a = {};
+
+		for (int i = 0; i < 32; i++)
+			x[i] = (float)i - 7.5f;
+		for (int i = 0; i < 128; i++)
+			y[i] = (float)(i * i);
+		a.x = x;
+		a.y = y;
+		a.out = out;
+		probe_shared(&a, one, 32, 512);
+		for (int i = 0; i < 384; i++)
+			CHECK(out[i] == (i % 12 == 9 ? (float)(i / 12 ^ 1) :
+			    x[i / 12]));
+		for (int i = 0; i < 128; i++)
+			CHECK(out[384 + i] == y[i] && out[512 + i] == y[i]);
+		CHECK(out[640] == 32 && out[641] == 64);
+	});
+}
+
+TEST(rounding_to_bf16)
+{
+	static const struct {
+		u32 x;
+		u16 to;
+	} want[] = {
+		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, /* tie to even */
+		{0x3f818000, 0x3f82}, {0x3f808001, 0x3f81},
+		{0x7f7fffff, 0x7f80}, {0x7f800000, 0x7f80},
+		{0xff800000, 0xff80}, {0x7fc00001, 0x7fff},
+		{0x7f800001, 0x7fff}, {0x80000000, 0x8000},
+	};
+	double up = 0;
+
+	for (auto &w : want)
+		CHECK(lk_tobf(lk_u2f(w.x)) == w.to);
+	/* a quarter of the way from one bf16 to the next: up in one of four */
+	for (u32 i = 0; i < 65536; i++)
+		up += lk_tobf_random(lk_u2f(0x3f804000), i) == 0x3f81;
+	CHECK(up == 16384);
+	CHECK(lk_tobf_random(lk_u2f(0x7f800000), 0xffff) == 0x7f80);
+	CHECK(lk_tobf_random(lk_u2f(0x7fc00000), 0xffff) == 0x7fff);
+}
+
+/* ---- mma.sync ---- */
 
 TEST(mma_multiplies)
 {
@@ -91,13 +118,13 @@ TEST(mma_multiplies)
 		v = lk_tobf((float)r.normal());
 	each_mode([&] {
 		float out[128];
-		io a = {};
+		probe_args a = {};
 		Compare c;
 
 		a.x = x;
 		a.y = y;
 		a.out = out;
-		product(&a, one, 32, 768);
+		probe_mma(&a, one, 32, 768);
 		for (int i = 0; i < 16; i++)
 			for (int j = 0; j < 8; j++) {
 				double sum = 0, size = 0;
@@ -140,57 +167,6 @@ tensor_map(const u16 *x, int columns, int rows, int box_columns, int box_rows)
 	return t;
 }
 
-/* out[64, 64] = X[64, 64] Y[64, 64]^T (a.n 0), X Y (1), X^T Y (2), and 0 with
- * X in registers (3).  Rows beyond those of the tensor are zero. */
-LK_KERNEL(group_product, 128, 1, struct io)
-{
-	LK_DYN_SMEM(smem);
-	const u32 x = lk_saddr(smem), y = x + 8192, bar = y + 8192;
-	const int t = (int)threadIdx.x, row = t / 32 * 16 + t % 32 / 4;
-	float d[32];
-
-	if (t == 0) {
-		lk_mbar_init(bar, 1);
-		lk_mbar_fence_init();
-	}
-	lk_sync();
-	if (t == 0) {
-		lk_mbar_expect(bar, 16384);
-		lk_tma_ld4(x, &a.map, bar, 0, 0, 0, 0);
-		lk_tma_ld4(y, &a.map2, bar, 0, 0, 0, 0);
-	}
-	lk_mbar_wait(bar, 0);
-	lk_wg_fence();
-	for (int k = 0; k < 4; k++) {
-		const u64 rx = lk_desc(x, 16, 1024) + (u64)(k * 2);
-		const u64 ry = lk_desc(y, 16, 1024) + (u64)(k * 2);
-		const u64 cx = lk_desc(x, 8192, 1024) + (u64)(k * 128);
-		const u64 cy = lk_desc(y, 8192, 1024) + (u64)(k * 128);
-		u32 m[4] = {};
-
-		if (a.n == 3) {
-			const u32 at = x + (u32)((t / 32 * 16 + t % 16) * 128);
-			const u32 chunk = (u32)(k * 2 + t % 32 / 16);
-
-			lk_ldsm4(m, at + ((chunk ^ (u32)(t % 8)) << 4));
-			lk_wgmma_rs<0>(d, m, ry, k > 0);
-			lk_wg_commit();
-			lk_wg_wait<0>();
-		} else if (a.n == 2) {
-			lk_wgmma_sst<1, 1>(d, cx, cy, k > 0);
-		} else if (a.n == 1) {
-			lk_wgmma_ss<1>(d, rx, cy, k > 0);
-		} else {
-			lk_wgmma_ss<0>(d, rx, ry, k > 0);
-		}
-	}
-	lk_wg_commit();
-	lk_wg_wait<0>();
-	for (int i = 0; i < 32; i++)
-		a.out[(row + i / 2 % 2 * 8) * 64 + i / 4 * 8 + t % 4 * 2 +
-		    i % 2] = d[i];
-}
-
 TEST(wgmma_multiplies)
 {
 	enum { ROWS = 61 };
@@ -207,14 +183,14 @@ TEST(wgmma_multiplies)
 	for (int kind = 0; kind < 4; kind++)
 		each_mode([&] {
 			std::vector<float> out(64 * 64);
-			io a = {};
+			probe_args a = {};
 			Compare c;
 
 			a.map = tensor_map(x.data(), 64, ROWS, 64, 64);
 			a.map2 = tensor_map(y.data(), 64, 64, 64, 64);
 			a.out = out.data();
 			a.n = kind;
-			group_product(&a, one, 128, 16384 + 64);
+			probe_wgmma(&a, one, 128, 16384 + 64);
 			for (int i = 0; i < 64 * 64; i++) {
 				double sum = 0, size = 1e-30;
 
@@ -235,30 +211,11 @@ TEST(wgmma_multiplies)
 
 /* ---- bulk copies ---- */
 
-/* out[0..31] += x, out[32..63] = x */
-LK_KERNEL(bulk, 32, 1, struct io)
-{
-	LK_DYN_SMEM(smem);
-	const u32 s = lk_saddr(smem), bar = s + 128;
-
-	if (threadIdx.x == 0) {
-		lk_mbar_init(bar, 1);
-		lk_mbar_fence_init();
-		lk_mbar_expect(bar, 128);
-		lk_bulk_ld(s, a.x, 128, bar);
-		lk_mbar_wait(bar, 0);
-		lk_bulk_red_add(a.out, s, 128);
-		lk_bulk_st(a.out + 32, s, 128);
-		lk_bulk_commit();
-		lk_bulk_wait<0>();
-	}
-}
-
 TEST(bulk_copies)
 {
 	each_mode([] {
 		alignas(16) float x[32], out[64];
-		io a = {};
+		probe_args a = {};
 
 		for (int i = 0; i < 32; i++) {
 			x[i] = (float)i;
@@ -266,7 +223,7 @@ TEST(bulk_copies)
 		}
 		a.x = x;
 		a.out = out;
-		bulk(&a, one, 32, 256);
+		probe_bulk(&a, one, 32, 256);
 		for (int i = 0; i < 32; i++) {
 			CHECK(out[i] == 100.f + (float)i);
 			CHECK(out[i + 32] == (float)i);
@@ -330,7 +287,7 @@ under_warp(int n, u32 s)
 }
 
 LK_FN void
-under_copy(const io &a, u32 s)
+under_copy(const probe_args &a, u32 s)
 {
 	const u32 t = threadIdx.x, bar = s + 512;
 
@@ -360,7 +317,7 @@ under_copy(const io &a, u32 s)
 	}
 }
 
-LK_KERNEL(wrong, 64, 1, struct io)
+LK_KERNEL(wrong, 64, 1, struct probe_args)
 {
 	LK_DYN_SMEM(smem);
 
@@ -392,14 +349,14 @@ TEST(mistakes_are_found)
 
 	for (auto &w : want) {
 		alignas(16) float x[4] = {}, out[4] = {};
-		io a = {};
+		probe_args a = {};
 
 		a.x = x;
 		a.out = out;
 		a.n = w.n;
 		DIES(w.says, wrong(&a, one, 64, 1024));
 	}
-	DIES("needs 64 threads", ({ io a = {}; wrong(&a, one, 32, 0); }));
+	DIES("needs 64 threads", ({ probe_args a = {}; wrong(&a, one, 32, 0); }));
 }
 
 int
