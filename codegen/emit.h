@@ -97,6 +97,7 @@ void emit_memory_map(struct emit *e, FILE *out);
 
 /* quote.c: s as a C string literal, or NULL. */
 void emit_quoted(FILE *out, const char *s);
+void emit_quoted_char(FILE *out, unsigned char c); /* inside of one */
 
 /* recipe.c: .recipe; .recipe_text and .plan_text of lt_program. */
 void emit_recipe(struct emit *e);

@@ -5,6 +5,7 @@ libcodegen_a_SOURCES = \
 	%D%/codegen.h \
 	%D%/comm.c \
 	%D%/comment.c \
+	%D%/cuda.h %D%/cuda_tables.c \
 	%D%/emit.h \
 	%D%/gemm.c \
 	%D%/host.c %D%/host.h \

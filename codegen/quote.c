@@ -6,8 +6,8 @@
 #include "codegen/emit.h"
 
 /* Octal escapes have at most three digits, so what follows cannot join. */
-static void
-put_char(FILE *out, unsigned char c)
+void
+emit_quoted_char(FILE *out, unsigned char c)
 {
 	if (c < 32 || c > 126 || strchr("\"\\?", c))
 		fprintf(out, "\\%03o", c);
@@ -27,6 +27,6 @@ emit_quoted(FILE *out, const char *s)
 		if (*s == '\n') /* one line of text a line of source */
 			fprintf(out, "\\n%s", s[1] ? "\"\n\t    \"" : "");
 		else
-			put_char(out, (unsigned char)*s);
+			emit_quoted_char(out, (unsigned char)*s);
 	fputc('"', out);
 }
