@@ -306,10 +306,11 @@ threads_begin()
 inline bool
 run_warp(int w, size_t *ended)
 {
-	size_t end = (size_t)w * 32 + 32;
+	size_t i = (size_t)w * 32, n = block.thread.size();
+	size_t end = i + 32 < n ? i + 32 : n;
 	bool progress = false;
 
-	for (size_t i = (size_t)w * 32; i < end; i++) {
+	for (; i < end; i++) {
 		if (!can_run(block.thread[i]))
 			continue;
 		self = &block.thread[i];
@@ -381,8 +382,8 @@ block_run()
 inline void
 block_prepare(unsigned threads, u32 shared)
 {
-	if (threads == 0 || threads % 32 || threads > THREADS_MAX)
-		die("threads of a block: a multiple of 32, up to 1024");
+	if (threads == 0 || threads > THREADS_MAX)
+		die("threads of a block: 1 to 1024");
 	if (block.stacks_room < threads * STACK) {
 		if (block.stacks)
 			munmap(block.stacks, block.stacks_room);
@@ -403,7 +404,7 @@ block_prepare(unsigned threads, u32 shared)
 	}
 	block.shared_size = shared;
 	block.thread.resize(threads);
-	block.warp.resize(threads / 32);
+	block.warp.resize((threads + 31) / 32);
 	block.threads = {threads, 1, 1};
 }
 

@@ -25,14 +25,255 @@ typedef struct lk_emu_tmap {
 	int swizzle;           /* 1: 128 bytes, 0: none */
 } lk_emu_tmap;
 
-/* fill.cuh */
+/* Element types, as enum lt_dtype counts them. */
+enum { LK_F32 = 1, LK_BF16 = 2 };
+
+/* ---- what steps are made of, in device memory ---- */
+
+/* Written by the host before a step: a step reads these, so that its kernels
+ * are the same calls every time. */
+struct lk_step {
+	double lr;
+	long long step;          /* from 1 */
+	unsigned long long seed; /* of dropout */
+	float rate, ifix2;       /* lr / (1 - beta1^step), 1 / (1 - beta2^step) */
+	float decay;             /* lr * wd */
+	int training;
+};
+
+/* Written by kernels, read by the host after a step or an evaluation. */
+struct lk_result {
+	float loss, gnorm;
+	int bad;               /* 1: not finite, nothing was updated */
+	int unused;
+	double eval_nll, eval_count; /* added to */
+};
+
+/* Global indices of a dimension's local elements: struct lt_runs. */
+struct lk_runs {
+	int n, unused;
+	long long start[8], len[8];
+};
+
+/* ---- fill.cuh: fill_f32, fill_bf16, iota ---- */
+
 struct fill_args {
 	void *x; /* f32 or bf16 */
 	long long n;
 	float value;
 };
 
-/* probe.cuh */
+/* x[i] = global index of element i */
+struct iota_args {
+	int *x;
+	long long n;
+	struct lk_runs at;
+};
+
+/* Cosines then sines of position * base^(-2j/d), j < d/2, for n positions. */
+struct rope_table_args {
+	float *table;          /* [n][2][d/2] */
+	long long n;
+	struct lk_runs at;
+	double base;
+	int d;
+};
+
+/* ---- convert.cuh: accum_f32, accum_bf16 (by the type of x), round_bf16 ---- */
+
+/* y = x, or y += x */
+struct accum_args {
+	const void *x;
+	float *y;
+	long long n;
+	int add;
+};
+
+/* y = x in bf16, to nearest even */
+struct round_args {
+	const float *x;
+	unsigned short *y;
+	long long n;
+};
+
+/* ---- nest.cuh: nest_copy_16, nest_copy_4, nest_copy_2, nest_sum ---- */
+
+/* Loops around rows of len units that lie together on both sides, as struct
+ * lt_nest; a unit has 16, 4 or 2 bytes (nest_copy_N), or is an f32. */
+struct lk_nest {
+	long long n[8], src[8], dst[8]; /* loops, outermost first; units */
+	long long rows, len;            /* rows: product of n; below 2^31 */
+	int rank, unused;
+};
+
+struct nest_copy_args {
+	const void *src;
+	void *dst;
+	struct lk_nest nest;
+};
+
+/* dst = src[0] + src[1] + .., or dst += that; f32, in this order.  A packed
+ * source has the rows one right after the other.  dst may be a source. */
+enum { LK_SOURCES_MAX = 64 };
+struct nest_sum_args {
+	const float *src[LK_SOURCES_MAX];
+	unsigned long long packed; /* bit i: src[i] is */
+	float *dst;
+	struct lk_nest nest;
+	int nsrc, add;
+};
+
+/* ---- reduce.cuh: colsum, sumsq_part, sumsq_total, sum_f32, count ---- */
+
+/* out[c] = sum over blocks of part[block * stride + c], in their order */
+struct colsum_args {
+	const float *part;
+	float *out;
+	long long blocks, stride, cols;
+	int add;               /* out[c] is the first summand */
+};
+
+/* part[block of the grid]: sums of squares of n elements.  The number of
+ * blocks decides the bits: let it depend on n alone (sumsq_blocks). */
+struct sumsq_args {
+	const float *x;
+	double *part;
+	long long n;
+};
+static inline int
+sumsq_blocks(long long n)
+{
+	return n < 4096 ? 1 : n > 256 * 4096ll ? 256 : (int)(n / 4096);
+}
+
+/* out = sum of the n parts; one block */
+struct sumsq_total_args {
+	const double *part;
+	float *out;
+	long long n;
+};
+
+/* out = sum of x, or out += it; one block */
+struct sum_args {
+	const float *x;
+	float *out;
+	long long n;
+	int add;
+};
+
+/* out = how many labels are not `ignore`; one block */
+struct count_args {
+	const int *labels;
+	float *out;
+	long long n;
+	int ignore;
+};
+
+/* ---- scalar.cuh: recip, clip, step_check, step_return, eval_return ---- */
+
+/* recip: y = 1 / x, 0 for 0; clip: y = x > max ? max / x : 1, 1 if max is 0 */
+struct scalar_args {
+	const float *x;
+	float *y;
+	float max;
+};
+
+/* step_check: bad |= a or b is not finite (b may be NULL)
+ * step_return: loss = a, gnorm = b;  eval_return: nll += a, count += b */
+struct result_args {
+	const float *a, *b;
+	struct lk_result *result;
+};
+
+/* ---- embed.cuh: embed_16, embed_2, embed_bwd_f32, embed_bwd_bf16 ---- */
+
+/* out[i] = table[index[i]], rows of `units` units of 16 or 2 bytes */
+struct embed_args {
+	const void *table;
+	const int *index;
+	void *out;
+	long long n;
+	int units;
+};
+
+/* dtable[index[i]] += d[i], in the order of i.  Grid: x slices of `slice`
+ * rows each, y pieces of 1024 columns. */
+struct embed_bwd_args {
+	const void *d;         /* [n][width], f32 or bf16 */
+	const int *index;
+	float *dtable;         /* [rows][width] */
+	long long n;
+	int rows, width, slice;
+};
+
+/* ---- head.cuh: head_rows, head_rows_bwd, head_rows_bwd_bf16 ---- */
+
+/*
+ * Rows of logits, one block each: nll[row] = -log softmax at the label, 0 if
+ * the label is `ignore`.  The backward kernels leave dn * (softmax - one) in
+ * place of the logits, as f32, or as bf16 in the first half of each row (so
+ * that rows are 2 * vocab bf16 apart).
+ */
+struct head_args {
+	float *logits;         /* [rows][vocab] */
+	const int *labels;
+	float *nll;
+	const float *dn;
+	long long vocab;
+	int ignore;
+};
+
+/* ---- adamw.cuh: adamw, adamw_blocks ---- */
+
+struct adamw_args {
+	float *w, *m, *v;
+	const float *g;
+	unsigned short *w16;   /* the copy in bf16; NULL: none */
+	const float *clip;     /* factor of g; NULL: 1 */
+	const struct lk_step *step;
+	const struct lk_result *result; /* bad: nothing happens */
+	long long n;
+	float b1, c1, b2, c2, eps; /* cN = 1 - bN */
+	int decay;
+	int random;            /* w16 is rounded at random, else to nearest */
+	unsigned salt;         /* another one for each tensor */
+};
+
+/* Blocks of images of many layers, one after the other: n = layers * size.
+ * Weights decay where one of the ranges, in order, has their place in the
+ * image; ranges, size and first are multiples of 16. */
+enum { LK_RANGES_MAX = 64 };
+struct adamw_blocks_args {
+	struct adamw_args a;
+	long long size, first; /* of a block, and its place in the image */
+	int nrange, unused;
+	struct {
+		long long lo, hi;
+	} range[LK_RANGES_MAX];
+};
+
+/* ---- gemm.cuh: gemm_bf16_{nn,nt,tn,tt}, gemm_any ---- */
+
+/*
+ * C[m,n] (+)= op(A)[m,k] op(B)[k,n] as struct lt_gemm says, with its epilogue:
+ * C = sum (+ C if acc) (+ bias[n]) (+ resid[m,n]), sums in f32.
+ *	gemm_bf16_*  A and B bf16, their rows and beginnings multiples of 16
+ *	             bytes; the letters are ta and tb
+ *	gemm_any     everything else; any mix of types, ta and tb
+ * Grid: x tiles of 64 columns, y tiles of 64 rows.
+ */
+struct gemm_args {
+	const void *a, *b;
+	void *c;
+	const void *bias, *resid; /* NULL: none */
+	long long lda, ldb, ldc, ldr;
+	int m, n, k;
+	int ta, tb, acc;
+	int a_type, b_type, c_type, bias_type, resid_type; /* LK_F32, LK_BF16 */
+};
+
+/* ---- probe.cuh ---- */
+
 struct probe_args {
 	const void *x, *y;
 	float *out;
