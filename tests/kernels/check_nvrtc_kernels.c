@@ -106,9 +106,9 @@ START_TEST(sources_are_whole)
 		text = buf_text(&s.out);
 		ck_assert_ptr_null(strstr(text, "#include \""));
 		ck_assert_ptr_null(strstr(text, "#pragma once\n"));
-		ck_assert_ptr_nonnull(strstr(text, "fill_f32"));
-		ck_assert_ptr_null(strstr(strstr(text, "fill_f32") + 1,
-		    "fill_f32"));
+		ck_assert_ptr_nonnull(strstr(text, "LK_KERNEL(fill_f32"));
+		ck_assert_ptr_null(strstr(strstr(text, "LK_KERNEL(fill_f32") + 1,
+		    "LK_KERNEL(fill_f32"));
 		ck_assert_int_eq(strstr(text, "asm volatile") != NULL,
 		    !emulated);
 		kernel_source_free(&s);
