@@ -329,10 +329,27 @@ emit_check(struct emit *e, const struct op *op)
 	    n == 1 ? NULL : emit_arg_ptr(e, &ret->in[1]));
 }
 
+/* Copies of all layers are the optimizer's to make; of one, that layer's. */
 static bool
-has_cast(struct emit *e, const struct bundle *b)
+has_casts(struct emit *e, const struct bundle *b)
 {
-	return bundle_slot(e->m, b, 0, ".cast") != NULL;
+	const struct slot *s = bundle_slot(e->m, b, 0, ".cast");
+
+	return s && s->count >= layers_of(e->m, b);
+}
+
+static void
+emit_params(struct emit *e, const struct op *op)
+{
+	const struct arg *a = &op->in[0];
+	bool copy = op->out[0]->dtype != a->b->dtype && a->indexed &&
+	    !bundle_is_image(e->m, a->b) && !has_casts(e, a->b);
+
+	for (int i = 0; copy && i < a->b->nfield; i++)
+		emit_line(e, "%s%" PRIu64 ", %s, %s);",
+		    emit_callee(e, CALL_ROUND), field_count(e, a, i),
+		    arg_field_ptr(e, a, i, DT_F32),
+		    arg_field_ptr(e, a, i, DT_BF16));
 }
 
 static void
@@ -354,7 +371,7 @@ emit_adamw(struct emit *e, const struct op *op)
 		    arg_field_ptr(e, &a[1], j, DT_F32),
 		    arg_field_ptr(e, &a[2], j, DT_F32),
 		    arg_field_ptr(e, &a[3], j, DT_F32));
-		emit_line(e, "    %s, %s, %s);", has_cast(e, a[0].b) ?
+		emit_line(e, "    %s, %s, %s);", has_casts(e, a[0].b) ?
 		    arg_field_ptr(e, &a[0], j, DT_BF16) : "NULL",
 		    emit_factor(e, op->nin > 4 ? &a[4] : NULL),
 		    a[0].b->field[j].decay ? "true" : "false");
@@ -428,7 +445,7 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_LABELS] = emit_count,
 	[OP_RECIP] = emit_recip,
 	[OP_CLIP] = emit_clip,
-	[OP_PARAMS] = emit_nothing,
+	[OP_PARAMS] = emit_params,
 	[OP_LOCAL] = emit_local,
 	[OP_ACCUM] = emit_accum,
 	[OP_ZERO] = emit_zero,

@@ -163,7 +163,7 @@ emit_refresh(struct emit *e)
 			const struct bundle *b = m->bundle[i];
 			struct slot *s = bundle_slot(m, b, j, ".cast");
 
-			if (s)
+			if (s && s->count >= layers_of(m, b))
 				emit_line(e, "%s%" PRIu64 ", %s, %s);",
 				    emit_callee(e, CALL_ROUND),
 				    type_local_count(m, b->field[j].type) *

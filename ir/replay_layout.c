@@ -90,7 +90,8 @@ field_placed(struct module *m, const struct bundle *b, int i,
 	const struct slot *s = bundle_slot(m, b, i, suffix);
 	uint64_t layers = b->stack ? module_dim(m, b->stack)->size : 1;
 	uint64_t bytes = type_local_count(m, f->type) * dtype_size[dt];
-	bool turns = s && s->count == 1 && b->role == ROLE_GRAD;
+	bool turns = s && s->count == 1 &&
+	    (b->role == ROLE_GRAD || dt != (enum dtype)b->dtype);
 
 	if (!s || s->arena != ARENA_STATE ||
 	    (s->count != layers && !turns) || s->size != bytes || s->stride != bytes)

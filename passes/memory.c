@@ -5,7 +5,8 @@
  *   h = rmsnorm x, w.n1 : f32[b,s,e]    h = rmsnorm x, w.n1 : f32[b,s,e]  in layer.h
  *                                       slot layer.h act 4096+1024
  *
- * Arenas: state (parameters, gradients, moments, rope tables), keep (what
+ * Arenas: state (parameters, their copies in bf16, gradients, moments, rope
+ * tables), keep (what
  * forward saves for backward, one element a layer), act (everything else),
  * io (tokens, labels, logits).
  *
@@ -18,6 +19,8 @@
  * needs: fuse.  keeps: ops, order.  leaves: stage e, slots, arena sizes.
  */
 #include "config.h"
+
+#include <string.h>
 
 #include "passes/memory.h"
 
@@ -193,6 +196,14 @@ place_field(struct module *m, const struct bundle *b, const struct field *f,
 	s->offset = memory_take(m, ARENA_STATE, layers, s->size);
 }
 
+/* Layers that have a copy in another dtype at a time. */
+static uint64_t
+copies(const struct module *m, const struct bundle *b)
+{
+	return strcmp(module_text(m, "plan.copies", "all"), "layer") == 0 ? 1 :
+	    layers_of(m, b);
+}
+
 static void
 see_cast(struct op *op, void *arg)
 {
@@ -208,7 +219,7 @@ see_cast(struct op *op, void *arg)
 	s = bundle_slot(m, b, 0, ".cast");
 	for (int i = 0; !s && i < b->nfield; i++)
 		place_field(m, b, &b->field[i], (enum dtype)op->out[0]->dtype,
-		    layers_of(m, b));
+		    copies(m, b));
 }
 
 /* All fields together, an element a layer. */

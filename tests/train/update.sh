@@ -1,7 +1,8 @@
 #!/bin/sh
 # Parameters that change layer by layer change by the same bits: losses and
 # checkpoint are those of update = step, in less memory.  (The norm is a sum in
-# another order.)
+# another order.)  So are those of parameters whose bf16 copies are made layer
+# by layer.
 . "${srcdir:-.}/tests/runtime/lib.sh"
 
 loongc=${LOONGC:?}
@@ -18,17 +19,34 @@ go() {
 	    "$out.log" >"$out.losses"
 	memory=$(./tiny --data text --dry-run | sed -n 's/^memory *\([0-9]*\).*/\1/p')
 }
-for type in f32 bf16; do
-	go step$type --set recipe.precision=$type
-	more=$memory
-	go layer$type --set recipe.precision=$type --set plan.update=layer
-	[ -s step$type.losses ] && diff -u step$type.losses layer$type.losses ||
-	    { echo "FAIL: losses in $type"; failed=1; }
+# same NAME SETTINGS...: as the run before, in less memory
+same() {
+	old=$out more=$memory
+	go "$@"
+	[ -s "$old.losses" ] && diff -u "$old.losses" "$out.losses" ||
+	    { echo "FAIL: losses of $*"; failed=1; }
 	for f in model optimizer; do
-		cmp step$type/step-000006/$f.safetensors \
-		    layer$type/step-000006/$f.safetensors || failed=1
+		cmp "$old/step-000006/$f.safetensors" \
+		    "$out/step-000006/$f.safetensors" || failed=1
 	done
 	[ "$memory" -lt "$more" ] ||
-	    { echo "FAIL: $memory bytes by layer, $more by step"; failed=1; }
+	    { echo "FAIL: $memory bytes with $*, $more before"; failed=1; }
+}
+for type in f32 bf16; do
+	go step$type --set recipe.precision=$type
+	same layer$type --set recipe.precision=$type --set plan.update=layer
 done
+same copies --set recipe.precision=bf16 --set plan.update=layer \
+    --set plan.copies=layer
+
+# A plan that reads a layer's copy after another one took its place is refused.
+"$loongc" "$source/tests/train/tiny.lt" --set recipe.precision=bf16 \
+    --set plan.copies=layer --after=memory >plan.lir
+"$loongc" plan.lir --emit=c >/dev/null || failed=1
+sed 's/^\( *\)[a-z]* = params @W\[l\] : bf16$/&\n\1other = params @W[0] : bf16/' \
+    plan.lir >wrong.lir
+"$loongc" wrong.lir --emit=c >/dev/null 2>err &&
+    { echo "FAIL: a copy that is not there is read"; failed=1; }
+grep -q 'reads the copy of layer 1 .*place is that of layer 0' err ||
+    { echo "FAIL: $(cat err)"; failed=1; }
 exit "$failed"
