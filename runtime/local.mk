@@ -45,6 +45,8 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/tile.h \
 	%D%/cpu/tile_pack.h \
 	%D%/cpu/vec.h \
+	%D%/gpu/args.h \
+	%D%/gpu/attn_args.c %D%/gpu/attn_args.h \
 	%D%/data/data.c %D%/data/data.h \
 	%D%/data/flat.c \
 	%D%/data/formats.def %D%/data/formats.h \

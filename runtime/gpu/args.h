@@ -281,4 +281,61 @@ struct probe_args {
 	lk_tmap map, map2;
 };
 
+/* attn_sm80.cuh */
+
+/*
+ * Tiles of the kernels for sm_80 by head dim: rows that a block keeps, rows of
+ * keys and of queries that pass by, forward and backward; stages of backward's
+ * pipelines; blocks per tile of keys there.  Small enough for 255 registers
+ * and the 99 KiB of shared memory of sm_86.
+ */
+#define ATTN80_THREADS 128
+#define ATTN80_ROWS 64
+#define ATTN80_BK(d) ((d) > 128 ? 32 : 64)
+#define ATTN80_BWD_BK(d) ((d) > 128 ? 16 : 64)
+#define ATTN80_BWD_BQ(d) ((d) > 128 ? 16 : (d) > 64 ? 32 : 64)
+#define ATTN80_BLOCKS(d) ((d) > 128 ? 1 : 2) /* on a multiprocessor */
+#define ATTN80_STAGES(d) ((d) > 128 ? 1 : 2)
+#define ATTN80_PARTS(d) ((d) > 128 ? 2 : 1)
+/* Bytes of dynamic shared memory. */
+#define ATTN80_FWD_SMEM(d) ((ATTN80_ROWS + 4 * ATTN80_BK(d)) * (d) * 2)
+#define ATTN80_KEYS_SMEM(d)                                                   \
+	(2 * ATTN80_ROWS * (d) * 2 + ATTN80_STAGES(d) * ATTN80_BWD_BQ(d) *    \
+	    (2 * (d) * 2 + 8))
+#define ATTN80_QUERIES_SMEM(d)                                                \
+	((2 * ATTN80_ROWS + 2 * ATTN80_STAGES(d) * ATTN80_BWD_BK(d)) * (d) * 2)
+
+#define ATTN_DOCS_THREADS 128
+
+enum {
+	ATTN_RUNS = 8,  /* LT_RUNS_MAX */
+	ATTN_GRAIN = 32 /* rows whose documents share a range */
+};
+
+/* Rows at[j] .. at[j + 1] - 1 are at positions off[j] + row; at[n] is their
+ * number, n >= 1. */
+struct attn_rows {
+	int n, at[ATTN_RUNS + 1], off[ATTN_RUNS];
+};
+
+struct attn_args {
+	const void *q, *k, *v, *dout; /* bf16 */
+	void *o;                      /* bf16, if acc is NULL */
+	float *acc, *z;
+	const float *delta;
+	void *dq, *dk, *dv;           /* bf16, or f32 and added to */
+	const int *qdoc, *kdoc;       /* both or none */
+	const int *qspan, *kspan;     /* attn_docs of these */
+	struct attn_rows qpos, kpos;
+	int b, sq, sk, heads, group;  /* kv heads; query heads of each */
+	int causal, window, add;      /* window 0: none */
+	float scale;                  /* > 0 */
+};
+
+struct attn_docs_args {
+	const int *doc; /* [b, rows] */
+	int *span;      /* [b, ceil(rows / ATTN_GRAIN), 2] */
+	int b, rows;
+};
+
 #endif

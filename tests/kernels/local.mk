@@ -11,8 +11,13 @@ check_nvrtc_kernels_LDADD = libcodegen.a libsupport.a $(CHECK_LIBS)
 AM_CXXFLAGS = -std=c++17 $(WARN_CXXFLAGS)
 emu_tests =
 emu_tests += check_emulator
+emu_tests += check_attn_sm80
 if HAVE_CXX
 check_PROGRAMS += $(emu_tests)
 TESTS += $(emu_tests)
 endif
 check_emulator_SOURCES = %D%/check_emulator.cpp
+
+attn_test = %D%/attn_case.cpp %D%/attn_case.h %D%/attn_run.cpp %D%/attn_run.h
+check_attn_sm80_SOURCES = %D%/check_attn_sm80.cpp $(attn_test)
+check_attn_sm80_LDADD = libloong_rt.a libsupport.a

@@ -1,0 +1,241 @@
+#include "tests/kernels/attn_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <algorithm>
+
+/* A buffer with a margin that must stay as it is. */
+template <class T> struct guarded {
+	enum { MARGIN = 64 };
+	size_t n;
+	std::vector<T> x;
+
+	guarded(size_t n) : n(n), x(n + 2 * MARGIN)
+	{
+		memset(x.data(), 0xff, x.size() * sizeof(T)); /* NaN */
+	}
+	T *at() { return x.data() + MARGIN; }
+	bool
+	whole() const
+	{
+		const unsigned char *p = (const unsigned char *)x.data();
+		size_t m = MARGIN * sizeof(T), end = (MARGIN + n) * sizeof(T);
+
+		for (size_t i = 0; i < m; i++)
+			if (p[i] != 0xff || p[end + i] != 0xff)
+				return false;
+		return true;
+	}
+};
+
+/* 64-byte aligned copies: the kernels read 16 bytes at once. */
+template <class T> struct aligned {
+	T *p;
+
+	aligned(const std::vector<T> &x)
+	{
+		size_t bytes = x.size() * sizeof(T);
+
+		p = (T *)aligned_alloc(64, (bytes + 127) & ~(size_t)63);
+		memcpy(p, x.data(), bytes);
+	}
+	aligned(const aligned &) = delete;
+	~aligned() { free(p); }
+};
+
+struct run {
+	const attn_kernels &kernels;
+	const attn_case &c;
+	bool ok;
+
+	void
+	say(const char *what, size_t i, double got, double want, double bound)
+	{
+		if (ok)
+			fprintf(stderr, "%s %s: %s[%zu] is %.9g, must be %.9g, off by %.3g, allowed "
+			    "%.3g\n", kernels.name, c.shape.name, what, i, got, want,
+			    fabs(got - want), bound);
+		ok = false;
+	}
+	void
+	compare(const char *what, size_t i, double got, double want, double bound)
+	{
+		if (got != want && !(fabs(got - want) <= bound + 1e-30))
+			say(what, i, got, want, bound);
+	}
+	template <class T>
+	void
+	margin(const char *what, const guarded<T> &g)
+	{
+		if (!g.whole())
+			say(what, g.n, 0, 0, 0);
+	}
+};
+
+static void
+launch(const attn_launch &l, const attn_args &a)
+{
+	int rows = l.over_keys ? a.sk : a.sq;
+	unsigned grid[3] = {(unsigned)(((rows + l.rows - 1) / l.rows) * l.parts),
+		(unsigned)(l.over_keys ? a.heads : a.heads * a.group), (unsigned)a.b};
+
+	l.fn(&a, grid, l.threads, l.smem);
+}
+
+/* The ranges of documents of a piece's keys and of the queries. */
+struct spans {
+	std::vector<int> q, k;
+
+	spans(const run &r, attn_args *a)
+	{
+		if (!a->qdoc)
+			return;
+		make(r, a->b, a->sq, a->qdoc, &q);
+		make(r, a->b, a->sk, a->kdoc, &k);
+		a->qspan = q.data();
+		a->kspan = k.data();
+	}
+	static void
+	make(const run &r, int b, int rows, const int *doc, std::vector<int> *to)
+	{
+		uint64_t n = lt_attn_spans((uint32_t)b, (uint32_t)rows);
+		attn_docs_args args = {doc, NULL, b, rows};
+		unsigned grid[3] = {(unsigned)((n + 3) / 4), 1, 1};
+
+		to->resize(2 * n);
+		args.span = to->data();
+		r.kernels.docs(&args, grid, 128, 0);
+	}
+};
+
+static attn_args
+args_of(run &r, const attn_piece &p)
+{
+	lt_attn shape = attn_case_step(r.c, p);
+	attn_args a;
+
+	if (!lt_attn_args(&a, &shape))
+		r.say("args", 0, 0, 0, 0);
+	return a;
+}
+
+/* Steps in an order that is not that of the keys. */
+static std::vector<size_t>
+order_of(const attn_case &c)
+{
+	std::vector<size_t> order;
+	size_t n = c.piece.size();
+
+	for (size_t i = 0; i < n; i++)
+		order.push_back(n % 3 ? (i * 3 + 1) % n : n - 1 - i);
+	return order;
+}
+
+static void
+forward(run &r, std::vector<float> *z_out)
+{
+	const attn_case &c = r.c;
+	bool ring = c.shape.steps > 0;
+	guarded<uint16_t> o(c.q.size());
+	guarded<float> acc(c.q.size()), z(c.z.size());
+	aligned<uint16_t> q(c.q);
+
+	if (ring)
+		std::fill_n(z.at(), z.n, -INFINITY);
+	for (size_t i : order_of(c)) {
+		const attn_piece &p = c.piece[i];
+		aligned<uint16_t> k(p.k), v(p.v);
+		attn_args a = args_of(r, p);
+		spans docs(r, &a);
+
+		a.q = q.p;
+		a.k = k.p;
+		a.v = v.p;
+		a.o = o.at();
+		a.acc = ring ? acc.at() : NULL;
+		a.z = z.at();
+		launch(r.kernels.fwd, a);
+	}
+	for (size_t i = 0; i < c.q.size(); i++)
+		r.compare("o", i, ring ? acc.at()[i] : attn_bf(o.at()[i]), c.o[i], c.o_bound[i]);
+	for (size_t i = 0; i < c.z.size(); i++)
+		r.compare("z", i, z.at()[i], c.z[i], c.z_bound[i]);
+	r.margin("o", o);
+	r.margin("acc", acc);
+	r.margin("z", z);
+	z_out->assign(z.at(), z.at() + z.n);
+}
+
+/* Gradients of one call, or sums that began with 0.5. */
+struct gradient {
+	guarded<uint16_t> half;
+	guarded<float> sum;
+	bool ring;
+
+	gradient(size_t n, bool ring) : half(n), sum(n), ring(ring)
+	{
+		std::fill_n(sum.at(), ring ? n : 0, .5f);
+	}
+	void *at() { return ring ? (void *)sum.at() : (void *)half.at(); }
+	void
+	check(run &r, const char *what, const std::vector<double> &want,
+	    const std::vector<double> &bound)
+	{
+		double e = 2. * (double)(r.c.piece.size() + 1) / (1 << 24);
+
+		for (size_t i = 0; i < want.size(); i++)
+			if (ring)
+				r.compare(what, i, sum.at()[i], .5 + want[i],
+				    bound[i] + e * (1 + fabs(want[i])));
+			else
+				r.compare(what, i, attn_bf(half.at()[i]), want[i], bound[i]);
+		r.margin(what, half);
+		r.margin(what, sum);
+	}
+};
+
+static void
+backward(run &r, const std::vector<float> &z_in)
+{
+	const attn_case &c = r.c;
+	bool ring = c.shape.steps > 0;
+	gradient dq(c.q.size(), ring);
+	aligned<uint16_t> q(c.q), dout(c.dout);
+	aligned<float> z(z_in), delta(c.delta);
+
+	for (size_t i : order_of(c)) {
+		const attn_piece &p = c.piece[i];
+		gradient dk(p.k.size(), ring), dv(p.v.size(), ring);
+		aligned<uint16_t> k(p.k), v(p.v);
+		attn_args a = args_of(r, p);
+		spans docs(r, &a);
+
+		a.q = q.p;
+		a.k = k.p;
+		a.v = v.p;
+		a.dout = dout.p;
+		a.z = z.p;
+		a.delta = delta.p;
+		a.dq = dq.at();
+		a.dk = dk.at();
+		a.dv = dv.at();
+		launch(r.kernels.keys, a);
+		launch(r.kernels.queries, a);
+		dk.check(r, "dk", p.dk, p.dk_bound);
+		dv.check(r, "dv", p.dv, p.dv_bound);
+	}
+	dq.check(r, "dq", c.dq, c.dq_bound);
+}
+
+bool
+attn_run(const attn_kernels &kernels, const attn_case &c)
+{
+	run r = {kernels, c, true};
+	std::vector<float> z;
+
+	forward(r, &z);
+	if (kernels.keys.fn)
+		backward(r, z);
+	return r.ok;
+}
