@@ -278,6 +278,8 @@ struct module {
 	int nset, setcap;
 	struct slot *slot;
 	int nslot, slotcap;
+	uint32_t *slot_at; /* a hash table of indices, from 1; 0: free */
+	size_t slot_cells;
 	uint64_t arena_size[ARENA_COUNT];
 	/* As it was before recompute, to see what else would fit; or NULL. */
 	struct module *origin;

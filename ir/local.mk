@@ -23,6 +23,7 @@ libir_a_SOURCES = \
 	%D%/ir.h \
 	%D%/module.c \
 	%D%/race.c %D%/race.h \
+	%D%/slots.c %D%/slots.h \
 	%D%/replay_bytes.c \
 	%D%/replay.c %D%/replay.h \
 	%D%/replay_layer.c \
@@ -32,12 +33,13 @@ libir_a_SOURCES = \
 	%D%/replay_run.h \
 	%D%/ops.def \
 	%D%/print.c %D%/print_alias.c %D%/print_header.c \
-	%D%/print_join.c %D%/printer.h \
+	%D%/print_join.c %D%/print_slots.c %D%/printer.h \
 	%D%/read.c \
 	%D%/readcomm.c \
 	%D%/readflow.c \
 	%D%/readfn.c %D%/readfn.h \
 	%D%/readop.c \
+	%D%/readslots.c \
 	%D%/readtype.c \
 	%D%/reader.h \
 	%D%/rules.c %D%/rules.h \

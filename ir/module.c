@@ -217,13 +217,29 @@ module_set_text(struct module *m, const char *key, const char *v,
 	s->text = module_namez(m, v);
 }
 
+/* Where the slot called name is in the table, or could be. */
+static uint32_t *
+slot_cell(const struct module *m, const char *name)
+{
+	size_t i = 14695981039346656037u;
+
+	for (const char *s = name; *s; s++)
+		i = (i ^ (unsigned char)*s) * 1099511628211u;
+	for (i ^= i >> 32;; i++) {
+		uint32_t *cell = &m->slot_at[i & (m->slot_cells - 1)];
+
+		if (*cell == 0 || (*cell <= (uint32_t)m->nslot &&
+		    strcmp(m->slot[*cell - 1].name, name) == 0))
+			return cell;
+	}
+}
+
 struct slot *
 module_slot(const struct module *m, const char *name)
 {
-	for (int i = 0; i < m->nslot; i++)
-		if (strcmp(m->slot[i].name, name) == 0)
-			return &m->slot[i];
-	return NULL;
+	uint32_t at = m->slot_cells ? *slot_cell(m, name) : 0;
+
+	return at ? &m->slot[at - 1] : NULL;
 }
 
 struct slot *
@@ -236,11 +252,28 @@ bundle_slot(const struct module *m, const struct bundle *b, int field,
 	    b->field[field].name, suffix));
 }
 
+static void
+grow_slots(struct module *m)
+{
+	m->slot_cells = m->slot_cells ? 2 * m->slot_cells : 64;
+	m->slot_at = NEW_N(m->mem, uint32_t, m->slot_cells);
+	for (int i = 0; i < m->nslot; i++)
+		*slot_cell(m, m->slot[i].name) = (uint32_t)i + 1;
+}
+
 struct slot *
 module_add_slot(struct module *m, const char *name)
 {
+	uint32_t *cell;
+
 	m->slot = GROW(m, m->slot, m->nslot, m->slotcap);
 	m->slot[m->nslot] = (struct slot){.name = module_namez(m, name),
 	    .count = 1};
-	return &m->slot[m->nslot++];
+	if ((size_t)m->nslot * 2 >= m->slot_cells)
+		grow_slots(m);
+	m->nslot++;
+	cell = slot_cell(m, name);
+	if (*cell == 0)
+		*cell = (uint32_t)m->nslot;
+	return &m->slot[m->nslot - 1];
 }

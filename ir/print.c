@@ -9,6 +9,7 @@
 
 #include "ir/attr.h"
 #include "ir/printer.h"
+#include "ir/slots.h"
 #include "ir/typetable.h"
 #include "support/buf.h"
 
@@ -21,6 +22,8 @@ struct printer {
 	const char *loop[MAX_SHOWN_LOOPS]; /* variables of the loops around */
 	int nloop;
 	bool locations, apart;
+	const struct func *f;
+	const bool *said; /* by value id: it says where it is */
 	uint32_t *line; /* offsets of the source's lines */
 	uint32_t nline;
 };
@@ -137,7 +140,7 @@ print_type_of(struct printer *p, const struct value *v)
 static void
 print_slot(struct printer *p, const struct value *v)
 {
-	buf_puts(&p->b, v->slot ? v->slot : "_");
+	buf_puts(&p->b, v->slot ? slot_short(p->m, p->f, v->slot) : "_");
 	print_index(&p->b, v->slot && v->slot_indexed, &v->slot_index);
 }
 
@@ -147,7 +150,7 @@ print_slots(struct printer *p, struct value *const *v, int n)
 	bool any = false;
 
 	for (int i = 0; i < n; i++)
-		any |= v[i]->slot != NULL;
+		any |= p->said[v[i]->id];
 	for (int i = 0; any && i < n; i++) {
 		buf_puts(&p->b, i ? ", " : " in ");
 		print_slot(p, v[i]);
@@ -262,7 +265,8 @@ print_tail(struct printer *p, const struct op *op)
 {
 	print_slots(p, op->out, op->nout);
 	if (op->scratch)
-		buf_printf(&p->b, " using %s", op->scratch);
+		buf_printf(&p->b, " using %s",
+		    slot_short(p->m, p->f, op->scratch));
 	if (op->group >= 0)
 		buf_printf(&p->b, " #%d", op->group);
 	end_line(p, op->at);
@@ -442,6 +446,8 @@ print_func(struct printer *p, const struct func *f)
 {
 	const char *sep = "";
 
+	p->f = f;
+	p->said = print_said(p->m, f);
 	buf_printf(&p->b, "\nfn %s(", f->name);
 	if (f->index) {
 		buf_printf(&p->b, "%s:%s", f->index, f->index_dim);

@@ -206,26 +206,6 @@ print_bundle(struct header *h, const struct bundle *b)
 	print_inits(h, b, true);
 }
 
-static void
-print_memory(struct header *h)
-{
-	for (int i = 0; i < ARENA_COUNT; i++)
-		if (h->m->arena_size[i])
-			buf_printf(h->b, "arena  %s %llu\n", arena_name[i],
-			    (unsigned long long)h->m->arena_size[i]);
-	for (int i = 0; i < h->m->nslot; i++) {
-		const struct slot *s = &h->m->slot[i];
-
-		buf_printf(h->b, "slot   %s %s %llu+%llu", s->name,
-		    arena_name[s->arena], (unsigned long long)s->offset,
-		    (unsigned long long)s->size);
-		if (s->count != 1 || s->stride)
-			buf_printf(h->b, " x%u /%llu", s->count,
-			    (unsigned long long)s->stride);
-		buf_putc(h->b, '\n');
-	}
-}
-
 void
 print_header(struct buf *b, const struct module *m, const struct aliases *a)
 {
@@ -239,5 +219,5 @@ print_header(struct buf *b, const struct module *m, const struct aliases *a)
 	print_settings(&h);
 	for (int i = 0; i < m->nbundle; i++)
 		print_bundle(&h, m->bundle[i]);
-	print_memory(&h);
+	print_memory(b, m);
 }

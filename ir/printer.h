@@ -49,6 +49,11 @@ void alias_type_print(const struct aliases *a, const struct module *m,
 void print_header(struct buf *b, const struct module *m,
     const struct aliases *a);
 
+/* print_slots.c: arenas and slots; by value id, who has to say where it is,
+ * from the module's arena. */
+void print_memory(struct buf *b, const struct module *m);
+bool *print_said(const struct module *m, const struct func *f);
+
 /* print_join.c: may b stand on the line of a, with next (or NULL) behind b?
  * What is from `from` on (one line) goes to the end of the line before it,
  * unless that gets too long. */

@@ -11,8 +11,7 @@
 
 #include "support/buf.h"
 
-#define MAX_SIZE  ((int64_t)1 << 40) /* of a dimension */
-#define MAX_BYTES ((int64_t)1 << 60) /* of a slot or an arena */
+#define MAX_SIZE ((int64_t)1 << 40) /* of a dimension */
 
 static void
 read_module_line(struct reader *r)
@@ -383,50 +382,6 @@ read_init_line(struct reader *r)
 	}
 }
 
-static uint8_t
-read_arena_name(struct reader *r)
-{
-	const char *from = r->p, *name = read_name(r);
-
-	for (int i = 0; i < ARENA_COUNT; i++)
-		if (strcmp(arena_name[i], name) == 0)
-			return (uint8_t)i;
-	fail_at(r, span_from(r, from), "no arena is called '%s'", name);
-	return 0;
-}
-
-static void
-read_arena_line(struct reader *r)
-{
-	uint8_t i = read_arena_name(r);
-
-	r->m->arena_size[i] = (uint64_t)read_int(r, 0, MAX_BYTES);
-}
-
-/* slot x keep 0+2048 x4 /2048 */
-static void
-read_slot_line(struct reader *r)
-{
-	const char *name = read_slot_name(r);
-	struct slot s = {.name = name, .count = 1};
-
-	s.arena = read_arena_name(r);
-	s.offset = (uint64_t)read_int(r, 0, MAX_BYTES);
-	expect(r, "+");
-	s.size = (uint64_t)read_int(r, 0, MAX_BYTES);
-	if (accept(r, "x")) {
-		s.count = (uint32_t)read_int(r, 1, UINT32_MAX);
-		expect(r, "/");
-		s.stride = (uint64_t)read_int(r, 0, MAX_BYTES);
-	}
-	if (r->m->nslot == READ_SLOTS)
-		fail_here(r, "more than %d slots", READ_SLOTS);
-	if (!r->failed && module_slot(r->m, name))
-		fail_here(r, "slot '%s' twice", name);
-	if (!r->failed)
-		*module_add_slot(r->m, name) = s;
-}
-
 static const struct line_kind {
 	const char *word;
 	void (*read)(struct reader *r);
@@ -441,7 +396,7 @@ static const struct line_kind {
     {"type", read_type_line},
     {"bundle", read_bundle_line, true},
     {"init", read_init_line, true},
-    {"arena", read_arena_line},
+    {"arena", read_arena_line, true},
     {"slot", read_slot_line},
     {"fn", read_signature},
 };
@@ -484,6 +439,8 @@ read_all(struct reader *r)
 		read_line(r);
 	if (!r->failed)
 		read_bodies(r);
+	if (!r->failed)
+		read_places(r);
 }
 
 struct module *

@@ -1,10 +1,11 @@
 /*
- * Inside of ir/: the reader of the text form, in four files.
+ * Inside of ir/: the reader of the text form, in a few files.
  *
  *   scan.c       characters to words and numbers
  *   readtype.c   types, shards, aliases
  *   readfn.c     functions and their statements
- *   read.c       the lines above the functions, and module_read
+ *   readslots.c  the memory plan
+ *   read.c       the other lines above the functions, and module_read
  *
  * The first mistake is reported, then the cursor jumps to the end: every rule
  * goes on with harmless values and every loop stops at the end of the text.
@@ -76,6 +77,12 @@ void read_pending(struct reader *r, struct type *t);
 void read_flat(struct reader *r, struct axis_list *l); /* if it is there */
 const struct type *read_type(struct reader *r);
 void read_alias(struct reader *r, bool is_type);
+
+/* readslots.c: two lines of the header; after everything else is read, the
+ * places of values that do not say where they are. */
+void read_arena_line(struct reader *r);
+void read_slot_line(struct reader *r);
+void read_places(struct reader *r);
 
 /* readfn.c */
 void read_signature(struct reader *r); /* and skips the body */

@@ -86,7 +86,7 @@ read_slot(struct reader *r, struct value *v)
 {
 	if (accept(r, "-")) {
 		v->slot = module_namez(r->m, "-");
-	} else if (!accept_word(r, "_")) {
+	} else { /* _ is none: read_places */
 		v->slot = read_slot_name(r);
 		v->slot_indexed = read_index(r, &v->slot_index);
 	}

@@ -29,6 +29,7 @@ unplanned(struct arena *mem, const struct module *m)
 
 	copy->stage = 'a';
 	copy->nslot = 0;
+	copy->slot_cells = 0;
 	for (int i = 0; i < ARENA_COUNT; i++)
 		copy->arena_size[i] = 0;
 	return copy;

@@ -2,8 +2,8 @@
  * memory: every value gets a place in an arena, known before the run.
  *
  *   before                              after
- *   h = rmsnorm x, w.n1 : f32[b,s,e]    h = rmsnorm x, w.n1 : f32[b,s,e]  in layer.h
- *                                       slot layer.h act 4096+1024
+ *   h = rmsnorm x, w.n1 : f32[b,s,e]    h = rmsnorm x, w.n1 : f32[b,s,e]
+ *                                       slot   act layer: h 4K+1K
  *
  * Arenas: state (parameters, their copies in bf16, gradients, moments, rope
  * tables), keep (what

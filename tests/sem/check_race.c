@@ -19,9 +19,8 @@ static const char head[] =
     "bundle W { p[s] } : f32 flat/(co)\n"
     "bundle GW = grad W : f32 flat/(co) +(ci)\n"
     "arena  state 4096\narena  act 4096\narena  io 64\n"
-    "slot   W state 0+128 x1 /128\nslot   GW state 128+128 x1 /128\n"
-    "slot   x act 0+64\nslot   y act 64+64\nslot   z act 128+64\n"
-    "slot   r act 192+256 x2 /256\nslot   io.tok io 0+64\n\n"
+    "slot   state W 0+128, GW\n"
+    "slot   act x 0+64, y, z, r +256 x2\nslot   io io.tok 0+64\n\n"
     "fn step(tok : f32[s/ci] in io.tok) {\n"
     "  x = neg tok : f32[s/ci] in x\n";
 
