@@ -266,6 +266,12 @@ print_entry(struct emit *e, const char *name)
 }
 
 static void
+print_device(const struct emit *e)
+{
+	fputs("\t.device = LT_DEVICE_CPU,\n", e->out);
+}
+
+static void
 print_program(struct emit *e)
 {
 	struct module *m = e->m;
@@ -309,6 +315,7 @@ print_program(struct emit *e)
 	print_io(e, "io_logits", "io.logits");
 	if (e->nflat)
 		fprintf(e->out, "\t.flat = flats, .nflat = %d,\n", e->nflat);
+	print_device(e);
 	fputs("\t.tensor = tensors,\n"
 	    "\t.ntensor = sizeof tensors / sizeof *tensors,\n", e->out);
 	emit_recipe(e);

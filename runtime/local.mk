@@ -55,6 +55,11 @@ libloong_rt_a_SOURCES = \
 	%D%/data/megatron.c \
 	%D%/data/order.c %D%/data/order.h \
 	%D%/data/tokens.c %D%/data/tokens.h \
+	%D%/gpu/args.h \
+	%D%/gpu/device.h \
+	%D%/gpu/emu.c \
+	%D%/gpu/gpu.c %D%/gpu/gpu.h \
+	%D%/gpu/host.c %D%/gpu/host.h \
 	%D%/main/exits.def \
 	%D%/main/help.c \
 	%D%/main/launch.c %D%/main/launch.def %D%/main/launch.h \
@@ -117,6 +122,8 @@ nobase_rtinclude_HEADERS = \
 	%D%/cpu/tile_pack.h \
 	%D%/cpu/vec.h \
 	%D%/dtype.h \
+	%D%/gpu/args.h \
+	%D%/gpu/gpu.h \
 	%D%/loong_rt.h \
 	%D%/runs.h \
 	support/rng.h

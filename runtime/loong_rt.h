@@ -19,10 +19,11 @@
 #include "runtime/dtype.h"
 #include "runtime/runs.h"
 
-enum { LT_ABI = 3 };
+enum { LT_ABI = 4 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
 enum lt_arena { LT_STATE, LT_KEEP, LT_ACT, LT_IO, LT_WORK, LT_ARENAS };
+enum lt_device_kind { LT_DEVICE_CPU, LT_DEVICE_CUDA, LT_DEVICE_EMU };
 enum lt_nan_policy { LT_NAN_STOP, LT_NAN_SKIP };
 enum lt_schedule { LT_CONSTANT, LT_COSINE, LT_WSD };
 
@@ -152,6 +153,8 @@ struct lt_recipe {
 };
 
 struct lt;
+struct lt_unit;   /* runtime/gpu/gpu.h */
+struct lt_kernel;
 
 struct lt_program {
 	uint32_t abi;          /* LT_ABI */
@@ -192,6 +195,13 @@ struct lt_program {
 	int nflat;
 	const struct lt_move *move; /* all that the program does */
 	int nmove;
+	/* Where it computes, and there its kernels; the emulator is a device
+	 * whose kernels are functions of the program. */
+	uint8_t device;        /* enum lt_device_kind */
+	const struct lt_unit *unit;
+	int nunit;
+	const struct lt_kernel *kernel;
+	int nkernel;
 	struct lt_recipe recipe;
 	bool by_layer;         /* step updates a layer as soon as it can: some
 	                          are if only the norm is not finite */
@@ -211,13 +221,16 @@ struct lt_program {
 
 struct lt_pool;
 struct lt_comm;
+struct lt_gpu;
 
 /* What generated code sees of its rank. */
 struct lt {
 	const struct lt_program *prog;
 	int rank, ranks, coord[LT_AXES_MAX];
-	char *arena[LT_ARENAS]; /* 64-byte aligned, zeroed at start */
+	char *arena[LT_ARENAS]; /* 64-byte aligned, zeroed at start; addresses
+	                           of the device */
 	struct lt_pool *pool;
+	struct lt_gpu *gpu;    /* NULL: this rank computes on CPUs */
 	struct lt_comm *comm;  /* NULL with one rank */
 	int64_t step;          /* number of this step, from 1 */
 	uint64_t seed;         /* of dropout */

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "runtime/comm/comm.h"
+#include "runtime/gpu/device.h"
 #include "runtime/main/ranks.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
@@ -52,8 +53,10 @@ lt_evaluate(struct lt *rt)
 		rc = lt_ranks_agree(rt, lt_data_load_val(&run->data, rt, i));
 		if (run->stop)
 			break;
-		if (!rc)
-			rt->prog->eval(rt);
+		if (rc)
+			break;
+		lt_gpu_begin(rt);
+		rt->prog->eval(rt);
 	}
 	rt->training = true;
 	if (!rc && !run->stop)
@@ -82,6 +85,7 @@ step(struct lt *rt)
 	rt->lr = lt_schedule_lr(&p->recipe, run->opt.steps, rt->step);
 	rt->skipped = false;
 	count(rt, true);
+	lt_gpu_begin(rt);
 	p->step(rt);
 	count(rt, false);
 	if (!isfinite(rt->loss) || !isfinite(rt->gnorm))

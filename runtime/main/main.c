@@ -10,6 +10,7 @@
 #include "runtime/comm/group.h"
 #include "runtime/cpu/cpu.h"
 #include "runtime/cpu/pool.h"
+#include "runtime/gpu/device.h"
 #include "runtime/main/launch.h"
 #include "runtime/main/limits.h"
 #include "runtime/main/memory.h"
@@ -166,6 +167,7 @@ static int
 open_machine(struct lt *rt)
 {
 	struct lt_run *run = rt->run;
+	int rc;
 
 	rt->pool = lt_pool_new(run->threads);
 	if (!rt->pool)
@@ -173,7 +175,8 @@ open_machine(struct lt *rt)
 		    run->threads, strerror(errno));
 	if (rt->comm)
 		rt->comm->pool = rt->pool;
-	return lt_memory_alloc(rt, run->threads, &run->allocated);
+	rc = lt_gpu_open(rt);
+	return rc ? rc : lt_memory_alloc(rt, run->threads, &run->allocated);
 }
 
 /* What all ranks' threads together can do, before they are there. */
@@ -257,6 +260,7 @@ close_run(struct lt *rt)
 	lt_metrics_close(&run->metrics);
 	lt_data_close(&run->data);
 	lt_memory_free(rt);
+	lt_gpu_close(rt);
 	if (rt->pool)
 		lt_pool_free(rt->pool);
 	if (run->out)

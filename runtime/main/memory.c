@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/cpu/pool.h"
+#include "runtime/gpu/device.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/limits.h"
 #include "runtime/main/report.h"
@@ -99,7 +100,38 @@ lt_memory_check(const struct lt_program *p, int threads, int ranks)
 
 	if (__builtin_mul_overflow(sum, (uint64_t)ranks, &sum))
 		sum = UINT64_MAX;
-	return have && sum > have ? no_memory("the plan", sum) : LT_OK;
+	return have && sum > have && p->device != LT_DEVICE_CUDA ?
+	    no_memory("the plan", sum) : LT_OK;
+}
+
+/* The plan of all arenas against what the device has left. */
+static int
+check_device(struct lt *rt, uint64_t sum)
+{
+	uint64_t have = rt->gpu->device->available(rt->gpu);
+	char text[32], left[32];
+
+	return sum <= have ? LT_OK : lt_fail(LT_EXIT_CONFIG,
+	    "rank %d: the plan needs %s (%" PRIu64 " bytes) of the device's "
+	    "memory; %s are free", rt->rank, lt_memory_text(sum, text), sum,
+	    lt_memory_text(have, left));
+}
+
+static int
+alloc_device(struct lt *rt, const uint64_t size[])
+{
+	for (int i = 0; i < LT_ARENAS; i++) {
+		void *p = NULL;
+		int rc = size[i] ? rt->gpu->device->alloc(rt->gpu, size[i],
+		    &p) : LT_OK;
+
+		if (rc)
+			return lt_fail(rc, "rank %d: no memory for %s on the "
+			    "device: %" PRIu64 " bytes", rt->rank, names[i],
+			    size[i]);
+		rt->arena[i] = p;
+	}
+	return LT_OK;
 }
 
 int
@@ -107,8 +139,15 @@ lt_memory_alloc(struct lt *rt, int threads, uint64_t *bytes)
 {
 	uint64_t size[LT_ARENAS];
 
-	lt_memory_plan(rt->prog, threads, size);
-	*bytes = 0;
+	*bytes = lt_memory_plan(rt->prog, threads, size);
+	if (rt->gpu) {
+		int rc = check_device(rt, *bytes);
+
+		rc = rc ? rc : alloc_device(rt, size);
+		if (rc)
+			lt_memory_free(rt);
+		return rc;
+	}
 	for (int i = 0; i < LT_ARENAS; i++) {
 		void *p = size[i] ? allocate(size[i]) : NULL;
 
@@ -120,7 +159,6 @@ lt_memory_alloc(struct lt *rt, int threads, uint64_t *bytes)
 		}
 		memset(p, 0, size[i]);
 		rt->arena[i] = p;
-		*bytes += size[i];
 	}
 	return LT_OK;
 }
@@ -129,7 +167,10 @@ void
 lt_memory_free(struct lt *rt)
 {
 	for (int i = 0; i < LT_ARENAS; i++) {
-		free(rt->arena[i]);
+		if (rt->gpu && rt->arena[i])
+			rt->gpu->device->free(rt->gpu, rt->arena[i]);
+		else
+			free(rt->arena[i]);
 		rt->arena[i] = NULL;
 	}
 }

@@ -18,6 +18,7 @@
 #include "runtime/comm/local.h"
 #include "runtime/comm/world.h"
 #include "runtime/cpu/pool.h"
+#include "runtime/gpu/device.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
@@ -157,6 +158,7 @@ close_members(struct ranks *w)
 		if (!rt)
 			continue;
 		lt_memory_free(rt);
+		lt_gpu_close(rt);
 		if (rt->pool)
 			lt_pool_free(rt->pool);
 		rt->pool = NULL;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "runtime/comm/world.h"
+#include "runtime/gpu/device.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/main/signals.h"
@@ -269,6 +270,7 @@ generate(struct lt *rt, int32_t *tok, size_t n, struct choice *choice)
 	rt->training = false;
 	for (int64_t i = 0; i < o->sample; i++) {
 		rt->at = set_context(rt, tok, n) - 1;
+		lt_gpu_begin(rt);
 		p->logits(rt);
 		tok[n] = next_token(rt, choice, i);
 		if (tok[n] < 0)

@@ -1,0 +1,91 @@
+/*
+ * A device as the runtime uses it.  A backend is a table of functions: CUDA,
+ * the emulator, and one that writes calls down.  A rank has one struct lt_gpu.
+ *
+ * Work is enqueued on streams, and happens in order on each; an event marks a
+ * place in one stream for which others wait.  Functions that can fail say why
+ * and end the run (lt_gpu_fail), but for `open` and `alloc`, which return an
+ * exit code after a message.
+ */
+#ifndef LT_RUNTIME_GPU_DEVICE_H
+#define LT_RUNTIME_GPU_DEVICE_H
+
+#include "runtime/gpu/gpu.h"
+
+/* Streams of a rank: what it computes, what it exchanges. */
+enum lt_stream { LT_COMPUTE, LT_COMM, LT_STREAMS };
+
+struct lt_gpu;
+struct lt_event; /* the backend's */
+
+struct lt_device {
+	const char *name;
+	/* Fills gpu->arch, self, total. */
+	int (*open)(struct lt_gpu *);
+	void (*close)(struct lt_gpu *);
+	/* Zeroed memory at a multiple of 256 bytes; free memory. */
+	int (*alloc)(struct lt_gpu *, uint64_t bytes, void **);
+	void (*free)(struct lt_gpu *, void *);
+	uint64_t (*available)(struct lt_gpu *);
+	/* Between host and device, after everything enqueued on the compute
+	 * stream; return when it has happened. */
+	void (*upload)(struct lt_gpu *, void *dst, const void *src,
+	    uint64_t bytes);
+	void (*download)(struct lt_gpu *, void *dst, const void *src,
+	    uint64_t bytes);
+	/* Enqueued. */
+	void (*copy)(struct lt_gpu *, enum lt_stream, void *dst,
+	    const void *src, uint64_t bytes);
+	void (*zero)(struct lt_gpu *, enum lt_stream, void *, uint64_t bytes);
+	void (*launch)(struct lt_gpu *, enum lt_stream, int kernel,
+	    const unsigned grid[3], const void *args);
+	/* NULL, or false: this product is for kernels. */
+	bool (*gemm)(struct lt_gpu *, const struct lt_gemm *, const void *a,
+	    const void *b, void *c, const struct lt_gemm_epilogue *);
+	struct lt_event *(*event)(struct lt_gpu *);
+	void (*event_free)(struct lt_gpu *, struct lt_event *);
+	void (*record)(struct lt_gpu *, struct lt_event *, enum lt_stream);
+	void (*wait)(struct lt_gpu *, enum lt_stream, struct lt_event *);
+	void (*synchronize)(struct lt_gpu *);
+	/* A tensor of bf16 for the tensor memory accelerator, dimension 0 the
+	 * fastest: sizes and box in elements, strides of dimensions 1.. in
+	 * elements (multiples of 8); swizzle: 128 bytes. */
+	void (*tensor_map)(struct lt_gpu *, lk_tmap *, const void *base,
+	    int rank, const uint64_t size[], const uint64_t stride[],
+	    const uint32_t box[], bool swizzle);
+};
+
+struct lt_gpu {
+	const struct lt_device *device;
+	struct lt *rt;
+	void *self;            /* the backend's */
+	int arch;              /* 90: sm_90 */
+	int processors;        /* multiprocessors */
+	uint64_t total;        /* bytes of memory; 0: unknown */
+	int *sorted, nsorted;  /* this architecture's kernels, by name */
+	/* One allocation: struct lk_step, then struct lk_result. */
+	char *words;
+};
+
+extern const struct lt_device lt_device_emu;
+
+/* Opens the device that the program is for; rt->gpu.  Nothing on CPUs. */
+int lt_gpu_open(struct lt *);
+void lt_gpu_close(struct lt *);
+
+/* Before step, eval and logits: uploads what kernels read of *rt. */
+void lt_gpu_begin(struct lt *);
+
+/* The kernel of that name for this architecture; it has to be there. */
+int lt_gpu_kernel(struct lt *, const char *name);
+/* -1: it is not. */
+int lt_gpu_find(struct lt *, const char *name);
+/* Launch by name on a stream; x, y, z: blocks. */
+void lt_gpu_run(struct lt *, enum lt_stream, const char *name, uint64_t x,
+    uint64_t y, uint64_t z, const void *args);
+
+/* Ends the run because of this rank's device. */
+_Noreturn void lt_gpu_fail(struct lt *, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

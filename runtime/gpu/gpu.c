@@ -1,0 +1,263 @@
+/* A rank's device: opening it, finding kernels, the words of a step. */
+#include "config.h"
+
+#include "runtime/gpu/device.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/comm/comm.h"
+#include "runtime/main/report.h"
+
+static const struct lt_device *const devices[] = {
+	[LT_DEVICE_CPU] = NULL,
+	[LT_DEVICE_CUDA] = NULL,
+	[LT_DEVICE_EMU] = &lt_device_emu,
+};
+enum { DEVICES = sizeof devices / sizeof *devices };
+
+_Noreturn void
+lt_gpu_fail(struct lt *rt, int code, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (rt->comm)
+		lt_comm_fail(rt->comm, code, "%s", text);
+	lt_fail(code, "%s", text);
+	fflush(NULL);
+	_Exit(code);
+}
+
+/* ---- kernels ---- */
+
+static const struct lt_unit *
+unit_of(const struct lt_program *p, int kernel)
+{
+	return &p->unit[p->kernel[kernel].unit];
+}
+
+static bool
+is_for(const struct lt_gpu *g, int kernel)
+{
+	const struct lt_unit *u = unit_of(g->rt->prog, kernel);
+
+	return g->arch >= u->arch_min && g->arch <= u->arch_max;
+}
+
+/* Kernels of this architecture by name, insertion by insertion: they are few
+ * and nearly in order. */
+static int
+sort_kernels(struct lt_gpu *g)
+{
+	const struct lt_program *p = g->rt->prog;
+
+	g->sorted = calloc((size_t)p->nkernel + 1, sizeof *g->sorted);
+	if (!g->sorted)
+		return LT_EXIT_FAIL;
+	for (int i = 0; i < p->nkernel; i++) {
+		int at = g->nsorted;
+
+		if (!is_for(g, i))
+			continue;
+		for (; at > 0 && strcmp(p->kernel[g->sorted[at - 1]].name,
+		    p->kernel[i].name) > 0; at--)
+			g->sorted[at] = g->sorted[at - 1];
+		g->sorted[at] = i;
+		g->nsorted++;
+	}
+	return LT_OK;
+}
+
+int
+lt_gpu_find(struct lt *rt, const char *name)
+{
+	const struct lt_gpu *g = rt->gpu;
+	int lo = 0, hi = g->nsorted;
+
+	while (lo < hi) {
+		int mid = lo + (hi - lo) / 2;
+		int c = strcmp(rt->prog->kernel[g->sorted[mid]].name, name);
+
+		if (c == 0)
+			return g->sorted[mid];
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return -1;
+}
+
+int
+lt_gpu_kernel(struct lt *rt, const char *name)
+{
+	int k = lt_gpu_find(rt, name);
+
+	if (k < 0)
+		lt_gpu_fail(rt, LT_EXIT_INTERNAL, "the program has no kernel "
+		    "%s for sm_%d", name, rt->gpu->arch);
+	return k;
+}
+
+/* ---- launches ---- */
+
+void
+lt_gpu_launch(struct lt *rt, int kernel, const unsigned grid[3],
+    const void *args)
+{
+	if (grid[0] && grid[1] && grid[2])
+		rt->gpu->device->launch(rt->gpu, LT_COMPUTE, kernel, grid,
+		    args);
+}
+
+void
+lt_gpu_run(struct lt *rt, enum lt_stream s, const char *name, uint64_t x,
+    uint64_t y, uint64_t z, const void *args)
+{
+	const unsigned grid[3] = {(unsigned)x, (unsigned)y, (unsigned)z};
+	int k = lt_gpu_kernel(rt, name);
+
+	if (x > INT32_MAX || y > UINT16_MAX || z > UINT16_MAX)
+		lt_gpu_fail(rt, LT_EXIT_INTERNAL, "%s: a grid of %llu x %llu "
+		    "x %llu blocks", name, (unsigned long long)x,
+		    (unsigned long long)y, (unsigned long long)z);
+	if (x && y && z)
+		rt->gpu->device->launch(rt->gpu, s, k, grid, args);
+}
+
+/* ---- the words of a step ---- */
+
+const struct lk_step *
+lt_gpu_step(struct lt *rt)
+{
+	return (const struct lk_step *)(void *)rt->gpu->words;
+}
+
+struct lk_result *
+lt_gpu_result(struct lt *rt)
+{
+	return (struct lk_result *)(void *)
+	    (rt->gpu->words + sizeof(struct lk_step));
+}
+
+static void
+upload_words(struct lt *rt)
+{
+	const struct lt_recipe *r = &rt->prog->recipe;
+	double step = rt->step > 0 ? (double)rt->step : 1;
+	struct {
+		struct lk_step step;
+		struct lk_result result;
+	} w = {.step = {
+		.lr = rt->lr, .step = rt->step, .seed = rt->seed,
+		.rate = (float)(rt->lr / (1 - pow(r->beta1, step))),
+		.ifix2 = (float)(1 / (1 - pow(r->beta2, step))),
+		.decay = (float)(rt->lr * r->wd),
+		.training = rt->training,
+	}};
+
+	_Static_assert(sizeof w == sizeof w.step + sizeof w.result,
+	    "no gap between the words");
+	rt->gpu->device->upload(rt->gpu, rt->gpu->words, &w, sizeof w);
+}
+
+void
+lt_gpu_begin(struct lt *rt)
+{
+	if (rt->gpu)
+		upload_words(rt);
+}
+
+void
+lt_gpu_check(struct lt *rt, const float *loss, const float *gnorm)
+{
+	struct result_args a = {loss, gnorm, lt_gpu_result(rt)};
+
+	lt_gpu_run(rt, LT_COMPUTE, "step_check", 1, 1, 1, &a);
+}
+
+static struct lk_result
+fetch_result(struct lt *rt, const char *kernel, const float *a, const float *b)
+{
+	struct result_args args = {a, b, lt_gpu_result(rt)};
+	struct lk_result r;
+
+	lt_gpu_run(rt, LT_COMPUTE, kernel, 1, 1, 1, &args);
+	rt->gpu->device->download(rt->gpu, &r, args.result, sizeof r);
+	return r;
+}
+
+void
+lt_gpu_return(struct lt *rt, const float *loss, const float *gnorm)
+{
+	struct lk_result r = fetch_result(rt, "step_return", loss, gnorm);
+
+	rt->loss = r.loss;
+	rt->gnorm = r.gnorm;
+	rt->skipped = r.bad;
+}
+
+void
+lt_gpu_eval_return(struct lt *rt, const float *nll, const float *count)
+{
+	struct lk_result r = fetch_result(rt, "eval_return", nll, count);
+
+	rt->eval_nll += r.eval_nll;
+	rt->eval_count += r.eval_count;
+}
+
+/* ---- opening ---- */
+
+int
+lt_gpu_open(struct lt *rt)
+{
+	unsigned kind = rt->prog->device;
+	struct lt_gpu *g;
+	void *words;
+	int rc;
+
+	if (kind == LT_DEVICE_CPU)
+		return LT_OK;
+	if (kind >= DEVICES || !devices[kind])
+		return lt_fail(LT_EXIT_CONFIG, "this runtime has no device "
+		    "of the kind that the program is for");
+	g = calloc(1, sizeof *g);
+	if (!g)
+		return lt_fail(LT_EXIT_FAIL, "out of memory");
+	*g = (struct lt_gpu){.device = devices[kind], .rt = rt};
+	rc = g->device->open(g);
+	if (rc) {
+		free(g);
+		return rc;
+	}
+	rt->gpu = g;
+	rc = sort_kernels(g);
+	if (rc)
+		return lt_fail(rc, "out of memory");
+	rc = g->device->alloc(g, sizeof(struct lk_step) +
+	    sizeof(struct lk_result), &words);
+	g->words = rc ? NULL : words;
+	return rc;
+}
+
+void
+lt_gpu_close(struct lt *rt)
+{
+	struct lt_gpu *g = rt->gpu;
+
+	if (!g)
+		return;
+	if (g->words)
+		g->device->free(g, g->words);
+	g->device->close(g);
+	free(g->sorted);
+	free(g);
+	rt->gpu = NULL;
+}
