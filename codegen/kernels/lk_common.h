@@ -47,6 +47,19 @@ lk_min(float x, float y)
 	return x < y ? x : y;
 }
 
+/* An element as f32: itself, or a bf16's value. */
+LK_FN float
+lk_float(float x)
+{
+	return x;
+}
+
+LK_FN float
+lk_float(u16 x)
+{
+	return lk_bf(x);
+}
+
 /* False for infinities and NaN. */
 LK_FN bool
 lk_finite(float x)

@@ -108,6 +108,8 @@ LK_FN double lk_exp(double x) { return exp(x); }
 LK_FN double lk_sin(double x) { return sin(x); }
 LK_FN double lk_cos(double x) { return cos(x); }
 LK_FN double lk_sqrt(double x) { return sqrt(x); }
+LK_FN double lk_pow(double x, double y) { return pow(x, y); }
+LK_FN int lk_popc(u32 x) { return __builtin_popcount(x); }
 
 #include "codegen/kernels/emu_warp.h"
 #include "codegen/kernels/emu_copy.h"

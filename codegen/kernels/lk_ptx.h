@@ -17,7 +17,8 @@ typedef long long i64;
 	extern "C" __global__ void __launch_bounds__(threads, blocks)         \
 	name(const __grid_constant__ args a)
 /* The block's dynamic shared memory. */
-#define LK_DYN_SMEM(name) extern __shared__ __align__(1024) char name[]
+extern __shared__ __align__(1024) char lk_dynamic_smem[];
+#define LK_DYN_SMEM(name) char *name = lk_dynamic_smem
 
 /* ---- numbers ---- */
 
@@ -72,6 +73,8 @@ LK_FN double lk_exp(double x) { return exp(x); }
 LK_FN double lk_sin(double x) { return sin(x); }
 LK_FN double lk_cos(double x) { return cos(x); }
 LK_FN double lk_sqrt(double x) { return sqrt(x); }
+LK_FN double lk_pow(double x, double y) { return pow(x, y); }
+LK_FN int lk_popc(u32 x) { return __popc(x); } /* bits that are 1 */
 
 /* ---- a warp: 32 lanes, all of which call ---- */
 

@@ -76,6 +76,8 @@ check_unit(const struct unit *u, const char *arch)
 	kernel_include(&s, u->file);
 	ck_assert_msg(nvrtc_compile(nvrtc, buf_text(&s.out), u->file, arch,
 	    NVRTC_CUBIN, &code), "%s for %s: %s", u->name, arch, code.log);
+	ck_assert_msg(!strstr(code.log, "warning"), "%s for %s: %s", u->name,
+	    arch, code.log);
 	n = ptxas_read(code.log, k, KERNELS_MAX);
 	ck_assert_int_ge(n, 1);
 	ck_assert_int_le(n, KERNELS_MAX);

@@ -1,5 +1,5 @@
 # The CUDA kernels without a GPU: by NVRTC, and in the emulator.
-EXTRA_DIST += %D%/emu_test.h %D%/units.def %D%/allowed.def
+EXTRA_DIST += %D%/emu_test.h %D%/launch.h %D%/units.def %D%/allowed.def
 if HAVE_CHECK
 check_PROGRAMS += check_nvrtc_kernels
 TESTS += check_nvrtc_kernels
@@ -12,10 +12,16 @@ AM_CXXFLAGS = -std=c++17 $(WARN_CXXFLAGS)
 emu_tests =
 emu_tests += check_emulator
 emu_tests += check_attn_sm80
+emu_tests += check_kernels_gemm
+emu_tests += check_kernels_memory
+emu_tests += check_kernels_sums
 if HAVE_CXX
 check_PROGRAMS += $(emu_tests)
 TESTS += $(emu_tests)
 endif
+check_kernels_gemm_SOURCES = %D%/check_kernels_gemm.cpp
+check_kernels_memory_SOURCES = %D%/check_kernels_memory.cpp
+check_kernels_sums_SOURCES = %D%/check_kernels_sums.cpp
 check_emulator_SOURCES = %D%/check_emulator.cpp
 
 attn_test = %D%/attn_case.cpp %D%/attn_case.h %D%/attn_run.cpp %D%/attn_run.h

@@ -1,0 +1,94 @@
+/*
+ * Sums in an order that depends on sizes alone.
+ *
+ *	colsum        out[c] = sum of a column of partial sums, in their order;
+ *	              any number of blocks
+ *	sumsq_part    squares in double precision, in which the square of an
+ *	              f32 is exact; grid: sumsq_blocks(n)
+ *	sumsq_total   the parts' sum; one block
+ *	sum_f32       of a vector, in double precision; one block
+ *	count         labels that are not `ignore`; one block
+ *
+ * The error of a sum of n doubles is below (n / 256 + 10) 2^-53 of the sum of
+ * the magnitudes: nothing beside the last rounding to f32.
+ */
+#pragma once
+
+#include "codegen/kernels/lk.h"
+
+LK_KERNEL(colsum, 256, 1, struct colsum_args)
+{
+	for (i64 c = lk_index(); c < a.cols; c += lk_stride()) {
+		float sum = a.add ? a.out[c] : 0;
+
+		for (i64 b = 0; b < a.blocks; b++)
+			sum += a.part[b * a.stride + c];
+		a.out[c] = sum;
+	}
+}
+
+/* Sum over the 256 threads of a block, as a tree; thread 0 has it. */
+LK_FN double
+reduce_block(double x)
+{
+	LK_DYN_SMEM(smem);
+	const u32 s = lk_saddr(smem), t = threadIdx.x;
+
+	lk_sts(s + 8 * t, x);
+	for (u32 half = 128; half > 0; half /= 2) {
+		lk_sync();
+		if (t < half) {
+			x += lk_lds<double>(s + 8 * (t + half));
+			lk_sts(s + 8 * t, x);
+		}
+	}
+	return x;
+}
+#define REDUCE_SMEM (256 * 8) /* bytes of shared memory */
+
+LK_KERNEL(sumsq_part, 256, 1, struct sumsq_args)
+{
+	double sum = 0;
+
+	for (i64 i = lk_index(); i < a.n; i += lk_stride()) {
+		const double x = (double)a.x[i];
+
+		sum += x * x;
+	}
+	sum = reduce_block(sum);
+	if (threadIdx.x == 0)
+		a.part[blockIdx.x] = sum;
+}
+
+LK_KERNEL(sumsq_total, 256, 1, struct sumsq_total_args)
+{
+	double sum = 0;
+
+	for (i64 i = threadIdx.x; i < a.n; i += 256)
+		sum += a.part[i];
+	sum = reduce_block(sum);
+	if (threadIdx.x == 0)
+		*a.out = (float)sum;
+}
+
+LK_KERNEL(sum_f32, 256, 1, struct sum_args)
+{
+	double sum = 0;
+
+	for (i64 i = threadIdx.x; i < a.n; i += 256)
+		sum += (double)a.x[i];
+	sum = reduce_block(sum);
+	if (threadIdx.x == 0)
+		*a.out = a.add ? (float)((double)*a.out + sum) : (float)sum;
+}
+
+LK_KERNEL(count, 256, 1, struct count_args)
+{
+	double n = 0; /* whole numbers: exact */
+
+	for (i64 i = threadIdx.x; i < a.n; i += 256)
+		n += a.labels[i] != a.ignore;
+	n = reduce_block(n);
+	if (threadIdx.x == 0)
+		*a.out = (float)n;
+}
