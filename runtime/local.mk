@@ -58,8 +58,13 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/args.h \
 	%D%/gpu/device.h \
 	%D%/gpu/emu.c \
+	%D%/gpu/gemm.c \
 	%D%/gpu/gpu.c %D%/gpu/gpu.h \
+	%D%/gpu/head.c \
 	%D%/gpu/host.c %D%/gpu/host.h \
+	%D%/gpu/nest.c %D%/gpu/nest.h \
+	%D%/gpu/optim.c \
+	%D%/gpu/rows.c \
 	%D%/main/exits.def \
 	%D%/main/help.c \
 	%D%/main/launch.c %D%/main/launch.def %D%/main/launch.h \
