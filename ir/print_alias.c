@@ -343,13 +343,17 @@ print_type_alias(const struct aliases *a, const struct alias_type *x,
 }
 
 void
-alias_print(const struct aliases *a, const struct module *m, struct buf *b)
+alias_print(const struct aliases *a, const struct module *m, struct buf *b,
+    size_t *above)
 {
+	size_t from;
+
 	for (int i = 0; i < 2; i++) {
 		const struct alias_lay *l = &a->lay[i];
 
 		if (!l->name)
 			continue;
+		from = b->len;
 		buf_printf(b, "lay    %s", l->name);
 		put_params(l, m, b);
 		buf_puts(b, " = ");
@@ -357,9 +361,13 @@ alias_print(const struct aliases *a, const struct module *m, struct buf *b)
 		buf_putc(b, ',');
 		put_second(l, m, b);
 		buf_putc(b, '\n');
+		print_line(b, above, from);
 	}
-	for (int i = 0; i < a->ntype; i++)
+	for (int i = 0; i < a->ntype; i++) {
+		from = b->len;
 		print_type_alias(a, &a->type[i], m, b);
+		print_line(b, above, from);
+	}
 }
 
 static void

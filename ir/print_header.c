@@ -7,8 +7,6 @@
 #include "ir/printer.h"
 #include "ir/typetable.h"
 
-enum { WORD = 7, WIDE = 100 }; /* columns */
-
 struct header {
 	const struct module *m;
 	struct buf *b;
@@ -68,25 +66,6 @@ print_quoted(struct buf *b, const char *s)
 	buf_putc(b, '"');
 }
 
-/* A line of the header from `from` on: joined to the one above it if they
- * begin with the same word and fit. */
-static void
-join_line(struct header *h, size_t from)
-{
-	char *s = h->b->text;
-	size_t above = h->b->len - from - WORD + 1;
-
-	if (!from || memcmp(s + h->above, s + from, WORD) != 0 ||
-	    from - h->above + above > WIDE) {
-		h->above = from;
-		return;
-	}
-	s[from - 1] = ';';
-	memmove(s + from + 1, s + from + WORD, above);
-	s[from] = ' ';
-	h->b->len -= WORD - 1;
-}
-
 static void
 print_settings(struct header *h)
 {
@@ -102,7 +81,7 @@ print_settings(struct header *h)
 		else
 			print_quoted(h->b, s->text);
 		buf_putc(h->b, '\n');
-		join_line(h, from);
+		print_line(h->b, &h->above, from);
 	}
 }
 
@@ -159,7 +138,7 @@ print_inits(struct header *h, const struct bundle *b, bool decay)
 			if (same_start(f, &b->field[j]))
 				buf_printf(h->b, " %s", b->field[j].name);
 		buf_putc(h->b, '\n');
-		join_line(h, from);
+		print_line(h->b, &h->above, from);
 	}
 }
 
@@ -175,35 +154,80 @@ print_fields(struct header *h, const struct bundle *b)
 }
 
 static void
-print_bundle(struct header *h, const struct bundle *b)
+print_origin(struct header *h, const struct bundle *b)
+{
+	if (!b->of) {
+		buf_puts(h->b, b->path ? " " : "");
+		buf_puts(h->b, b->path ? b->path : "");
+		print_fields(h, b);
+		return;
+	}
+	buf_printf(h->b, " = %s %s", bundle_role_name[b->role], b->of->name);
+	if (b->over)
+		buf_printf(h->b, " over %s", b->over->name);
+}
+
+static void
+print_storage(struct header *h, const struct bundle *b)
 {
 	struct type storage = {.pend = b->pend};
+
+	buf_printf(h->b, " : %s", dtype_name[b->dtype]);
+	flat_print(h->m, &b->flat, h->b);
+	pending_print(h->m, &storage, h->b);
+}
+
+static bool
+stored_alike(const struct bundle *a, const struct bundle *b)
+{
+	return a && a->dtype == b->dtype && a->pend == b->pend &&
+	    axis_list_equal(&a->flat, &b->flat);
+}
+
+/* On the line of the one before, if they are stored alike and it fits there;
+ * true if so. */
+static bool
+put_bundle(struct header *h, const struct bundle *b, bool alike)
+{
 	size_t from = h->b->len;
 
 	buf_printf(h->b, "bundle %s", b->name);
 	if (b->stack)
 		buf_printf(h->b, "[%s]", b->stack);
-	if (b->of) {
-		buf_printf(h->b, " = %s %s", bundle_role_name[b->role],
-		    b->of->name);
-		if (b->over)
-			buf_printf(h->b, " over %s", b->over->name);
-	} else {
-		if (b->path)
-			buf_printf(h->b, " %s", b->path);
-		print_fields(h, b);
-	}
-	buf_printf(h->b, " : %s", dtype_name[b->dtype]);
-	flat_print(h->m, &b->flat, h->b);
-	pending_print(h->m, &storage, h->b);
+	print_origin(h, b);
+	if (!alike)
+		print_storage(h, b);
 	buf_putc(h->b, '\n');
-	if (b->of) {
-		join_line(h, from);
-		return;
+	if (!alike) {
+		h->above = from;
+		return true;
 	}
-	h->above = 0; /* nothing joins the line of a list of fields */
-	print_inits(h, b, false);
-	print_inits(h, b, true);
+	if (print_line(h->b, &h->above, from))
+		return true;
+	h->b->len = from;
+	return false;
+}
+
+/* Parameters, and then how they start, before what is derived from them. */
+static void
+print_bundles(struct header *h)
+{
+	const struct bundle *before = NULL;
+
+	for (int i = 0, first = 0; i < h->m->nbundle; i++) {
+		const struct bundle *b = h->m->bundle[i];
+		bool last = i + 1 == h->m->nbundle || h->m->bundle[i + 1]->of;
+
+		if (!stored_alike(before, b) || !put_bundle(h, b, true))
+			put_bundle(h, b, false);
+		before = b;
+		for (; !b->of && last && first <= i; first++) {
+			print_inits(h, h->m->bundle[first], false);
+			print_inits(h, h->m->bundle[first], true);
+			before = NULL;
+		}
+		first = b->of ? i + 1 : first;
+	}
 }
 
 void
@@ -215,9 +239,8 @@ print_header(struct buf *b, const struct module *m, const struct aliases *a)
 	if (m->after)
 		buf_printf(b, "after  %s\n", m->after);
 	print_sizes(&h);
-	alias_print(a, m, b);
+	alias_print(a, m, b, &h.above);
 	print_settings(&h);
-	for (int i = 0; i < m->nbundle; i++)
-		print_bundle(&h, m->bundle[i]);
+	print_bundles(&h);
 	print_memory(b, m);
 }

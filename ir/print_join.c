@@ -15,7 +15,7 @@
 
 #include "ir/printer.h"
 
-enum { WIDE = 100, SHORT_LOOP = 2 }; /* columns, statements */
+enum { WIDE = 100, WORD = 7, SHORT_LOOP = 2 }; /* columns, statements */
 
 static bool
 reads(const struct op *op, const struct op *def)
@@ -97,4 +97,22 @@ print_fold(struct buf *b, size_t from)
 		buf_puts(b, buf_text(&flat));
 	}
 	buf_free(&flat);
+}
+
+bool
+print_line(struct buf *b, size_t *above, size_t from)
+{
+	char *s = b->text;
+	size_t more = b->len - from - WORD + 1;
+
+	if (!from || memcmp(s + *above, s + from, WORD) != 0 ||
+	    from - *above + more > WIDE) {
+		*above = from;
+		return false;
+	}
+	s[from - 1] = ';';
+	memmove(s + from + 1, s + from + WORD, more);
+	s[from] = ' ';
+	b->len -= WORD - 1;
+	return true;
 }

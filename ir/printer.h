@@ -40,7 +40,7 @@ struct aliases {
 void alias_choose(struct aliases *a, const struct module *m);
 /* Their lines. */
 void alias_print(const struct aliases *a, const struct module *m,
-    struct buf *b);
+    struct buf *b, size_t *above);
 /* A type by its names, as type_print_in. */
 void alias_type_print(const struct aliases *a, const struct module *m,
     const struct type *t, const char *const *loop, int nloop, struct buf *b);
@@ -64,5 +64,8 @@ void print_join(struct buf *b, size_t from);
  * `from` up to a closing bracket, unless that gets too long. */
 bool print_is_short(const struct region *r);
 void print_fold(struct buf *b, size_t from);
+/* A line of the header from `from` on: on the line from *above on if both begin
+ * with the same word and fit, else *above is from then. */
+bool print_line(struct buf *b, size_t *above, size_t from);
 
 #endif

@@ -232,17 +232,26 @@ read_fields(struct reader *r, struct bundle *b)
 	expect(r, "}");
 }
 
+/* As the bundle before it in the line is, if nothing is said. */
 static void
 read_storage(struct reader *r, struct bundle *b)
 {
+	const struct bundle *like = r->line_bundle;
 	struct type t = {0};
 
-	expect(r, ":");
-	b->dtype = (uint8_t)read_dtype(r);
-	b->flat = (struct axis_list){0};
-	read_flat(r, &b->flat);
-	read_pending(r, &t);
-	b->pend = t.pend;
+	r->line_bundle = b;
+	if (like && !at_char(r, ':')) {
+		b->dtype = like->dtype;
+		b->flat = like->flat;
+		b->pend = like->pend;
+	} else {
+		expect(r, ":");
+		b->dtype = (uint8_t)read_dtype(r);
+		b->flat = (struct axis_list){0};
+		read_flat(r, &b->flat);
+		read_pending(r, &t);
+		b->pend = t.pend;
+	}
 	for (int i = 0; i < b->nfield; i++)
 		b->field[i].type = type_with_dtype(r->m, b->field[i].type,
 		    (enum dtype)b->dtype);
@@ -392,8 +401,8 @@ static const struct line_kind {
     {"mesh", read_mesh_line},
     {"dim", read_dim_line},
     {"set", read_set_line, true},
-    {"lay", read_lay_line},
-    {"type", read_type_line},
+    {"lay", read_lay_line, true},
+    {"type", read_type_line, true},
     {"bundle", read_bundle_line, true},
     {"init", read_init_line, true},
     {"arena", read_arena_line, true},
@@ -406,6 +415,7 @@ read_line(struct reader *r)
 {
 	const char *from = r->p;
 
+	r->line_bundle = NULL;
 	for (size_t i = 0; i < COUNT_OF(line_kind); i++)
 		if (accept_word(r, line_kind[i].word)) {
 			do {

@@ -38,6 +38,7 @@ struct reader {
 	int nalias;
 	const struct alias *env; /* the alias being read, and what its */
 	struct coord env_coord[READ_PARAMS]; /* parameters stand for */
+	const struct bundle *line_bundle; /* the last one in this line */
 	struct fn *fn;      /* of the functions of the module, by index */
 	struct fn *current;
 	struct scratch *scratch;

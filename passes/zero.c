@@ -241,6 +241,28 @@ store_flat(struct zero *z)
 	}
 }
 
+/* Parameters, gradients, moments, what lies where gradients do, copies. */
+static int
+kind_of(const struct bundle *b)
+{
+	return b->role == ROLE_COPY ? ROLE_COUNT :
+	    b->over                 ? ROLE_COPY :
+				      b->role;
+}
+
+static void
+sort_bundles(struct module *m)
+{
+	for (int i = 1; i < m->nbundle; i++) {
+		struct bundle *b = m->bundle[i];
+		int at = i;
+
+		for (; at > 0 && kind_of(m->bundle[at - 1]) > kind_of(b); at--)
+			m->bundle[at] = m->bundle[at - 1];
+		m->bundle[at] = b;
+	}
+}
+
 static int
 zero(struct module *m)
 {
@@ -259,6 +281,7 @@ zero(struct module *m)
 	zero_params(&z);
 	zero_grads(&z);
 	zero_reduce(&z);
+	sort_bundles(m);
 	m->stage = 'd';
 	return m->diag->errors - before;
 }
