@@ -11,6 +11,7 @@ libpasses_a_SOURCES = \
 	%D%/grad_flow.c \
 	%D%/losshead.c \
 	%D%/memory.c %D%/memory.h \
+	%D%/memory_carry.c \
 	%D%/memory_clock.c \
 	%D%/memory_offset.c \
 	%D%/memory_share.c \

@@ -51,6 +51,15 @@ bool memory_called(const struct func *f);
 
 /* memory_share.c: slots for everything, before anything has an offset. */
 void memory_share(struct plan *p);
+const char *memory_slot_name(struct plan *p, const char *value);
+void memory_set_indexed(struct value *v, const char *slot, struct affine index);
+/* v is where `from` is. */
+void memory_take_place(struct plan *p, struct value *v,
+    const struct value *from);
+/* The result of op that takes the place of its operand i, or NULL. */
+struct value *memory_accumulated(const struct op *op, int i);
+/* memory_carry.c: slots for what the loops of a region carry. */
+void memory_carries(struct plan *p, struct region *r);
 /* memory_clock.c: when each place is in use. */
 int memory_length(const struct region *r);
 void memory_clock(struct plan *p);

@@ -2,60 +2,28 @@
  * Who shares a place with whom.
  *
  * What forward saves lives in keep, an element a layer, and backward loads it
- * from there.  A carry of a loop has two elements that take turns, or, when
- * the callee saves it anyway, one element of keep per layer: then nothing is
- * ever copied.  A sum into a value takes that value's place, and a carry that
- * each trip only adds to stays where it is, through inner loops too.  What is
- * in flight arrives where it stays once awaited.  What only its fusion group
- * reads has none.
+ * from there.  Carries are in memory_carry.c.  A sum into a value takes that
+ * value's place.  What is in flight arrives where it stays once awaited.  What
+ * only its fusion group reads has none.
  */
 #include "config.h"
 
 #include "ir/group.h"
 #include "passes/memory.h"
 
-static void
-set_slot(struct value *v, const char *slot)
-{
-	v->slot = slot;
-}
-
-static void
-set_indexed(struct value *v, const char *slot, struct affine index)
+void
+memory_set_indexed(struct value *v, const char *slot, struct affine index)
 {
 	v->slot = slot;
 	v->slot_indexed = true;
 	v->slot_index = index;
 }
 
-static const char *
-slot_name(struct plan *p, const char *value)
+const char *
+memory_slot_name(struct plan *p, const char *value)
 {
 	return module_namez(p->m, arena_printf(p->m->mem, "%s.%s", p->f->name,
 	    value));
-}
-
-struct readers {
-	const struct value *v;
-	int n;
-};
-
-static void
-count_read(struct op *op, void *arg)
-{
-	struct readers *r = arg;
-
-	for (int i = 0; i < op->nin; i++)
-		r->n += op->in[i].v == r->v;
-}
-
-static int
-readers(struct func *f, const struct value *v)
-{
-	struct readers r = {.v = v};
-
-	region_walk(&f->body, count_read, &r);
-	return r.n;
 }
 
 static bool
@@ -69,47 +37,8 @@ saves(const struct func *f, const struct value *v)
 	return false;
 }
 
-/* The call in the body of a loop whose argument is the loop's carry i. */
-static const struct op *
-carry_call(const struct op *loop, int i, int *param)
-{
-	for (int k = 0; k < loop->body.n; k++) {
-		const struct op *op = loop->body.op[k];
-
-		if (op->code != OP_CALL)
-			continue;
-		for (int j = 0; j < op->nin; j++)
-			if (op->in[j].v == loop->carry[i]) {
-				*param = j;
-				return op;
-			}
-	}
-	return NULL;
-}
-
-static struct affine
-times(const char *var, int64_t k, int64_t mod)
-{
-	struct affine a = affine_var(var);
-
-	a.k = k;
-	a.mod = mod;
-	return a;
-}
-
-static bool
-made_here(const struct region *r, const struct value *v)
-{
-	if (!v->def || v->def->code == OP_FOR || v->def->code == OP_LOAD)
-		return false;
-	for (int i = 0; i < r->n; i++)
-		if (r->op[i] == v->def)
-			return true;
-	return false;
-}
-
-static void
-take_place(struct plan *p, struct value *v, const struct value *from)
+void
+memory_take_place(struct plan *p, struct value *v, const struct value *from)
 {
 	p->of[v->id] = p->of[from->id];
 	v->slot = from->slot;
@@ -117,168 +46,13 @@ take_place(struct plan *p, struct value *v, const struct value *from)
 	v->slot_index = from->slot_index;
 }
 
-/* The result of op that takes the place of its operand i; NULL: none does. */
-static struct value *
-accumulated(const struct op *op, int i)
+struct value *
+memory_accumulated(const struct op *op, int i)
 {
 	int first = op->nin - op->into;
 
 	return i >= first && i - first < op->nout && op->in[i].consume &&
 	    !(op->has_target && i == first) ? op->out[i - first] : NULL;
-}
-
-static struct value *stays(struct plan *p, const struct op *loop, int i,
-    struct value *like);
-
-/*
- * Follows v, which nothing else reads, through the ops of r that add to it in
- * place: what becomes of it.  With like, all on the way get the place of like.
- */
-static struct value *
-follow(struct plan *p, const struct region *r, struct value *v,
-    struct value *like)
-{
-	for (int i = 0; i < r->n && readers(p->f, v) == 1; i++) {
-		const struct op *op = r->op[i];
-		struct value *next = NULL;
-
-		for (int j = 0; j < op->nin && !next; j++)
-			if (op->in[j].v == v)
-				next = op->code == OP_FOR ?
-				    stays(p, op, j, like) :
-				    accumulated(op, j);
-		if (next && like)
-			take_place(p, next, like);
-		v = next ? next : v;
-	}
-	return v;
-}
-
-/* Result i of a loop whose carry i only ever grows in place; else NULL. */
-static struct value *
-stays(struct plan *p, const struct op *loop, int i, struct value *like)
-{
-	struct value *v = loop->carry[i];
-	const struct op *yield = region_last(&loop->body);
-
-	if (like)
-		take_place(p, v, like);
-	if (v != yield->in[i].v &&
-	    follow(p, &loop->body, v, like) != yield->in[i].v)
-		return NULL;
-	return loop->out[i];
-}
-
-struct carry_place {
-	const char *slot;
-	struct affine now, next, first, last;
-	bool keep;
-	int place;
-};
-
-static struct carry_place
-carry_in_keep(struct plan *p, const struct op *loop, const struct func *callee,
-    int param)
-{
-	struct carry_place c = {.keep = true, .place = -1};
-	uint64_t lo = bound_eval(p->m, &loop->lo);
-	uint64_t hi = bound_eval(p->m, &loop->hi);
-
-	c.slot = callee->param[param]->slot;
-	c.now = times(loop->var, 0, 0);
-	c.next = times(loop->var, 1, 0);
-	c.first = affine_const((int64_t)lo);
-	c.last = affine_const((int64_t)hi);
-	return c;
-}
-
-static struct carry_place
-carry_by_turns(struct plan *p, const struct op *loop, int i)
-{
-	struct carry_place c = {.keep = false};
-	int64_t lo = (int64_t)bound_eval(p->m, &loop->lo);
-	int64_t hi = (int64_t)bound_eval(p->m, &loop->hi);
-	const struct value *v = loop->carry[i];
-
-	c.slot = slot_name(p, v->name);
-	c.place = memory_new_place(p, c.slot,
-	    value_local_bytes(p->m, v), 2);
-	c.now = times(loop->var, loop->rev, 2);
-	c.next = times(loop->var, !loop->rev, 2);
-	c.first = affine_const((loop->rev ? hi : lo) % 2);
-	c.last = affine_const((loop->rev ? lo : hi) % 2);
-	return c;
-}
-
-/* One element, where the carry, what it becomes and the result all are. */
-static void
-carry_in_place(struct plan *p, struct region *outer, struct op *loop, int i)
-{
-	struct value *v = loop->carry[i], *init = loop->in[i].v;
-	const struct value *last = stays(p, loop, i, NULL);
-
-	if (last->slot) { /* saved: all of it happens where it stays */
-		take_place(p, v, last);
-	} else {
-		p->of[v->id] = memory_new_place(p, slot_name(p, v->name),
-		    value_local_bytes(p->m, v), 1);
-		set_slot(v, p->place[p->of[v->id]].name);
-	}
-	take_place(p, stays(p, loop, i, v), v);
-	if (made_here(outer, init) && !init->slot && readers(p->f, init) == 1)
-		take_place(p, init, v);
-}
-
-static void
-join(struct plan *p, struct value *v, const struct carry_place *c,
-    struct affine index)
-{
-	p->of[v->id] = c->place;
-	set_indexed(v, c->slot, index);
-}
-
-static void
-place_carry(struct plan *p, struct region *outer, struct op *loop, int i)
-{
-	struct value *init = loop->in[i].v;
-	struct op *yield = region_last(&loop->body);
-	struct value *next = yield->in[i].v;
-	struct carry_place c;
-	int param;
-	const struct op *call = carry_call(loop, i, &param);
-
-	if (loop->carry[i]->slot)
-		return; /* an outer loop's, that stays */
-	if (stays(p, loop, i, NULL)) {
-		carry_in_place(p, outer, loop, i);
-		return;
-	}
-	if (call && !loop->rev && call->callee->param[param]->slot)
-		c = carry_in_keep(p, loop, call->callee, param);
-	else
-		c = carry_by_turns(p, loop, i);
-	join(p, loop->carry[i], &c, c.now);
-	join(p, loop->out[i], &c, c.last);
-	if (made_here(outer, init) && !init->slot &&
-	    (c.keep || readers(p->f, init) == 1))
-		join(p, init, &c, c.first);
-	if (made_here(&loop->body, next) && !next->slot &&
-	    readers(p->f, next) == 1)
-		join(p, next, &c, c.next);
-}
-
-static void
-place_carries(struct plan *p, struct region *r)
-{
-	for (int i = 0; i < r->n; i++) {
-		struct op *op = r->op[i];
-
-		if (op->code != OP_FOR)
-			continue;
-		for (int j = 0; j < op->nin; j++)
-			place_carry(p, r, op, j);
-		place_carries(p, &op->body);
-	}
 }
 
 /* Saved values live in keep; the twin loads them from there. */
@@ -295,14 +69,14 @@ place_saved(struct plan *p)
 
 		if (!v || v->bundle || !saves(f, v))
 			continue;
-		s = module_add_slot(p->m, slot_name(p, v->name));
+		s = module_add_slot(p->m, memory_slot_name(p, v->name));
 		s->arena = ARENA_KEEP;
 		s->size = memory_round(value_local_bytes(p->m, v));
 		s->stride = s->size;
 		s->count = layers + !v->def; /* a parameter: and the last result */
 		s->offset = memory_take(p->m, ARENA_KEEP, s->count,
 		    s->stride);
-		set_indexed(v, s->name, affine_var(f->index));
+		memory_set_indexed(v, s->name, affine_var(f->index));
 	}
 }
 
@@ -317,7 +91,7 @@ place_loaded(struct plan *p)
 		if (op->code != OP_LOAD)
 			continue;
 		for (int j = 0; j < op->nout; j++)
-			set_indexed(op->out[j], func_find(f->twin,
+			memory_set_indexed(op->out[j], func_find(f->twin,
 			    op->out[j]->name)->slot, affine_var(f->index));
 	}
 }
@@ -354,7 +128,7 @@ place_futures(struct plan *p, struct region *r)
 
 		for (int j = 0; op->code == OP_WAIT && j < op->nin; j++)
 			if (op->out[j]->slot)
-				take_place(p, op->in[j].v, op->out[j]);
+				memory_take_place(p, op->in[j].v, op->out[j]);
 		place_futures(p, &op->body);
 	}
 }
@@ -404,19 +178,19 @@ place_result(struct plan *p, struct region *r, int at, int i)
 	if (goes_out(p, r, v))
 		return;
 	if (op->code == OP_WAIT) {
-		take_place(p, v, op->in[i].v);
+		memory_take_place(p, v, op->in[i].v);
 		return;
 	}
 	acc = op->nin - op->into + i;
-	if (acc < op->nin && accumulated(op, acc) == v &&
+	if (acc < op->nin && memory_accumulated(op, acc) == v &&
 	    op->in[acc].v->slot && p->of[op->in[acc].v->id] >= 0) {
-		take_place(p, v, op->in[acc].v);
+		memory_take_place(p, v, op->in[acc].v);
 		return;
 	}
 	then = v->future ? awaited(r, v) : NULL;
-	p->of[v->id] = memory_new_place(p, slot_name(p, then ? then->name :
+	p->of[v->id] = memory_new_place(p, memory_slot_name(p, then ? then->name :
 	    v->name), value_local_bytes(p->m, v), 1);
-	set_slot(v, p->place[p->of[v->id]].name);
+	v->slot = p->place[p->of[v->id]].name;
 }
 
 /* ---- scratch ---- */
@@ -501,7 +275,7 @@ memory_share(struct plan *p)
 {
 	place_saved(p);
 	place_loaded(p);
-	place_carries(p, &p->f->body);
+	memory_carries(p, &p->f->body);
 	place_futures(p, &p->f->body);
 	place_region(p, &p->f->body);
 }
