@@ -1,5 +1,5 @@
 /*
- * rotate: parameters of the next layer come, gradients of the last one leave,
+ * rotate: parameters of the next layers come, gradients of the last one leave,
  * while a layer is computed.
  *
  *   before                              after
@@ -20,11 +20,22 @@
  *                                         ~s = rscatter g on hp
  *                                         return dx, ~s
  *
- * with the last one awaited behind the loop.  A gather is moved only if
- * nothing in any of the loops writes its bundle, a scatter only if nothing
- * else touches the layer it goes to; every call must be one of a loop over
- * all layers.  What happens is the same, one trip earlier or later, so the
- * values are bit for bit what they were.  plan.prefetch = 0 leaves all as is.
+ * with the last one awaited behind the loop.  plan.prefetch says how many
+ * layers ahead parameters come, no more than there are: with 2 the block asks
+ * for @W[l+2], and loops hold what is on its way in a row of carries,
+ *
+ *   y, ~wx, ~wy = for l=0..L (h = x; ~w = ~w0; ~v = ~v0) {
+ *     r, ~wn = call layer(l, h, ~w)
+ *     yield r, ~v, ~wn
+ *
+ * whose buffers memory lets take turns.  Gradients always leave one layer
+ * late: each is awaited before the next is there, so there is one buffer on
+ * its way.  With 0 all is left as it is.
+ *
+ * A gather is moved only if nothing in any of the loops writes its bundle, a
+ * scatter only if nothing else touches the layer it goes to; every call must
+ * be one of a loop over all layers.  What happens is the same, trips earlier
+ * or later, so the values are bit for bit what they were.
  *
  * needs: stage d.  keeps: values.  leaves: futures that loops carry.
  */
@@ -36,7 +47,7 @@
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
-enum { MAX_SITES = 16 };
+enum { MAX_SITES = 16, MAX_AHEAD = 2 };
 
 struct site { /* a call of f in a loop over its layers */
 	struct func *in;
@@ -163,27 +174,36 @@ add_param(struct rotation *t, const char *base, const struct value *like)
 	return v;
 }
 
-/*
- * The loop of a site carries `first` into the call and what comes out of it
- * on; the value that it leaves.
- */
 static struct value *
-thread(struct rotation *t, struct site *s, struct value *first)
+alike(struct rotation *t, const struct site *s, const struct value *v)
 {
-	struct value *carry = bundle_value(t->m, s->in, first->name, first,
-	    true);
-	struct value *next = bundle_value(t->m, s->in, first->name, first,
-	    true);
-	struct value *left = bundle_value(t->m, s->in, first->name, first,
-	    true);
+	return bundle_value(t->m, s->in, v->name, v, true);
+}
 
-	op_add_in(t->m, s->loop, first);
-	add_carry(t->m, s->loop, carry);
-	op_add_in(t->m, s->call, carry);
+/*
+ * The loop of a site carries n futures that move up from trip to trip: the
+ * call takes the first, what comes out of it is the next last one.  In v,
+ * what they start with; then, what the loop leaves.
+ */
+static void
+thread(struct rotation *t, struct site *s, struct value **v, int n)
+{
+	struct op *yield = region_last(&s->loop->body);
+	struct value *carry[MAX_AHEAD] = {NULL}, *next;
+
+	for (int i = 0; i < n; i++) {
+		carry[i] = alike(t, s, v[i]);
+		op_add_in(t->m, s->loop, v[i]);
+		add_carry(t->m, s->loop, carry[i]);
+	}
+	next = alike(t, s, v[0]);
+	op_add_in(t->m, s->call, carry[0]);
 	op_add_out(t->m, s->call, next);
-	op_add_in(t->m, region_last(&s->loop->body), next);
-	op_add_out(t->m, s->loop, left);
-	return left;
+	for (int i = 0; i < n; i++) {
+		op_add_in(t->m, yield, i + 1 < n ? carry[i + 1] : next);
+		v[i] = alike(t, s, v[i]);
+		op_add_out(t->m, s->loop, v[i]);
+	}
 }
 
 static int
@@ -206,7 +226,7 @@ layer_at(const struct func *f, int64_t by)
 	return a;
 }
 
-/* There is a layer l + by: l+1 < L, or l > 0. */
+/* There is a layer l + by: l+1 < L, or l > 0, l-1 > 0. */
 static struct cond
 exists(const struct func *f, int by)
 {
@@ -245,14 +265,43 @@ gather_of(struct rotation *t, struct func *f, const struct op *like,
 	return op;
 }
 
+/* Layers ahead; those in front of the loop must exist. */
+static int
+distance(const struct rotation *t)
+{
+	int n = (int)module_number(t->m, "plan.prefetch", 1);
+	uint64_t layers = module_dim(t->m, t->f->index_dim)->size;
+
+	n = n > MAX_AHEAD ? MAX_AHEAD : n;
+	return (uint64_t)n > layers ? (int)layers : n;
+}
+
+/* Before the loop the first n layers are sent for. */
+static void
+fetch_first(struct rotation *t, struct site *s, const struct op *gather,
+    const char *name, int n)
+{
+	uint64_t layers = module_dim(t->m, t->f->index_dim)->size;
+	struct value *v[MAX_AHEAD];
+
+	for (int i = 0; i < n; i++) {
+		struct op *op = gather_of(t, s->in, gather,
+		    affine_const(s->loop->rev ? (int64_t)layers - 1 - i : i),
+		    name);
+
+		region_insert(t->m, s->r, position(s->r, s->loop), op);
+		v[i] = op->out[0];
+	}
+	thread(t, s, v, n);
+}
+
 static void
 prefetch(struct rotation *t, struct op *gather)
 {
 	struct region *body = &t->f->body;
 	struct op *wait = op_new(t->m, OP_WAIT, 1, 1, gather->at), *next;
-	bool down = t->site[0].loop->rev;
-	int by = down ? -1 : 1, at = position(body, gather);
-	int64_t last = (int64_t)module_dim(t->m, t->f->index_dim)->size - 1;
+	int n = distance(t), by = t->site[0].loop->rev ? -n : n;
+	int at = position(body, gather);
 	const char *name = gather->out[0]->name;
 
 	next = gather_of(t, t->f, gather, layer_at(t->f, by), name);
@@ -263,14 +312,8 @@ prefetch(struct rotation *t, struct op *gather)
 	body->op[at] = wait;
 	region_insert(t->m, body, at + 1, next);
 	op_add_in(t->m, region_last(body), next->out[0]);
-	for (int i = 0; i < t->n; i++) {
-		struct site *s = &t->site[i];
-		struct op *first = gather_of(t, s->in, gather,
-		    affine_const(down ? last : 0), name);
-
-		region_insert(t->m, s->r, position(s->r, s->loop), first);
-		thread(t, s, first->out[0]);
-	}
+	for (int i = 0; i < t->n; i++)
+		fetch_first(t, &t->site[i], gather, name, n);
 }
 
 /* --------------------------------------------------------------- scatters */
@@ -347,11 +390,11 @@ sink_site(struct rotation *t, struct site *s, const struct op *scatter,
     const struct op *store)
 {
 	struct op *none = nothing(t, s->in, scatter), *wait, *last;
-	struct value *left;
+	struct value *left = none->out[0];
 	int at;
 
 	region_insert(t->m, s->r, position(s->r, s->loop), none);
-	left = thread(t, s, none->out[0]);
+	thread(t, s, &left, 1);
 	wait = wait_of(t, s->in, left);
 	last = store_of(t, s->in, store, wait->out[0], affine_const(0));
 	at = position(s->r, s->loop) + 1;
@@ -414,6 +457,6 @@ rotate(struct module *m)
 
 const struct pass pass_rotate = {
 	.name = "rotate",
-	.summary = "parameters come one layer early, gradients leave one late",
+	.summary = "parameters come layers early, gradients leave one late",
 	.run = rotate,
 };

@@ -1,8 +1,8 @@
 /*
  * The rotate pass moves gathers and scatters to another trip of their loop and
  * nothing else: parameters after two steps, loss and norm are bit for bit what
- * they were, for three layers (first, middle, last), on meshes where blocks of
- * gradients and of parameters differ, with microbatches that add up.
+ * they were, for one to five layers and both distances, on meshes where blocks
+ * of gradients and of parameters differ, with microbatches that add up.
  */
 #include "config.h"
 
@@ -11,18 +11,19 @@
 #include <string.h>
 
 #include "ir/interp/interp.h"
+#include "ir/replay.h"
 #include "passes/pass.h"
 #include "support/rng.h"
 
-extern const struct pass pass_rotate, pass_schedule;
+extern const struct pass pass_rotate, pass_schedule, pass_memory;
 
 static struct arena mem;
 static struct source src;
 static struct diag diag;
 
-/* %1: the mesh; axes of parameters, of gradients, what is left to add. */
+/* The mesh, layers, distance; axes of parameters, of gradients, what is left to add. */
 static const char text[] = "module t stage d\nmesh %s\n"
-    "dim b=12 e=5 v=7 L=3 mb=2\nset plan.prefetch = %d\n"
+    "dim b=12 e=5 v=7 L=%d mb=2\nset plan.prefetch = %d\n"
     "bundle W[L] m { a[e] c[e] } : f32 flat/(%s)\n"
     "init W normal(1) decay a c\n"
     "bundle GW[L] = grad W : f32 flat/(%s) +(%s)\n"
@@ -73,10 +74,10 @@ static const struct layout {
 };
 
 static struct module *
-load(const struct layout *x, int prefetch)
+load(const struct layout *x, int layers, int prefetch)
 {
 	const char *a = x->all, *c = x->cut, *r = x->rest;
-	char *t = arena_printf(&mem, text, x->mesh, prefetch, c, c, r, c, c, c,
+	char *t = arena_printf(&mem, text, x->mesh, layers, prefetch, c, c, r, c, c, c,
 	    a, c, a, a, a, c, a, a, c, c, r, c, r, a, a, a, r, c, c, c);
 	struct module *m;
 
@@ -87,7 +88,7 @@ load(const struct layout *x, int prefetch)
 	return m;
 }
 
-enum { NX = 2 * 12 * 5, NW = 3 * 5 };
+enum { LAYERS = 5, NX = 2 * 12 * 5, NW = LAYERS * 5 };
 
 static void
 run(struct module *m, double *out)
@@ -111,7 +112,7 @@ run(struct module *m, double *out)
 }
 
 struct tally {
-	int futures, undefined;
+	int futures, carries, undefined;
 };
 
 static void
@@ -121,24 +122,38 @@ tally(struct op *op, void *arg)
 
 	t->futures += op->code == OP_CALL && op->out[op->nout - 1]->future;
 	t->undefined += op->when.set;
+	for (int i = 0; op->carry && i < op->nin; i++)
+		t->carries += op->carry[i]->future;
 }
 
+static struct tally
+tally_of(const struct module *m, const char *func)
+{
+	struct tally t = {0};
+
+	region_walk(&module_func(m, func)->body, tally, &t);
+	return t;
+}
+
+/* Layouts, then 1 to LAYERS layers, then how far ahead: 1, 2. */
 START_TEST(same_bits)
 {
-	const struct layout *x = &layouts[_i];
-	double want[2 + 2 * NW], got[2 + 2 * NW];
-	struct module *m = load(x, 1);
-	struct tally t = {0, 0};
+	const struct layout *x = &layouts[_i % 3];
+	int layers = _i / 3 % LAYERS + 1, ahead = _i / 3 / LAYERS + 1;
+	double want[2 + 2 * NW] = {0}, got[2 + 2 * NW] = {0};
+	struct module *m = load(x, layers, ahead);
 
 	run(m, want);
 	ck_assert_int_eq(pass_rotate.run(m), 0);
 	ck_assert_int_eq(module_verify(m), 0);
 	run(m, got);
 	ck_assert(memcmp(got, want, sizeof want) == 0);
-	region_walk(&module_func(m, "step")->body, tally, &t);
-	ck_assert_int_eq(t.futures, 2);
-	region_walk(&module_func(m, "layer.bwd")->body, tally, &t);
-	ck_assert_int_eq(t.undefined, 3); /* gather, wait, accum */
+	ck_assert_int_eq(tally_of(m, "step").futures, 2);
+	/* forward, backward: what comes; backward: what leaves */
+	ck_assert_int_eq(tally_of(m, "step").carries,
+	    2 * (ahead > layers ? layers : ahead) + 1);
+	/* gather, wait, accum */
+	ck_assert_int_eq(tally_of(m, "layer.bwd").undefined, 3);
 	ck_assert_int_eq(pass_schedule.run(m), 0);
 	ck_assert_int_eq(module_verify(m), 0);
 	run(m, got);
@@ -148,12 +163,27 @@ END_TEST
 
 START_TEST(switched_off)
 {
-	struct module *m = load(&layouts[0], 0);
-	struct tally t = {0, 0};
+	struct module *m = load(&layouts[0], 3, 0);
 
 	ck_assert_int_eq(pass_rotate.run(m), 0);
-	region_walk(&module_func(m, "step")->body, tally, &t);
-	ck_assert_int_eq(t.futures, 0);
+	ck_assert_int_eq(tally_of(m, "step").futures, 0);
+}
+END_TEST
+
+/* Two layers ahead of the one that is read: three elements by turns. */
+START_TEST(buffers)
+{
+	struct module *m = load(&layouts[_i % 3], 4, _i / 3 + 1);
+	int places = 0;
+
+	ck_assert_int_eq(pass_rotate.run(m), 0);
+	ck_assert_int_eq(pass_schedule.run(m), 0);
+	ck_assert_int_eq(pass_memory.run(m), 0);
+	ck_assert_int_eq(replay_check(m), 0);
+	for (int i = 0; i < m->nslot; i++)
+		places += m->slot[i].arena == ARENA_ACT &&
+		    m->slot[i].count == 3;
+	ck_assert_int_eq(places, _i / 3 == 0 ? 0 : 2);
 }
 END_TEST
 
@@ -165,7 +195,8 @@ main(void)
 	SRunner *r;
 	int failed;
 
-	tcase_add_loop_test(t, same_bits, 0, (int)COUNT_OF(layouts));
+	tcase_add_loop_test(t, same_bits, 0, 3 * LAYERS * 2);
+	tcase_add_loop_test(t, buffers, 0, 3 * 2);
 	tcase_add_test(t, switched_off);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

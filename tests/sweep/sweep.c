@@ -5,7 +5,8 @@
  *                               (dp, hp, cp, inner, placement) of 1, 2, 4, ...
  *                               64 ranks (315) and all others up to 18 ranks,
  *                               with every nested choice of what ZeRO shares
- *                               and three ways to recompute
+ *                               and three ways to recompute; layers come 0, 1
+ *                               or 2 ahead by turns
  *   sweep values STRIDE FIRST   all values of some passes on the interpreter:
  *                               the meshes up to 18 ranks and each 50th of the
  *                               others
@@ -68,6 +69,7 @@ load(struct arena *mem, struct diag *d, struct input *in,
 {
 	const struct layout *l = &v->l;
 	int s = 2 * l->hp * l->cp * 6;
+	int cuts = v->level[0] + v->level[1] + v->level[2];
 	const char *set[] = {arena_printf(mem, "k=%d", v->k),
 	    arena_printf(mem, "g=%d", v->g), arena_printf(mem, "s=%d", s),
 	    arena_printf(mem, "recipe.batch=%d", 4 * l->dp * s),
@@ -75,6 +77,7 @@ load(struct arena *mem, struct diag *d, struct input *in,
 	    arena_printf(mem, "plan.params=%s", axes_from(mem, v, 3)),
 	    arena_printf(mem, "plan.grads=%s", axes_from(mem, v, 2)),
 	    arena_printf(mem, "plan.optimizer=%s", axes_from(mem, v, 1)),
+	    arena_printf(mem, "plan.prefetch=%d", (cuts + v->number) % 3),
 	    arena_printf(mem, "plan.recompute=%s", v->recompute)};
 	struct options o = {.set = {.item = set,
 	    .n = (int)(sizeof set / sizeof *set)}};
