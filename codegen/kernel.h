@@ -1,5 +1,6 @@
 /*
- * Inside of the row and map kernels: one C function per fusion group.
+ * Inside of the row and map kernels: one function per fusion group, in C for
+ * the threads of a CPU or in CUDA C++ for the blocks of a GPU.
  *
  *   a group                              its kernel
  *   y = add x, p : f32[b,s,e]            for each row of [b,s]:
@@ -12,6 +13,9 @@
  * array of one row, in cache.  Sums over rows (gradients of norm weights) go
  * to one partial per block of rows and are added in block order afterwards:
  * the same bits for any number of threads.
+ *
+ * What ops compute (kernel_map.c, kernel_row.c) is one text for both; how its
+ * operands are read, kept, reduced and stored is the dialect's.
  */
 #ifndef LOONG_CODEGEN_KERNEL_H
 #define LOONG_CODEGEN_KERNEL_H
@@ -19,7 +23,6 @@
 #include "codegen/emit.h"
 #include "ir/group.h"
 
-enum { FLAT_COLS = 4096 }; /* elements a row of a kernel without rows has */
 enum { MAX_INPUTS = 3 * GROUP_MAX, MAX_SUMS = 2 * GROUP_MAX };
 
 struct input {
@@ -27,6 +30,7 @@ struct input {
 	const struct type *type;
 	const char *name;  /* "x_h": its element, and the field of the struct */
 	bool has_cols;     /* else one element a row */
+	bool loaded;       /* CUDA: its elements are in registers */
 	int declared;      /* phase that declared its element, or -1 */
 };
 
@@ -37,6 +41,7 @@ struct member { /* a result that is no sum over rows */
 	bool per_row;
 	bool stored;       /* written to memory */
 	bool array;        /* kept for a later phase */
+	bool shared;       /* CUDA: there, since other threads read it */
 	int def_phase, last_phase, declared;
 };
 
@@ -46,8 +51,39 @@ struct row_sum { /* a result that is a sum over rows */
 	uint64_t cols, at; /* elements, and the first of them in a partial */
 };
 
+struct kernel;
+struct dialect {
+	const char *args;  /* "a->" */
+	uint64_t flat_cols; /* elements a row of a kernel without rows has */
+	/* Names, in a loop over columns, of x's element and of what an earlier
+	 * loop left of t. */
+	const char *(*read)(struct kernel *k, struct input *x);
+	const char *(*recall)(struct kernel *k, struct member *t);
+	/* t's or x's element at another column than the loop's; one is NULL. */
+	const char *(*element_at)(struct kernel *k, struct member *t,
+	    struct input *x, const char *index);
+	/* Keeps and stores what the loop has just defined by its name. */
+	void (*keep)(struct kernel *k, struct member *t);
+	void (*store_row)(struct kernel *k, struct member *t,
+	    const char *value);
+	void (*finish_loop)(struct kernel *k);
+	/* After finish_loop: the sum or maximum of all columns. */
+	void (*reduce)(struct kernel *k, const char *op, const char *name,
+	    const char *first);
+	void (*add_sum)(struct kernel *k, int i, bool all, const char *expr);
+	void (*rope)(struct kernel *k, const struct op *op, int id);
+	/* The step and its seed, the microbatch, whether dropout is active. */
+	const char *step, *seed, *micro, *training;
+	const char *clock, *set_clock; /* where they are: fields, values */
+};
+extern const struct dialect kernel_c, kernel_cuda;
+
 struct kernel {
 	struct emit *e;
+	const struct dialect *d;
+	const char *args;  /* name of its struct */
+	const char *name;  /* CUDA: "k3_add_rmsnorm" */
+	const struct kernel_grid *grid; /* CUDA: kernel_grid.h */
 	struct op *const *op;
 	int n, id;
 	const struct type *space;
@@ -66,9 +102,22 @@ struct kernel {
 	FILE *loop;        /* body of the current loop over columns */
 	char *loop_text;
 	size_t loop_size;
-	const char *reductions; /* clauses of that loop */
+	const char *reductions; /* C: clauses of that loop; CUDA: what follows */
 	bool loop_used;
 };
+
+/* kernel.c: what all dialects begin and end with */
+void kernel_open(struct kernel *k, struct emit *e, struct op *const *op, int n,
+    const struct dialect *d);
+void kernel_body(struct kernel *k); /* of one row, to k->row */
+/* The struct of the operands, and its fields' values as lines. */
+void kernel_print_struct(struct kernel *k, FILE *out);
+void kernel_print_fields(struct kernel *k);
+const char *kernel_member_ctype(const struct member *t);
+/* The slot of the partial sums, and the sums over them. */
+const char *kernel_scratch(struct kernel *k);
+void kernel_print_sums(struct kernel *k);
+bool kernel_is_rope(const struct op *op);
 
 /* kernel_shape.c: rows, columns and where they lie */
 void kernel_shape(struct kernel *k);
@@ -97,8 +146,7 @@ const char *kernel_element_at(struct kernel *k, const struct arg *a,
     const char *index);
 void kernel_define(struct kernel *k, const struct op *op, int out,
     const char *expr);
-void kernel_store(struct kernel *k, FILE *out, const struct member *t,
-    const char *index, const char *value);
+bool kernel_stores_half(const struct member *t);
 /* Accumulates expr over the columns into `name`; op is "+" or "max". */
 void kernel_reduce(struct kernel *k, const char *op, const char *name,
     const char *first, const char *expr);

@@ -126,9 +126,7 @@ kernel_end_loop(struct kernel *k)
 {
 	fclose(k->loop);
 	if (k->loop_used)
-		fprintf(k->row, "\t\t#pragma omp simd%s\n"
-		    "\t\tfor (int c = 0; c < %s; c++) {\n%s\t\t}\n",
-		    k->reductions, k->flat ? "n" : "COLS", k->loop_text);
+		k->d->finish_loop(k);
 	free(k->loop_text);
 	k->phase++;
 	kernel_begin_loop(k);
@@ -163,14 +161,6 @@ is_const(const struct arg *a)
 	    a->v->def->code == OP_CONST;
 }
 
-static const char *
-load(struct kernel *k, const struct type *t, const char *name,
-    const char *index)
-{
-	return TEXT(k, t->dtype == DT_BF16 ? "lt_from_bf16(p_%s[%s])" :
-	    "p_%s[%s]", name, index);
-}
-
 const char *
 kernel_element(struct kernel *k, const struct arg *a)
 {
@@ -182,15 +172,15 @@ kernel_element(struct kernel *k, const struct arg *a)
 		return kernel_constant(k, op_real(a->v->def, ATTR_VALUE));
 	if (t) {
 		if (t->declared != k->phase && t->def_phase != k->phase)
-			fprintf(k->loop, "\t\t\tconst float %s = a_%s[c];\n",
-			    t->name, t->name);
+			fprintf(k->loop, "\t\t\tconst float %s = %s;\n",
+			    t->name, k->d->recall(k, t));
 		t->declared = k->phase;
 		return t->name;
 	}
 	x = kernel_input(k, a);
 	if (x->has_cols && x->declared != k->phase) {
 		fprintf(k->loop, "\t\t\tconst float %s = %s;\n", x->name,
-		    load(k, x->type, x->name, "c"));
+		    k->d->read(k, x));
 		x->declared = k->phase;
 	}
 	return x->name;
@@ -200,26 +190,16 @@ const char *
 kernel_element_at(struct kernel *k, const struct arg *a, const char *index)
 {
 	struct member *t = member_read(k, a);
-	struct input *x;
 
-	if (t)
-		return TEXT(k, "a_%s[%s]", t->name, index);
-	x = kernel_input(k, a);
-	return load(k, x->type, x->name, index);
+	return k->d->element_at(k, t, t ? NULL : kernel_input(k, a), index);
 }
 
-/* A target with += adds to what is there; targets are f32. */
-void
-kernel_store(struct kernel *k, FILE *out, const struct member *t,
-    const char *index, const char *value)
+/* Targets are f32. */
+bool
+kernel_stores_half(const struct member *t)
 {
-	bool half = t->op->out[0] == t->v && t->op->has_target ?
-	    false : t->v->type->dtype == DT_BF16;
-
-	(void)k;
-	fprintf(out, "p_%s[%s] %s ", t->name, index,
-	    t->op->has_target && t->op->target_add ? "+=" : "=");
-	fprintf(out, half ? "lt_to_bf16(%s);\n" : "%s;\n", value);
+	return !(t->op->out[0] == t->v && t->op->has_target) &&
+	    t->v->type->dtype == DT_BF16;
 }
 
 void
@@ -230,22 +210,15 @@ kernel_define(struct kernel *k, const struct op *op, int out, const char *expr)
 	k->loop_used = true;
 	t->declared = k->phase;
 	fprintf(k->loop, "\t\t\tconst float %s = %s;\n", t->name, expr);
-	if (t->array)
-		fprintf(k->loop, "\t\t\ta_%s[c] = %s;\n", t->name, t->name);
-	if (t->stored) {
-		fputs("\t\t\t", k->loop);
-		kernel_store(k, k->loop, t, "c", t->name);
-	}
+	k->d->keep(k, t);
 }
 
 void
 kernel_reduce(struct kernel *k, const char *op, const char *name,
     const char *first, const char *expr)
 {
-	fprintf(k->row, "\t\tfloat %s = %s;\n", name, first);
-	k->reductions = TEXT(k, "%s reduction(%s:%s)", k->reductions, op,
-	    name);
 	k->loop_used = true;
+	k->d->reduce(k, op, name, first);
 	if (strcmp(op, "max") == 0)
 		fprintf(k->loop, "\t\t\t%s = %s > %s ? %s : %s;\n", name, expr,
 		    name, expr, name);
@@ -270,7 +243,5 @@ kernel_add_sum(struct kernel *k, const struct op *op, int out,
 	bool all = group_result(op, out) == RESULT_ALL;
 
 	k->loop_used |= !all;
-	fprintf(all ? k->row : k->loop, "%ss_%d[%s] += %s;\n",
-	    all ? "\t\t" : "\t\t\t", sum_index(k, op, out), all ? "0" : "c",
-	    expr);
+	k->d->add_sum(k, sum_index(k, op, out), all, expr);
 }

@@ -79,7 +79,7 @@ kernel_has_dropout(const struct kernel *k)
 static const char *
 dropout_index(struct kernel *k, const struct op *op)
 {
-	return TEXT(k, "(uint64_t)a->rt->micro * %" PRIu64 " + %s",
+	return TEXT(k, "(uint64_t)%s * %" PRIu64 " + %s", k->d->micro,
 	    type_real_count(k->e->m, op->out[0]->type),
 	    kernel_is_cut(k) ? kernel_global_index(k)
 			     : "(uint64_t)r * COLS + (uint64_t)c");
@@ -96,11 +96,11 @@ dropout(struct kernel *k, const struct op *op, int id)
 		return;
 	}
 	fprintf(k->row, "\t\tconst uint64_t drop%d = lt_dropout_stream("
-	    "a->rt->step, %" PRId64 " + a->layer);\n", id,
-	    op_int(op, ATTR_KEY));
-	kernel_define(k, op, 0, TEXT(k, "!a->rt->training ? %s : "
-	    "lt_dropout_keeps(a->rt->seed, drop%d, %s, UINT64_C(%" PRIu64
-	    ")) ? %s * %s : 0", x, id, dropout_index(k, op),
+	    "%s, %" PRId64 " + %slayer);\n", id, k->d->step,
+	    op_int(op, ATTR_KEY), k->d->args);
+	kernel_define(k, op, 0, TEXT(k, "!%s ? %s : "
+	    "lt_dropout_keeps(%s, drop%d, %s, UINT64_C(%" PRIu64
+	    ")) ? %s * %s : 0", k->d->training, x, k->d->seed, id, dropout_index(k, op),
 	    lt_dropout_threshold(rate), x, kernel_constant(k, 1 / (1 - rate))));
 }
 

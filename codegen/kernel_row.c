@@ -147,8 +147,7 @@ emit_softmax_bwd(struct kernel *k, const struct op *op, int id)
 static void
 store_row(struct kernel *k, const struct op *op, const char *value)
 {
-	fputs("\t\t", k->row);
-	kernel_store(k, k->row, kernel_member(k, op, 0), "0", value);
+	k->d->store_row(k, kernel_member(k, op, 0), value);
 }
 
 static void
@@ -209,35 +208,12 @@ emit_xent_bwd(struct kernel *k, const struct op *op, int id)
 	    kernel_element(k, &op->in[1]), id, id, l, id));
 }
 
-/* Pairs (c, c + half) or (2c, 2c + 1), angle from the table's row. */
+/* Reads and writes two columns at once: the dialect's own loop. */
 static void
 emit_rope(struct kernel *k, const struct op *op, int id)
 {
-	struct member *y = kernel_member(k, op, 0);
-	bool half = op_int(op, ATTR_STYLE) == 0;
-	const char *at[2] = {half ? "c" : "2 * c",
-	    half ? "c + COLS / 2" : "2 * c + 1"};
-
 	kernel_end_loop(k);
-	fprintf(k->row, "\t\t#pragma omp simd\n"
-	    "\t\tfor (int c = 0; c < COLS / 2; c++) {\n"
-	    "\t\t\tconst float u0 = %s, u1 = %s;\n",
-	    kernel_element_at(k, &op->in[0], at[0]),
-	    kernel_element_at(k, &op->in[0], at[1]));
-	fprintf(k->row, "\t\t\tconst float co = rope%d[c], si = %s"
-	    "rope%d[COLS / 2 + c];\n\t\t\tconst float y0 = u0 * co - u1 * si;"
-	    "\n\t\t\tconst float y1 = u1 * co + u0 * si;\n", id,
-	    op->code == OP_ROPE ? "" : "-", id);
-	for (int i = 0; i < 2; i++) {
-		if (y->array)
-			fprintf(k->row, "\t\t\ta_%s[%s] = y%d;\n", y->name,
-			    at[i], i);
-		if (!y->stored)
-			continue;
-		fputs("\t\t\t", k->row);
-		kernel_store(k, k->row, y, at[i], i ? "y1" : "y0");
-	}
-	fputs("\t\t}\n", k->row);
+	k->d->rope(k, op, id);
 	kernel_end_loop(k);
 }
 

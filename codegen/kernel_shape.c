@@ -76,10 +76,10 @@ kernel_shape(struct kernel *k)
 			k->rows *= dim_size(k, i);
 		else
 			k->cols *= dim_size(k, i);
-	if (k->rows == 1 && k->cols > FLAT_COLS && !has_row_op(k) &&
+	if (k->rows == 1 && k->cols > k->d->flat_cols && !has_row_op(k) &&
 	    !(kernel_has_dropout(k) && kernel_is_cut(k))) {
 		k->flat = true;
-		k->rows = (k->cols + FLAT_COLS - 1) / FLAT_COLS;
+		k->rows = (k->cols + k->d->flat_cols - 1) / k->d->flat_cols;
 	}
 	for (int i = 0; i < k->nin; i++)
 		k->in[i].has_cols = k->ncol > 0 &&
@@ -107,7 +107,7 @@ kernel_row_offset(const struct kernel *k, const struct type *t)
 	const char *s = NULL;
 
 	if (k->flat)
-		return t->rank ? TEXT(k, "r * %d", FLAT_COLS) : "0";
+		return t->rank ? TEXT(k, "r * %" PRIu64, k->d->flat_cols) : "0";
 	for (int i = nrow; i < k->space->rank; i++)
 		if (type_find(t, k->space->d[i].name) >= 0)
 			stride *= dim_size(k, i);
@@ -141,9 +141,10 @@ kernel_global_index(const struct kernel *k)
 		uint64_t size = dim_real_size(k->e->m, &k->space->d[i]);
 
 		if (i < k->space->rank - k->ncol)
-			s = TEXT(k, k->space->d[i].n ? "lt_position(&a->%s, "
+			s = TEXT(k, k->space->d[i].n ? "lt_position(&%s%s, "
 			    "(uint64_t)(%s)) * %" PRIu64 " + %s" :
-			    "%s(uint64_t)(%s) * %" PRIu64 " + %s",
+			    "%s%s(uint64_t)(%s) * %" PRIu64 " + %s",
+			    k->space->d[i].n ? k->d->args : "",
 			    k->space->d[i].n ? kernel_runs_name(k, i) : "",
 			    row_index(k, i), stride, s);
 		stride *= size;

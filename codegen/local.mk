@@ -11,6 +11,7 @@ libcodegen_a_SOURCES = \
 	%D%/host.c %D%/host.h \
 	%D%/image.c \
 	%D%/kernel.c %D%/kernel.h \
+	%D%/kernel_c.c \
 	%D%/kernel_loop.c \
 	%D%/kernel_map.c \
 	%D%/kernel_row.c \
