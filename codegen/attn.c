@@ -6,6 +6,7 @@
 
 #include "codegen/host.h"
 #include "codegen/layout.h"
+#include "codegen/library.h"
 #include "codegen/target.h"
 #include "ir/group.h"
 #include "ir/rules.h"
@@ -56,6 +57,7 @@ attn_shape(struct emit *e, const struct op *op, const struct type *q,
 			heads *= dim_of(e, q, i);
 		else if (i > pos)
 			group *= dim_of(e, q, i);
+	library_attention(e, op, d, (enum dtype)q->dtype);
 	if (scale == 0)
 		scale = 1 / sqrt((double)d);
 	return arena_printf(e->m->mem, "{.b = %" PRIu64 ", .sq = %" PRIu64
@@ -90,9 +92,9 @@ begin_attn(struct emit *e, const struct op *op, enum callee name, int first,
 	const struct type *k = arg_type(e->m, &op->in[first + 1]);
 	int n = first ? 6 : 3, doc = op->into ? n + 1 : n;
 
-	emit_work(e, arena_printf(e->m->mem, "lt_attn_%s_workspace("
-	    "&(struct lt_attn)%s, threads)", first ? "bwd" : "fwd",
-	    attn_shape(e, op, q, k, more)));
+	emit_work(e, arena_printf(e->m->mem, "%s"
+	    "&(struct lt_attn)%s, threads)", emit_callee(e, first ?
+	    CALL_ATTN_BWD_WORK : CALL_ATTN_FWD_WORK), attn_shape(e, op, q, k, more)));
 	more = arena_printf(e->m->mem, "%s%s%s", more,
 	    documents(e, op, n, doc), positions(e, q, k));
 	emit_line(e, "%s&(struct lt_attn)%s,", emit_callee(e, name),
@@ -190,7 +192,8 @@ emit_head(struct emit *e, const struct op *op)
 		return;
 	}
 	emit_work(e, arena_printf(e->m->mem,
-	    "lt_head_workspace(&(struct lt_head)%s, threads)", lit));
+	    "%s&(struct lt_head)%s, threads)", emit_callee(e, CALL_HEAD_WORK),
+	    lit));
 	emit_line(e, "%s&(struct lt_head)%s,",
 	    emit_callee(e, bwd ? CALL_HEAD_BWD : CALL_HEAD), lit);
 	if (bwd)

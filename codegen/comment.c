@@ -23,20 +23,31 @@ line_of(const struct source *s, uint32_t at)
 }
 
 /* The source's name without its folder; odd characters cannot hide in it. */
-static void
-add_place(struct emit *e, const struct op *op, struct buf *b)
+const char *
+emit_where(struct emit *e, const struct op *op)
 {
 	const struct source *s = e->m->diag->src;
 	const char *name;
+	char *to;
 
 	if (!s || !s->text || op->at.hi == 0 || op->at.lo >= s->len)
-		return;
+		return NULL;
 	name = strrchr(s->name, '/') ? strrchr(s->name, '/') + 1 : s->name;
-	buf_puts(b, "   (");
-	for (; *name; name++)
-		buf_putc(b, isalnum((unsigned char)*name) ||
-		    strchr("._-", *name) ? *name : '?');
-	buf_printf(b, ":%" PRIu32 ")", line_of(s, op->at.lo));
+	to = arena_printf(e->m->mem, "%s:%" PRIu32, name,
+	    line_of(s, op->at.lo));
+	for (size_t i = 0; i < strlen(name); i++)
+		if (!isalnum((unsigned char)to[i]) && !strchr("._-", to[i]))
+			to[i] = '?';
+	return to;
+}
+
+static void
+add_place(struct emit *e, const struct op *op, struct buf *b)
+{
+	const char *where = emit_where(e, op);
+
+	if (where)
+		buf_printf(b, "   (%s)", where);
 }
 
 static void

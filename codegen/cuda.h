@@ -4,7 +4,7 @@
  *
  *	struct cuda_program p;
  *
- *	codegen_cuda(m, out, &p);                     host program
+ *	codegen_cuda(m, &options, out, &p);           host program
  *	.. compile p.unit[i].source for each architecture in its range ..
  *	codegen_cuda_tables(&p, code, ncode, out);    units and kernels
  *
@@ -42,9 +42,14 @@ struct cuda_program {
 	int nunit, nkernel;
 };
 
-/* Writes the host program; *p lives in the module's arena.  Returns errors
- * found, all reported. */
-int codegen_cuda(struct module *m, FILE *out, struct cuda_program *p);
+/* Writes the host program, for GPUs or the emulator; *p lives in the module's
+ * arena.  Returns errors found, all reported. */
+struct cuda_options {
+	bool emulated;
+	bool no_attention; /* tests: it is not made of our kernels */
+};
+int codegen_cuda(struct module *m, const struct cuda_options *o, FILE *out,
+    struct cuda_program *p);
 
 /* A unit compiled for an architecture. */
 struct cuda_code {

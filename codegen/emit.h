@@ -20,6 +20,14 @@ struct emit {
 	const struct target *to;
 	FILE *out;
 	FILE *kernels;      /* text of the kernels, printed before the host */
+	FILE *device;       /* CUDA: of those, what runs on the GPU */
+	struct cuda_kernel *entry; /* CUDA: all of them; see cuda.h */
+	int nentry, entrycap;
+	struct cuda_unit *unit; /* CUDA: what they are compiled in */
+	int nunit;
+	uint32_t heads;     /* CUDA: bit i: attention with heads of 16 i */
+	const struct cuda_options *cuda;
+	uint64_t elements;  /* CUDA: of the loop that is being written */
 	FILE *tables;       /* what they both use */
 	FILE *moves, *move_ids; /* table of communication, and its indices */
 	int nmove;
@@ -92,6 +100,8 @@ void emit_line(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* comment.c: ops as comments; mesh and communication; the memory map. */
 void emit_comment(struct emit *e, FILE *out, const char *indent,
     struct op *const *op, int n);
+/* "llama.lt:52", or NULL: of no line. */
+const char *emit_where(struct emit *e, const struct op *op);
 void emit_schedule(struct emit *e, FILE *out);
 void emit_memory_map(struct emit *e, FILE *out);
 

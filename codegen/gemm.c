@@ -136,7 +136,8 @@ emit_gemm(struct emit *e, const struct op *op, const struct dims *d,
 	    emit_ltype((enum dtype)d->c->dtype));
 
 	emit_work(e, arena_printf(e->m->mem,
-	    "lt_gemm_workspace(&(struct lt_gemm)%s, threads)", lit));
+	    "%s&(struct lt_gemm)%s, threads)", emit_callee(e, CALL_GEMM_WORK),
+	    lit));
 	emit_line(e, "%s&(struct lt_gemm)%s,", emit_callee(e, CALL_GEMM), lit);
 	emit_line(e, "    %s, %s, %s, %s%s);", a, b, c, epilogue(e, op, d, c),
 	    e->to->work);

@@ -19,6 +19,16 @@ void emit_copy_if_moved(struct emit *e, const struct value *to,
 /* ops.c: one op that is no kernel of ours; false if it is not such. */
 bool emit_op(struct emit *e, const struct op *op);
 
+/* Where a part lies in the whole: `outer` times n elements from `from` on. */
+struct span_of {
+	uint64_t outer, from, n, all;
+};
+struct span_of emit_part_of(struct emit *e, const struct type *whole,
+    const struct type *part);
+/* The arrays of one operand of sumsq, and how many they are. */
+int emit_squares_count(struct emit *e, const struct arg *a);
+void emit_squares(struct emit *e, const struct arg *a);
+
 void emit_dot(struct emit *e, const struct op *op);
 void emit_attn(struct emit *e, const struct op *op);
 void emit_attn_bwd(struct emit *e, const struct op *op);
@@ -56,6 +66,10 @@ void emit_sum(struct emit *e, const struct op *op);
 void emit_softmax_lines(struct emit *e, const struct op *op);
 void emit_softmax_bwd_lines(struct emit *e, const struct op *op);
 void emit_rope_lines(struct emit *e, const struct op *op);
+
+/* host.c: one C function for each of the IR's that others or the runtime
+ * call. */
+void emit_funcs(struct emit *e);
 
 /* tables.c: the parts of the program after the functions. */
 void emit_tables(struct emit *e);

@@ -210,8 +210,7 @@ emit_image_zero(struct emit *e, const struct arg *a)
 void
 emit_image_sumsq(struct emit *e, const struct arg *a)
 {
-	emit_line(e, "sum += lt_sumsq(rt, %" PRIu64 ", %s);", count_of(e, a),
-	    block_ptr(e, a));
+	e->to->square(e, count_of(e, a), block_ptr(e, a));
 }
 
 /* The part of the image where weights decay; neighbours are one. */

@@ -215,7 +215,7 @@ kernel_open(struct kernel *k, struct emit *e, struct op *const *op, int n,
     const struct dialect *d)
 {
 	*k = (struct kernel){.e = e, .d = d, .op = op, .n = n,
-	    .id = e->nkernel++, .space = group_space(op[0])};
+	    .id = e->nkernel++, .loads = "", .stores = "", .space = group_space(op[0])};
 	collect(k);
 	kernel_shape(k);
 	kernel_plan_phases(k);

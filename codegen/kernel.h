@@ -21,6 +21,7 @@
 #define LOONG_CODEGEN_KERNEL_H
 
 #include "codegen/emit.h"
+#include "codegen/kernel_grid.h"
 #include "ir/group.h"
 
 enum { MAX_INPUTS = 3 * GROUP_MAX, MAX_SUMS = 2 * GROUP_MAX };
@@ -83,7 +84,8 @@ struct kernel {
 	const struct dialect *d;
 	const char *args;  /* name of its struct */
 	const char *name;  /* CUDA: "k3_add_rmsnorm" */
-	const struct kernel_grid *grid; /* CUDA: kernel_grid.h */
+	struct kernel_grid grid; /* CUDA */
+	bool may_be_idle;  /* CUDA: there may be a thread without a row */
 	struct op *const *op;
 	int n, id;
 	const struct type *space;
@@ -103,6 +105,7 @@ struct kernel {
 	char *loop_text;
 	size_t loop_size;
 	const char *reductions; /* C: clauses of that loop; CUDA: what follows */
+	const char *loads, *stores; /* CUDA: around a piece of it */
 	bool loop_used;
 };
 

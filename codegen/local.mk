@@ -6,21 +6,28 @@ libcodegen_a_SOURCES = \
 	%D%/comm.c \
 	%D%/comment.c \
 	%D%/cuda.h %D%/cuda_tables.c \
+	%D%/cuda_entry.c \
+	%D%/cuda_ops.c \
 	%D%/emit.h \
 	%D%/gemm.c \
 	%D%/host.c %D%/host.h \
 	%D%/image.c \
 	%D%/kernel.c %D%/kernel.h \
 	%D%/kernel_c.c \
+	%D%/kernel_cuda.c %D%/kernel_cuda.h \
+	%D%/kernel_grid.c %D%/kernel_grid.h \
+	%D%/kernel_launch.c \
 	%D%/kernel_loop.c \
 	%D%/kernel_map.c \
 	%D%/kernel_row.c \
 	%D%/kernel_shape.c \
 	%D%/layout.c %D%/layout.h \
+	%D%/library.c %D%/library.def %D%/library.h \
 	%D%/loops.c \
 	%D%/ops.c \
 	%D%/place.c \
 	%D%/plan.c \
+	%D%/program.c \
 	%D%/quote.c \
 	%D%/recipe.c \
 	%D%/scalar.c \
@@ -45,6 +52,7 @@ kernel_texts += codegen/kernels/emu_wgmma.h
 kernel_texts += codegen/kernels/adamw.cuh
 kernel_texts += codegen/kernels/convert.cuh
 kernel_texts += codegen/kernels/embed.cuh
+kernel_texts += codegen/kernels/fused.cuh
 kernel_texts += codegen/kernels/fill.cuh
 kernel_texts += codegen/kernels/gemm.cuh
 kernel_texts += codegen/kernels/head.cuh

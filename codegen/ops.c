@@ -76,13 +76,8 @@ emit_take(struct emit *e, const struct op *op)
 	    type_local_count(e->m, op->out[0]->type));
 }
 
-/* Where a part lies in the whole: `outer` times n elements from `from` on. */
-struct span_of {
-	uint64_t outer, from, n, all;
-};
-
-static struct span_of
-part_of(struct emit *e, const struct type *whole, const struct type *part)
+struct span_of
+emit_part_of(struct emit *e, const struct type *whole, const struct type *part)
 {
 	struct span_of s = {.outer = 1};
 	uint64_t rows;
@@ -101,7 +96,7 @@ static void
 emit_part(struct emit *e, const struct op *op)
 {
 	const struct type *t = arg_type(e->m, &op->in[0]);
-	struct span_of s = part_of(e, t, op->out[0]->type);
+	struct span_of s = emit_part_of(e, t, op->out[0]->type);
 	uint64_t size = dtype_size[t->dtype];
 
 	emit_line(e, "for (long i = 0; i < %" PRIu64 "; i++)", s.outer);
@@ -115,7 +110,7 @@ emit_part(struct emit *e, const struct op *op)
 static void
 emit_part_add(struct emit *e, const struct op *op)
 {
-	struct span_of s = part_of(e, op->out[0]->type,
+	struct span_of s = emit_part_of(e, op->out[0]->type,
 	    arg_type(e->m, &op->in[0]));
 
 	emit_copy_if_moved(e, op->out[0], NULL, op->in[1].v, NULL);
@@ -260,16 +255,22 @@ emit_zero(struct emit *e, const struct op *op)
 	}
 }
 
-static void
-sum_squares(struct emit *e, const struct arg *a)
+int
+emit_squares_count(struct emit *e, const struct arg *a)
+{
+	return bundle_is_image(e->m, a->b) ? 1 : a->b->nfield;
+}
+
+void
+emit_squares(struct emit *e, const struct arg *a)
 {
 	if (bundle_is_image(e->m, a->b)) {
 		emit_image_sumsq(e, a);
 		return;
 	}
 	for (int j = 0; j < a->b->nfield; j++)
-		emit_line(e, "sum += lt_sumsq(rt, %" PRIu64 ", %s);",
-		    field_count(e, a, j), arg_field_ptr(e, a, j, DT_F32));
+		e->to->square(e, field_count(e, a, j),
+		    arg_field_ptr(e, a, j, DT_F32));
 }
 
 static void
@@ -279,7 +280,7 @@ emit_sumsq(struct emit *e, const struct op *op)
 	e->indent++;
 	emit_line(e, "double sum = 0;");
 	for (int i = 0; i < op->nin; i++)
-		sum_squares(e, &op->in[i]);
+		emit_squares(e, &op->in[i]);
 	emit_line(e, "*%s = (float)sum;", emit_result_ptr(e, op, 0));
 	e->indent--;
 	emit_line(e, "}");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codegen/codegen.h"
+#include "codegen/cuda.h"
 #include "codegen/host.h"
 #include "codegen/layout.h"
 #include "codegen/target.h"
@@ -268,7 +269,13 @@ print_entry(struct emit *e, const char *name)
 static void
 print_device(const struct emit *e)
 {
-	fputs("\t.device = LT_DEVICE_CPU,\n", e->out);
+	if (e->to->gpu)
+		fprintf(e->out, "\t.device = LT_DEVICE_%s,\n"
+		    "\t.unit = units, .nunit = %d,\n"
+		    "\t.kernel = kernels, .nkernel = KERNELS,\n",
+		    e->cuda->emulated ? "EMU" : "CUDA", e->nunit);
+	else
+		fputs("\t.device = LT_DEVICE_CPU,\n", e->out);
 }
 
 static void

@@ -38,6 +38,12 @@ emit_zero_bytes(struct emit *e, const char *to, uint64_t bytes)
 }
 
 static void
+square(struct emit *e, uint64_t n, const char *x)
+{
+	emit_line(e, "sum += lt_sumsq(rt, %" PRIu64 ", %s);", n, x);
+}
+
+static void
 finish_step(struct emit *e, const struct op *ret)
 {
 	emit_line(e, "rt->loss = *%s;", emit_arg_ptr(e, &ret->in[0]));
@@ -68,6 +74,7 @@ const struct target target_cpu = {
 #undef CALLEE
 	},
 	.work = ", rt->arena[LT_WORK]",
+	.args = "a->",
 	.includes = "#include \"runtime/cpu/pool.h\"\n"
 	    "#include \"runtime/cpu/gemm.h\"\n"
 	    "#include \"runtime/cpu/attn.h\"\n"
@@ -77,6 +84,7 @@ const struct target target_cpu = {
 	    "#include \"support/rng.h\"\n",
 	.kernel = emit_kernel,
 	.scalars = emit_scalars,
+	.square = square,
 	.finish_step = finish_step,
 	.finish_eval = finish_eval,
 	.check_step = check_step,

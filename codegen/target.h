@@ -20,12 +20,15 @@ typedef void (*emit_fn)(struct emit *e, const struct op *op);
 struct target {
 	const char *callee[CALLEES];
 	const char *work;     /* last argument of what needs scratch */
+	const char *args;     /* of a kernel: "a->" */
 	const char *includes; /* of the program */
 	bool gpu;
 	const emit_fn *op;    /* by opcode; NULL: as on a CPU */
 	/* One kernel for a fusion group; the same for single numbers. */
 	void (*kernel)(struct emit *e, struct op *const *op, int n);
 	void (*scalars)(struct emit *e, struct op *const *op, int n);
+	/* One array of a sum of squares. */
+	void (*square)(struct emit *e, uint64_t n, const char *x);
 	void (*finish_step)(struct emit *e, const struct op *ret);
 	void (*finish_eval)(struct emit *e, const struct op *ret);
 	/* Before the first update: what is not finite changes nothing.
