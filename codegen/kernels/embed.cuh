@@ -47,7 +47,8 @@ LK_KERNEL(embed_2, 256, 1, struct embed_args)
 #define EMBED_BWD_SMEM (EMBED_THREADS * 4 + EMBED_THREADS / 32 * 4)
 
 /*
- * Thread t looks at index first + t.  The list gets those in lo..hi-1, in
+ * Thread t looks at index first + t; the last list may still be read until the
+ * first barrier, the last counts until the second.  The list gets those in lo..hi-1, in
  * order: a thread's place is the number of hits before it in its warp plus
  * those of the warps before.  Returns how many there are.
  */
@@ -103,7 +104,6 @@ embed_bwd(const embed_bwd_args &a)
 					to[c] += lk_float(d[c]);
 			}
 		}
-		lk_sync(); /* the list is read */
 	}
 }
 

@@ -19,8 +19,8 @@ LK_KERNEL(probe_warp, 64, 1, struct probe_args)
 	out[1] = lk_shfl(x, 3);
 	out[2] = (float)lk_shfl_i((int)threadIdx.x, lk_lane() + 1);
 	out[3] = (float)lk_ballot(lk_lane() < 3);
-	out[4] = lk_block_sum(x, s);
 	out[5] = lk_block_max(-x, s);
+	out[4] = lk_block_sum(x, s);
 	lk_sync();
 	lk_sts(s + 4 * threadIdx.x, x);
 	lk_syncwarp();

@@ -23,16 +23,19 @@ struct matrix {
 	}
 };
 
-/* Rows further apart than they are long. */
+/* Rows further apart than they are long, and behind the last one NaNs. */
 static matrix
 some_matrix(Random &r, int type, int rows, int cols, int pad, double grow)
 {
 	matrix x = {type, cols + pad, {}, {}};
 
-	if (type == LK_BF16)
+	if (type == LK_BF16) {
 		x.h = normal_bf16(r, (size_t)(rows * x.ld), grow);
-	else
+		x.h.insert(x.h.end(), (size_t)(4 * x.ld), 0x7fff);
+	} else {
 		x.f = normal_f32(r, (size_t)(rows * x.ld), grow);
+		x.f.insert(x.f.end(), (size_t)(4 * x.ld), NAN);
+	}
 	return x;
 }
 
@@ -68,7 +71,7 @@ check_product(const product &p, bool tensor_cores)
 	    p.tb ? s.k : s.n, pad, 30);
 	matrix c = some_matrix(r, p.c_type, s.m, s.n, pad, 1);
 	matrix bias = some_matrix(r, LK_F32, 1, s.n, 0, 1);
-	matrix resid = some_matrix(r, LK_BF16, s.m, s.n, pad, 1);
+	matrix resid = some_matrix(r, LK_BF16, s.m, s.n, pad + 8, 1);
 	const matrix before = c;
 	gemm_args args = {a.data(), b.data(), c.data(), nullptr, nullptr, a.ld,
 	    b.ld, c.ld, resid.ld, s.m, s.n, s.k, p.ta, p.tb, p.acc, a.type,

@@ -27,3 +27,16 @@ check_emulator_SOURCES = %D%/check_emulator.cpp
 attn_test = %D%/attn_case.cpp %D%/attn_case.h %D%/attn_run.cpp %D%/attn_run.h
 check_attn_sm80_SOURCES = %D%/check_attn_sm80.cpp $(attn_test)
 check_attn_sm80_LDADD = libloong_rt.a libsupport.a
+
+# Bugs on purpose, in copies of the kernels.
+EXTRA_DIST += %D%/mutate/mutants.def %D%/mutate/result.txt
+CLEANFILES += mutate-kernels.txt
+if HAVE_CXX
+check_PROGRAMS += check_mutate_kernels
+TESTS += check_mutate_kernels
+endif
+check_mutate_kernels_SOURCES = %D%/mutate/check_mutate_kernels.c
+check_mutate_kernels_CPPFLAGS = $(AM_CPPFLAGS) -DCXX='"$(CXX)"' \
+	-DCXX_FLAGS='"$(CXXFLAGS) $(WARN_CXXFLAGS)"' \
+	-DSOURCE_DIR='"$(abs_top_srcdir)"'
+check_mutate_kernels_LDADD = libsupport.a
