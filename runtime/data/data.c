@@ -9,6 +9,7 @@
 
 #include "runtime/data/identity.h"
 #include "runtime/data/order.h"
+#include "runtime/gpu/host.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/report.h"
 
@@ -278,14 +279,24 @@ load_window(const struct lt_part *p, struct lt *rt, uint64_t start,
 {
 	const struct lt_program *g = rt->prog;
 	struct lt_runs cols = lt_runs(rt, &g->cols, NULL);
-	uint64_t at = row * runs_length(&cols);
-	char *io = rt->arena[LT_IO];
-	struct row r = {p, g, p->first + start, (uint64_t)lt_data_seq(g),
-	    (int32_t *)(io + g->io_tok) + at, (int32_t *)(io + g->io_lab) + at,
-	    g->io_doc == UINT64_MAX ? NULL :
-	    (int32_t *)(io + g->io_doc) + at};
+	uint64_t bytes = runs_length(&cols) * sizeof(int32_t);
+	const uint64_t base[] = {g->io_tok, g->io_lab, g->io_doc};
+	int32_t *to[] = {NULL, NULL, NULL};
+	struct row r;
+	int rc;
 
-	return load_row(&r, &cols);
+	for (int i = 0; i < 3; i++)
+		if (base[i] != UINT64_MAX)
+			to[i] = lt_borrow(rt, rt->arena[LT_IO] + base[i] +
+			    row * bytes, bytes, LT_EMPTY);
+	r = (struct row){p, g, p->first + start, (uint64_t)lt_data_seq(g),
+	    to[0], to[1], to[2]};
+	rc = load_row(&r, &cols);
+	for (int i = 0; i < 3; i++)
+		if (base[i] != UINT64_MAX)
+			lt_give_back(rt, rt->arena[LT_IO] + base[i] +
+			    row * bytes, bytes, to[i]);
+	return rc;
 }
 
 /* Calls load for this rank's sequences of one microbatch. */

@@ -17,6 +17,7 @@
 
 #include "runtime/comm/world.h"
 #include "runtime/gpu/device.h"
+#include "runtime/gpu/host.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/main/signals.h"
@@ -166,16 +167,18 @@ set_context(struct lt *rt, const int32_t *tok, size_t n)
 	size_t all = length(&rows) * length(&cols);
 	size_t fit = (size_t)p->seq;
 	char *io = rt->arena[LT_IO];
-	int32_t *to = (int32_t *)(io + p->io_tok);
+	int32_t *to = lt_borrow(rt, io + p->io_tok, all * sizeof *to,
+	    LT_EMPTY);
 
 	if (n < fit)
 		fit = n;
 	memset(to, 0, all * sizeof *to);
 	set_tokens(rt, tok + n - fit, fit, to);
+	lt_give_back(rt, io + p->io_tok, all * sizeof *to, to);
 	if (p->io_lab != UINT64_MAX)
-		memset(io + p->io_lab, 0, all * sizeof *to);
+		lt_clear(rt, io + p->io_lab, all * sizeof *to);
 	if (p->io_doc != UINT64_MAX)
-		memset(io + p->io_doc, 0, all * sizeof *to);
+		lt_clear(rt, io + p->io_doc, all * sizeof *to);
 	return (int64_t)fit;
 }
 
@@ -237,13 +240,17 @@ static int32_t
 next_token(struct lt *rt, struct choice *choice, int64_t i)
 {
 	const struct lt_program *p = rt->prog;
-	const float *logits = (const float *)(rt->arena[LT_IO] + p->io_logits);
 	int32_t t = -1;
 
-	if (rt->rank == 0 && !lt_signals_stop())
+	if (rt->rank == 0 && !lt_signals_stop()) {
+		float *logits = lt_borrow(rt, rt->arena[LT_IO] + p->io_logits,
+		    (uint64_t)p->vocab * sizeof *logits, LT_AS_IT_IS);
+
 		t = draw(logits, choice, p->vocab, &rt->run->opt,
 		    lt_rng_uniform(p->recipe.seed, lt_fnv1a64("sample"),
 		    (uint64_t)i));
+		lt_forget(rt, logits);
+	}
 	lt_world_broadcast(rt, &t, sizeof t);
 	return t;
 }

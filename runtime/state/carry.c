@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "runtime/comm/world.h"
+#include "runtime/gpu/host.h"
 
 /* Seconds between signs of life: far below any deadline. */
 static const double silence = 1;
@@ -23,7 +24,8 @@ struct order {
 struct piece {
 	struct lt_box box;
 	size_t bytes;
-	char *here; /* in my arena; NULL: I do not store it */
+	char *place; /* in my arena; NULL: I do not store it */
+	char *here;  /* where the host has it: there, or in the buffer */
 };
 
 static struct piece
@@ -36,7 +38,8 @@ piece_at(const struct lt_carry *c, const struct lt_part *p, uint64_t at)
 		x.box.n = LT_CARRY_MAX / sizeof(float);
 	x.bytes = (size_t)x.box.n * sizeof(float);
 	if (lt_box_block(prog, p->tensor, c->rt->rank) == x.box.block)
-		x.here = p->data + x.box.offset * sizeof(float);
+		x.place = p->data + x.box.offset * sizeof(float);
+	x.here = x.place && c->rt->gpu ? c->buffer : x.place;
 	return x;
 }
 
@@ -46,6 +49,8 @@ fetch(struct lt_carry *c, const struct lt_part *p, const struct piece *x)
 {
 	int owner = lt_box_owner(c->rt->prog, p->tensor, x->box.block);
 
+	if (owner == c->rt->rank)
+		lt_read(c->rt, x->here, x->place, x->bytes);
 	if (owner == 0)
 		return x->here;
 	lt_world_copy(c->rt, owner, 0, x->here, c->buffer, x->bytes);
@@ -61,11 +66,14 @@ deliver(struct lt_carry *c, const struct lt_part *p, const struct piece *x)
 
 	if (lt_box_blocks(prog, p->tensor) == 1) {
 		lt_world_broadcast(c->rt, x->here, x->bytes);
+		lt_write(c->rt, x->place, x->here, x->bytes);
 		return;
 	}
 	for (int r = 1; r < c->rt->ranks; r++)
 		if (lt_box_block(prog, p->tensor, r) == x->box.block)
 			lt_world_copy(c->rt, 0, r, from, x->here, x->bytes);
+	if (x->place)
+		lt_write(c->rt, x->place, x->here, x->bytes);
 }
 
 /* ---- rank 0 ---- */

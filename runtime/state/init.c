@@ -9,9 +9,8 @@
  */
 #include "runtime/state/state.h"
 
-#include <string.h>
-
 #include "runtime/cpu/pool.h"
+#include "runtime/gpu/host.h"
 #include "runtime/state/box.h"
 #include "runtime/state/slice.h"
 #include "support/rng.h"
@@ -22,6 +21,9 @@ struct fill {
 	struct lt_box box;
 	float *x; /* of the box */
 };
+
+/* Elements that are drawn before they go to a device. */
+enum { PIECE = 1 << 20 };
 
 static float
 value(const struct fill *f, uint64_t i)
@@ -53,6 +55,22 @@ fill_part(void *arg, int part, int parts)
 }
 
 static void
+fill_box(struct lt *rt, struct fill *f, float *to)
+{
+	struct lt_box box = f->box;
+
+	while (box.n > 0) {
+		f->box.n = box.n < PIECE ? box.n : PIECE;
+		f->x = lt_borrow(rt, to, f->box.n * sizeof *to, LT_EMPTY);
+		lt_pool_run(rt->pool, fill_part, f);
+		lt_give_back(rt, to, f->box.n * sizeof *to, f->x);
+		to += f->box.n;
+		f->box.at += f->box.n;
+		box.n -= f->box.n;
+	}
+}
+
+static void
 fill_tensor(struct lt *rt, const struct lt_tensor *t, uint64_t seed,
     uint64_t master)
 {
@@ -63,37 +81,34 @@ fill_tensor(struct lt *rt, const struct lt_tensor *t, uint64_t seed,
 
 	for (uint64_t l = 0; l < lt_box_layers(rt->prog, t); l++) {
 		f.box = lt_box_of(rt->prog, t, block, l);
-		f.x = x + f.box.offset;
-		if (f.box.n > 0)
-			lt_pool_run(rt->pool, fill_part, &f);
+		fill_box(rt, &f, x + f.box.offset);
 	}
 }
 
 static void
-clear(char *state, uint64_t offset, uint64_t count)
+clear(struct lt *rt, uint64_t offset, uint64_t count)
 {
 	if (offset != UINT64_MAX)
-		memset(state + offset, 0, count * sizeof(float));
+		lt_clear(rt, rt->arena[LT_STATE] + offset,
+		    count * sizeof(float));
 }
 
 /* The padding between tensors is zero and stays so. */
 static void
 clear_flat(struct lt *rt, const struct lt_flat *f)
 {
-	char *state = rt->arena[LT_STATE];
 	uint64_t n = f->image / (uint64_t)lt_flat_blocks(rt->prog, f) *
 	    f->layers;
 
-	clear(state, f->master, n);
-	clear(state, f->moment1, n);
-	clear(state, f->moment2, n);
+	clear(rt, f->master, n);
+	clear(rt, f->moment1, n);
+	clear(rt, f->moment2, n);
 }
 
 void
 lt_state_init(struct lt *rt, uint64_t seed)
 {
 	const struct lt_program *p = rt->prog;
-	char *state = rt->arena[LT_STATE];
 
 	for (int i = 0; i < p->nflat; i++)
 		clear_flat(rt, &p->flat[i]);
@@ -103,8 +118,8 @@ lt_state_init(struct lt *rt, uint64_t seed)
 		fill_tensor(rt, t, seed, t->flat < 0 ? t->master :
 		    p->flat[t->flat].master);
 		if (t->flat < 0) {
-			clear(state, t->moment1, t->count);
-			clear(state, t->moment2, t->count);
+			clear(rt, t->moment1, t->count);
+			clear(rt, t->moment2, t->count);
 		}
 	}
 }

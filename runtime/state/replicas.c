@@ -7,11 +7,27 @@
 #include <string.h>
 
 #include "runtime/comm/world.h"
+#include "runtime/gpu/host.h"
 #include "runtime/state/agree.h"
 #include "runtime/state/state.h"
 
+/* Bytes of an arena, in pieces: they may have to come from a device. */
+static void
+add(struct lt *rt, struct lt_hasher *h, char *x, uint64_t n)
+{
+	const uint64_t piece = 1 << 20;
+
+	for (uint64_t at = 0; at < n; at += piece) {
+		uint64_t m = n - at < piece ? n - at : piece;
+		void *p = lt_borrow(rt, x + at, m, LT_AS_IT_IS);
+
+		lt_hasher_add(h, p, m);
+		lt_forget(rt, p);
+	}
+}
+
 static struct lt_digest
-hash_of(const struct lt *rt, const struct lt_part *p, struct lt_hasher *h)
+hash_of(struct lt *rt, const struct lt_part *p, struct lt_hasher *h)
 {
 	const struct lt_program *prog = rt->prog;
 	int block = lt_box_block(prog, p->tensor, rt->rank);
@@ -20,7 +36,7 @@ hash_of(const struct lt *rt, const struct lt_part *p, struct lt_hasher *h)
 	for (uint64_t l = 0; l < lt_box_layers(prog, p->tensor); l++) {
 		struct lt_box b = lt_box_of(prog, p->tensor, block, l);
 
-		lt_hasher_add(h, p->data + b.offset * sizeof(float),
+		add(rt, h, p->data + b.offset * sizeof(float),
 		    b.n * sizeof(float));
 	}
 	return lt_hasher_end(h);

@@ -22,6 +22,8 @@
  *	FAKE_FLAT      set: weights, gradients and moments are sharded over all
  *	               axes
  *	FAKE_S         tokens of a sequence in the data; the rest is padding
+ *	FAKE_DEVICE    "emu": everything is done by kernels of the emulator;
+ *	               "host": but for one access to the device's memory
  *	FAKE_HANG      "N": rank 1 sleeps for a minute in step N
  */
 #include "config.h"
@@ -33,6 +35,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/gpu/gpu.h"
 #include "runtime/loong_rt.h"
 
 enum { B = 4, S = 32, V = 256, MICRO = 2, N = V * V, TOKENS = B * S };
@@ -186,7 +189,7 @@ misbehave(struct lt *rt)
 }
 
 static void
-step(struct lt *rt)
+train(struct lt *rt)
 {
 	char *state = rt->arena[LT_STATE];
 	float *w = (float *)state, *g = (float *)(state + 4 * N);
@@ -216,7 +219,7 @@ step(struct lt *rt)
 }
 
 static void
-eval(struct lt *rt)
+evaluate(struct lt *rt)
 {
 	collect(rt);
 	rt->eval_nll += add_up(rt, forward(rt, local(rt), 1, NULL));
@@ -225,7 +228,7 @@ eval(struct lt *rt)
 }
 
 static void
-logits(struct lt *rt)
+predict(struct lt *rt)
 {
 	char *io = rt->arena[LT_IO];
 	const int32_t *tok = (const int32_t *)(io + rt->prog->io_tok);
@@ -248,6 +251,62 @@ logits(struct lt *rt)
 		over.hop[over.n] = adding.hop[over.n + 1];
 	if (over.n)
 		move(rt, &over, out, out, V);
+}
+
+/* ---- on a device: one kernel does what it is told ---- */
+
+struct told {
+	struct lt *rt;
+	void (*what)(struct lt *);
+};
+
+static void
+obey(const void *args, const unsigned grid[3], unsigned threads, unsigned smem)
+{
+	const struct told *t = args;
+
+	(void)grid;
+	(void)threads;
+	(void)smem;
+	t->what(t->rt);
+}
+
+static const struct lt_unit unit = {.name = "all", .arch_max = 999};
+static const struct lt_kernel kernel = {.name = "obey", .threads = 32,
+    .args = sizeof(struct told), .emulated = obey};
+
+static void
+run(struct lt *rt, void (*what)(struct lt *))
+{
+	const unsigned grid[3] = {1, 1, 1};
+	struct told t = {rt, what};
+
+	if (rt->gpu)
+		lt_gpu_launch(rt, 0, grid, &t);
+	else
+		what(rt);
+}
+
+static void
+step(struct lt *rt)
+{
+	const char *device = setting("FAKE_DEVICE");
+
+	run(rt, train);
+	if (device && strcmp(device, "host") == 0)
+		rt->loss += *(const float *)rt->arena[LT_STATE];
+}
+
+static void
+eval(struct lt *rt)
+{
+	run(rt, evaluate);
+}
+
+static void
+logits(struct lt *rt)
+{
+	run(rt, predict);
 }
 
 static void
@@ -329,6 +388,12 @@ main(int argc, char **argv)
 	set_mesh(&program, setting("FAKE_MESH"));
 	if (setting("FAKE_FLAT"))
 		set_flat(&program);
+	if (setting("FAKE_DEVICE")) {
+		program.device = LT_DEVICE_EMU;
+		program.unit = &unit;
+		program.kernel = &kernel;
+		program.nunit = program.nkernel = 1;
+	}
 	if (setting("FAKE_LOGITS"))
 		program.logits = NULL;
 	if (setting("FAKE_SKIP"))

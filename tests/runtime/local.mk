@@ -5,6 +5,7 @@ fake_train_LDADD = libloong_rt.a $(RT_LIBS)
 
 runtime_tests = \
 	%D%/data.sh \
+	%D%/device.sh \
 	%D%/formats.sh \
 	%D%/learns.sh \
 	%D%/options.sh \
