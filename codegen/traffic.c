@@ -29,7 +29,8 @@ add_row(struct tally *t, const struct func *f, const struct op *op)
 		for (int i = 0; i < t->n; i++)
 			t->row[i] = old[i];
 	}
-	t->row[t->n++] = (struct traffic){f, op, 0, cost_sent_bytes(t->m, op)};
+	t->row[t->n++] = (struct traffic){f, op, 0,
+	    cost_sent_bytes(t->m, op) / cost_transfers(t->m, op)};
 }
 
 static void
@@ -93,7 +94,7 @@ count_region(struct tally *t, const struct region *r, struct scope *s)
 		else if (op->code == OP_CALL)
 			count_call(t, op, s);
 		else if (cost_is_transfer(op))
-			row_of(t, op)->calls++;
+			row_of(t, op)->calls += cost_transfers(t->m, op);
 	}
 }
 

@@ -201,14 +201,15 @@ put_op(struct op *op, void *arg)
 {
 	struct why *w = arg;
 	const struct origin *o = origin_of(w, op);
-	uint64_t bytes = cost_sent_bytes(w->m, op);
+	uint64_t n = cost_transfers(w->m, op);
+	uint64_t bytes = cost_sent_bytes(w->m, op) / n;
 	bool crosses = machine_crosses(w->m, &w->x, op);
 	struct buf b = {0};
 	double times;
 
 	if (!cost_is_transfer(op))
 		return;
-	times = times_of(w, op);
+	times = times_of(w, op) * (double)n;
 	w->total[crosses] += (uint64_t)((double)bytes * times);
 	put_name(&b, w->m, op);
 	put_place(w, op->at);

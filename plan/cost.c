@@ -37,7 +37,7 @@ arg_bytes(const struct module *m, const struct arg *a)
 {
 	const struct type *t = arg_type(m, a);
 
-	if (a->kind == ARG_BUNDLE && a->b->flat.n == 0)
+	if (a->kind == ARG_BUNDLE && !bundle_is_image(m, a->b))
 		return whole_bytes(m, a->b, layers(m, a));
 	if (a->kind == ARG_BUNDLE)
 		return layers(m, a) * bundle_image(m, a->b) /
@@ -58,6 +58,21 @@ cost_local_bytes(const struct module *m, const struct op *op)
 	return bytes;
 }
 
+/* A bundle that is sent in another dtype, which is made on the way. */
+static bool
+rounds(const struct op *op)
+{
+	return op->has_target && op->target.kind == ARG_BUNDLE &&
+	    op->in[0].kind == ARG_BUNDLE &&
+	    op->target.b->dtype != op->in[0].b->dtype;
+}
+
+uint64_t
+cost_transfers(const struct module *m, const struct op *op)
+{
+	return rounds(op) ? layers(m, &op->in[0]) : 1;
+}
+
 static uint64_t
 group_size(const struct module *m, const struct op *op)
 {
@@ -73,6 +88,9 @@ cost_sent_bytes(const struct module *m, const struct op *op)
 {
 	uint64_t b = cost_local_bytes(m, op), n = group_size(m, op);
 
+	if (rounds(op))
+		b = b / dtype_size[op->in[0].b->dtype] *
+		    dtype_size[op->target.b->dtype];
 	switch (op->code) {
 	case OP_GATHER:
 		return b * (n - 1);
@@ -91,7 +109,8 @@ transfer_seconds(const struct module *m, const struct machine *x,
 {
 	double speed = machine_crosses(m, x, op) ? x->inter : x->intra;
 
-	return x->latency + (double)cost_sent_bytes(m, op) / speed;
+	return (double)cost_transfers(m, op) * x->latency +
+	    (double)cost_sent_bytes(m, op) / speed;
 }
 
 static double

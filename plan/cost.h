@@ -8,7 +8,7 @@
  *	rscatter    B (n-1)/n          allreduce   2 B (n-1)/n
  *	shift       B
  *
- * A transfer takes latency + bytes / bandwidth of its link; a kernel the
+ * Each transfer takes latency + bytes / bandwidth of its link; a kernel the
  * larger of FLOPs / peak and bytes / memory bandwidth.
  */
 #ifndef LOONG_PLAN_COST_H
@@ -19,9 +19,11 @@
 /* True for ops that move data between ranks. */
 bool cost_is_transfer(const struct op *op);
 
-/* Bytes of the operands on one rank; bytes it sends. */
+/* Bytes of the operands on one rank; bytes it sends, in so many transfers:
+ * one, but one for each layer of a bundle that is rounded on the way. */
 uint64_t cost_local_bytes(const struct module *m, const struct op *op);
 uint64_t cost_sent_bytes(const struct module *m, const struct op *op);
+uint64_t cost_transfers(const struct module *m, const struct op *op);
 
 /* Loops and calls are the sum of what is in them, transfers not hidden. */
 double cost_seconds(const struct module *m, const struct machine *x,
