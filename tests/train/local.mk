@@ -2,6 +2,7 @@
 train_scripts =
 train_scripts += %D%/comm.sh
 train_scripts += %D%/e2e.sh
+train_scripts += %D%/formulas.sh
 train_scripts += %D%/layouts.sh
 train_scripts += %D%/memory.sh
 train_scripts += %D%/mpi.sh
@@ -12,6 +13,7 @@ train_scripts += %D%/update.sh
 train_scripts += %D%/zero.sh
 TESTS += $(train_scripts)
 EXTRA_DIST += $(train_scripts)
+EXTRA_DIST += %D%/formulas.awk
 EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
 
 # What changes no bit of the losses.
