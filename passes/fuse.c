@@ -17,6 +17,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "ir/group.h"
 #include "passes/pass.h"
 
@@ -57,11 +59,21 @@ copy_fields(struct module *m, struct func *f, struct region *r)
 	}
 }
 
+/* A kernel stands where its first op does: not before a copy that the others
+ * read is made (plan.copies = layer). */
 static bool
-transparent(const struct op *op)
+makes_copy(const struct module *m, const struct op *op)
 {
-	return op->code == OP_CONST || op->code == OP_PARAMS ||
-	    op->code == OP_ACCUM;
+	return op->code == OP_PARAMS && op->in[0].b->dtype !=
+	    op->out[0]->dtype && strcmp(module_text(m, "plan.copies", "all"),
+	    "layer") == 0;
+}
+
+static bool
+transparent(const struct module *m, const struct op *op)
+{
+	return op->code == OP_CONST || op->code == OP_ACCUM ||
+	    (op->code == OP_PARAMS && !makes_copy(m, op));
 }
 
 static void fuse_region(struct module *m, struct region *r, int *next);
@@ -71,7 +83,7 @@ fuse_op(struct module *m, struct op *op, struct op_list *open, int *next)
 {
 	if (op->code == OP_FOR)
 		fuse_region(m, &op->body, next);
-	if (transparent(op))
+	if (transparent(m, op))
 		return;
 	if (!group_fusable(m, op)) {
 		open->n = 0;

@@ -39,6 +39,11 @@ done
 same copies --set recipe.precision=bf16 --set plan.update=layer \
     --set plan.copies=layer
 
+# Kernels of what backward makes again do not begin before the copy is there.
+"$loongc" "$source/bench/models/gpt2_b4_t64.lt" --set recipe.precision=bf16 \
+    --set plan.copies=layer --set plan.recompute=full --emit=c >/dev/null ||
+    failed=1
+
 # A plan that reads a layer's copy after another one took its place is refused.
 "$loongc" "$source/tests/train/tiny.lt" --set recipe.precision=bf16 \
     --set plan.copies=layer --after=memory >plan.lir
