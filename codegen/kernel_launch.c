@@ -182,11 +182,11 @@ print_constants(struct kernel *k, FILE *out)
 static void
 print_row(struct kernel *k, FILE *out, const char *row)
 {
-	fprintf(out, "\tconst long %s = (long)blockIdx.x * PER_BLOCK + "
+	fprintf(out, "\t[[maybe_unused]] const long %s = (long)blockIdx.x * PER_BLOCK + "
 	    "threadIdx.x / LANES;\n", k->may_be_idle ? "at" : "r");
 	if (k->may_be_idle)
 		fputs("\tconst bool live = at < ROWS;\n"
-		    "\tconst long r = live ? at : ROWS - 1;\n", out);
+		    "\t[[maybe_unused]] const long r = live ? at : ROWS - 1;\n", out);
 	fprintf(out, "\n\t{\n%s\t}\n", row);
 }
 
@@ -246,7 +246,7 @@ print_rows(struct kernel *k, FILE *out, const char *row)
 	if (k->may_be_idle)
 		fputs("\n\tfor (long at = lo; at < lo + MOST; at++) {\n"
 		    "\t\tconst bool live = b < BLOCKS && at < hi;\n"
-		    "\t\tconst long r = live ? at : 0;\n\n", out);
+		    "\t\t[[maybe_unused]] const long r = live ? at : 0;\n\n", out);
 	else
 		fputs("\n\tfor (long r = lo; r < hi; r++) {\n", out);
 	if (shares)

@@ -19,6 +19,12 @@
  * that, by tensor, in the Euclidean norm, plus 2^-8 of the tensor's norm for
  * those that are single numbers.
  *
+ * For GPUs (check_codegen_cuda) kernels run in the emulator, which reports
+ * accesses of shared memory in no order; in two orders of the threads, which
+ * must give the same bits.  Sums there have other orders, and no more terms;
+ * exponentials and their like are right to 2 units in the last place, as on
+ * the CPU.
+ *
  * A swapped axis, a wrong sign or mask moves results by their own size.
  */
 #include "config.h"
@@ -30,10 +36,31 @@
 
 #include "tests/codegen/program.h"
 
+/* Of this file two programs are made: kernels for CPUs, and for GPUs. */
+#ifdef CUDA
+#define KIND "cuda"
+#define COMPILE(p, exe, clones) program_compile_cuda(p, exe)
+#else
+#define KIND "codegen"
+#define COMPILE(p, exe, clones) program_compile(p, exe, clones)
+#endif
+
 enum { DISTANCES = 4 };
 static const double F32_TOL = 2e-5;
 
 static const struct variant variants[] = {
+#ifdef CUDA
+#define CUDA_CASE(name, dtype)                                                 \
+	{"codegen/" name, dtype, 0, NULL, NULL},
+#define CUDA_GOLDEN(name, dtype)                                               \
+	{"golden/" name, dtype, 0, "none", NULL},
+#define CUDA_MODEL(name, dtype, recompute, mesh, axes)                         \
+	{"../examples/" name, dtype, 0, recompute, NULL, true, mesh, axes},
+#include "tests/codegen/cuda_cases.def"
+#undef CUDA_CASE
+#undef CUDA_GOLDEN
+#undef CUDA_MODEL
+#else
 #define CASE(name)                                                             \
 	{"codegen/" name, "f32", 0, NULL, NULL},                               \
 	{"codegen/" name, "bf16", 0, NULL, NULL},                              \
@@ -61,6 +88,7 @@ static const struct variant variants[] = {
 #undef EXAMPLE
 #undef CASE
 #undef MODEL
+#endif
 };
 
 /* What is compared, for messages. */
@@ -180,15 +208,19 @@ START_TEST(as_interpreted)
 	const struct variant *v = &variants[_i];
 	struct program *p = program_load(v);
 	struct results r[3]; /* emitted, rounded, exact */
-	static const char *const parts[] = {"", ".c", ".in", ".out", ".out1"};
+	static const char *const parts[] = {"", ".c", ".o", ".in", ".out",
+	    ".out1"};
 	char exe[64], out1[80], out3[80];
 	struct place at = {v, "evaluation", 0, 0, 0x1p-24};
 
-	snprintf(exe, sizeof exe, "codegen-%d.tmp", _i);
+	snprintf(exe, sizeof exe, KIND "-%d.tmp", _i);
 	snprintf(out1, sizeof out1, "%s.out1", exe);
 	snprintf(out3, sizeof out3, "%s.out", exe);
-	program_compile(p, exe, v->recompute && !v->micro);
+	COMPILE(p, exe, v->recompute && !v->micro);
+	setenv("LOONG_EMU_RACE", "1", 1);
+	setenv("LOONG_EMU_MODE", "lazy", 1);
 	program_run(p, exe, 1, &r[0]);
+	setenv("LOONG_EMU_MODE", "random", 1);
 	rename(out3, out1);
 	program_run(p, exe, 3, &r[0]);
 	same_files(out1, out3);

@@ -1,5 +1,6 @@
 /*
  * A main for one generated program, for tests: no data loader, no schedule.
+ * With -DGPU for one whose kernels run in the emulator, on memory of the host.
  *
  *	cc -DGENERATED='"x.c"' harness.c libloong_rt.a;  ./a.out THREADS IN OUT
  *
@@ -28,7 +29,13 @@
 #define lt_step_ok naive_step_ok
 #define lt_start start_move
 #define lt_finish finish_move
+#ifdef GPU
+#include "tests/codegen/gpu.h"
+#endif
 #include GENERATED
+#ifdef GPU
+#include "tests/codegen/gpu_calls.h"
+#endif
 #undef main
 #undef lt_start
 #undef lt_finish
@@ -233,6 +240,9 @@ one_rank(void *arg)
 		c->rt->comm->pool = c->rt->pool;
 	}
 	forget(c->rt);
+#ifdef GPU
+	lt_gpu_begin(c->rt);
+#endif
 	if (c->fn)
 		c->fn(c->rt);
 	return NULL;
@@ -407,6 +417,10 @@ open_rank(struct lt *rt, int rank, int threads)
 		left /= program.axis_size[i];
 	}
 	world.rt[rank] = rt;
+#ifdef GPU
+	if (lt_gpu_open(rt) != 0)
+		die("no device");
+#endif
 	allocate(rt);
 }
 
@@ -475,6 +489,9 @@ main(int argc, char **argv)
 	for (int r = 0; r < world.ranks; r++) {
 		for (int i = 0; i < LT_ARENAS; i++)
 			free(rt[r].arena[i]);
+#ifdef GPU
+		lt_gpu_close(&rt[r]);
+#endif
 		lt_pool_free(rt[r].pool);
 		if (rt[r].comm)
 			lt_comm_close(rt[r].comm);

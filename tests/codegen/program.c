@@ -7,8 +7,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codegen/codegen.h"
+#include "codegen/cuda.h"
 #include "frontend/frontend.h"
 #include "ir/interp/interp.h"
 #include "support/buf.h"
@@ -413,6 +415,72 @@ program_compile(struct program *p, const char *exe, bool clones)
 	    "-DGENERATED='\"%s\"' -o %s %s/codegen/harness.c %s -lm -lpthread", cc,
 	    codegen_cflags " " SAN_CFLAGS, clones ? "" : " -DLT_CLONES=",
 	    TOP_SRCDIR, c, exe, TEST_DIR, RUNTIME_LIB));
+}
+
+/* ---- GPUs ---- */
+
+static void
+emit_cuda(struct program *p, const char *path, struct cuda_program *c)
+{
+	struct cuda_options o = {.emulated = true, .no_attention = true};
+	FILE *f = fopen(path, "wb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(codegen_cuda(p->gen, &o, f, c), 0);
+	codegen_cuda_tables(c, NULL, 0, true, f);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* The same unit of another test, or NULL: it is to be made. */
+static bool
+is_there(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+
+	if (f)
+		fclose(f);
+	return f != NULL;
+}
+
+static const char *
+compile_unit(struct program *p, const struct cuda_unit *u, const char *exe)
+{
+	bool own = strcmp(u->name, "fused") == 0;
+	const char *name = own ? exe : arena_printf(&p->mem, "cuda-%s.tmp",
+	    u->name);
+	const char *cc = arena_printf(&p->mem, "%s-%d.cpp", name,
+	    (int)getpid());
+	const char *o = arena_printf(&p->mem, "%s.o", name);
+	const char *cxx = getenv("CXX") ? getenv("CXX") : "c++";
+	FILE *f;
+
+	if (!own && is_there(o))
+		return o;
+	f = fopen(cc, "wb");
+	ck_assert_ptr_nonnull(f);
+	fputs(u->emulated, f);
+	ck_assert_int_eq(fclose(f), 0);
+	run(arena_printf(&p->mem, "%s -O1 -g -std=c++17 %s -c -o %s.new "
+	    "%s && mv %s.new %s && rm %s", cxx, SAN_CFLAGS, cc, cc, cc, o,
+	    cc));
+	return o;
+}
+
+void
+program_compile_cuda(struct program *p, const char *exe)
+{
+	const char *c = arena_printf(&p->mem, "%s.c", exe), *objects = "";
+	const char *cc = getenv("CC") ? getenv("CC") : "cc";
+	struct cuda_program cuda;
+
+	emit_cuda(p, c, &cuda);
+	for (int i = 0; i < cuda.nunit; i++)
+		objects = arena_printf(&p->mem, "%s %s", objects,
+		    compile_unit(p, &cuda.unit[i], exe));
+	run(arena_printf(&p->mem, "%s -O1 -g %s -Wall -Wextra -Werror -I%s "
+	    "-I. -DGPU -DGENERATED='\"%s\"' -o %s %s/codegen/harness.c%s %s "
+	    "-lstdc++ -lm -lpthread -ldl", cc, codegen_cflags " " SAN_CFLAGS,
+	    TOP_SRCDIR, c, exe, TEST_DIR, objects, RUNTIME_LIB));
 }
 
 static void
