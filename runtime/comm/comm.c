@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/gpu/nest.h"
 #include "runtime/main/report.h"
 
 /* ---- failing ---- */
@@ -144,6 +145,30 @@ source_of(const struct lt_comm *c, const struct lt_op *op, int pair,
 	return (struct lt_source){v->packed + before * size, 1};
 }
 
+static void
+sum_pieces(struct lt_comm *c, const struct lt_op *op, const struct lt_nest *x,
+    char *dst, int n)
+{
+	if (op->device)
+		lt_gpu_nest_sum(c->device, LT_COMM, x, (float *)(void *)dst, n,
+		    c->source, false);
+	else
+		lt_nest_sum(c->pool, x, (float *)(void *)dst, n, c->source);
+}
+
+static void
+copy_piece(struct lt_comm *c, const struct lt_op *op, const struct lt_nest *x,
+    char *dst)
+{
+	size_t size = lt_dtype_size(op->move->type);
+
+	if (op->device)
+		lt_gpu_nest_copy(c->device, LT_COMM, x, size, dst,
+		    c->source[0].at);
+	else
+		lt_nest_copy(c->pool, x, size, dst, c->source[0]);
+}
+
 /* All pairs from the members whose views are in c->view, or from me. */
 static void
 fill(struct lt_comm *c, const struct lt_op *op, const int *member, int n)
@@ -158,11 +183,9 @@ fill(struct lt_comm *c, const struct lt_op *op, const int *member, int n)
 		for (int i = 0; i < n; i++)
 			c->source[i] = source_of(c, op, k, member[i], x.src);
 		if (n > 1)
-			lt_nest_sum(c->pool, &x.nest, (float *)(void *)dst, n,
-			    c->source);
+			sum_pieces(c, op, &x.nest, dst, n);
 		else if (c->source[0].at != dst)
-			lt_nest_copy(c->pool, &x.nest, size, dst,
-			    c->source[0]);
+			copy_piece(c, op, &x.nest, dst);
 	}
 }
 
@@ -276,6 +299,23 @@ make_room(struct lt_comm *c, const struct lt_move *m, uint32_t axes)
 	}
 }
 
+/* What is on a device is not copied when it is posted, so it is not small. */
+static void
+set_steps(struct lt_comm *c, struct lt_pending *p, const struct lt_move *m,
+    const struct lt_group *g, int n)
+{
+	lt_op_set(&p->op, m, g, m->kind == LT_ALLREDUCE ? LT_PHASE_WHOLE :
+	    LT_PHASE_MOVE, n, p->pair);
+	if (m->kind == LT_ALLREDUCE && (!p->op.small || c->device)) {
+		lt_op_set(&p->op, m, g, LT_PHASE_SUM, n, p->pair);
+		lt_op_set(&p->spread, m, g, LT_PHASE_SPREAD, n, p->pair);
+	}
+	if (c->device) {
+		p->op.small = 0;
+		p->op.device = p->spread.device = true;
+	}
+}
+
 lt_token
 lt_start(struct lt *rt, const struct lt_move *m, int n,
     const struct lt_pair *pair)
@@ -289,12 +329,7 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 	p->used = true;
 	p->finished = false;
 	p->later = 0;
-	lt_op_set(&p->op, m, &g, m->kind == LT_ALLREDUCE ? LT_PHASE_WHOLE :
-	    LT_PHASE_MOVE, n, p->pair);
-	if (m->kind == LT_ALLREDUCE && !p->op.small) {
-		lt_op_set(&p->op, m, &g, LT_PHASE_SUM, n, p->pair);
-		lt_op_set(&p->spread, m, &g, LT_PHASE_SPREAD, n, p->pair);
-	}
+	set_steps(c, p, m, &g, n);
 	check_sum(c, &p->op);
 	lt_count_add(&c->count, &p->op);
 	c->transport->post(c, &p->op);

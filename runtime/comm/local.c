@@ -15,6 +15,7 @@
 
 #include "runtime/comm/comm.h"
 #include "runtime/cpu/pool.h"
+#include "runtime/gpu/device.h"
 
 /* Steps of a channel that may be under way at a time; bytes of a small
  * step; how often a sleeper looks whether the run has failed. */
@@ -30,6 +31,8 @@ struct slot {
 	const struct lt_op *op;
 	const char *name;
 	int kind, npair;
+	struct lt_event *sent, *read; /* on a device: the words' places in the
+	                                 owner's streams */
 	char small[SMALL];
 };
 
@@ -46,6 +49,7 @@ struct lt_channel {
 	struct lt_channel *next;
 	struct shared *shared;
 	uint32_t seq;
+	struct lt_event *event[SLOTS][2];
 };
 
 struct lt_local {
@@ -231,6 +235,53 @@ slot_of(const struct lt_op *op, int member)
 	    (int)(op->seq % SLOTS)];
 }
 
+/* ---- devices ----
+ *
+ * A word says that something has been enqueued; an event, where.  Who waits
+ * for the word then lets its own stream wait for the event.  An event may be
+ * recorded again meanwhile, for a later step of its slot: that place, too,
+ * comes before everything that waits for it.
+ */
+
+static struct lt_event *
+mark(struct lt_comm *c, struct lt_op *op, int which, enum lt_stream stream)
+{
+	struct lt_gpu *g = c->device->gpu;
+	struct lt_event **e = &op->channel->event[op->seq % SLOTS][which];
+
+	if (!*e)
+		*e = g->device->event(g);
+	g->device->record(g, *e, stream);
+	return *e;
+}
+
+static void
+follow(struct lt_comm *c, enum lt_stream stream, struct lt_event *e)
+{
+	struct lt_gpu *g = c->device->gpu;
+
+	g->device->wait(g, stream, e);
+}
+
+/* What a large allreduce spreads, the stream for moves has added up. */
+static void
+mark_sent(struct lt_comm *c, struct lt_op *op, struct slot *s)
+{
+	s->sent = mark(c, op, 0, op->phase == LT_PHASE_SPREAD ? LT_COMM :
+	    LT_COMPUTE);
+	follow(c, LT_COMM, s->sent);
+}
+
+static void
+free_events(struct lt_comm *c, struct lt_channel *ch)
+{
+	for (int i = 0; i < SLOTS; i++)
+		for (int k = 0; k < 2; k++)
+			if (ch->event[i][k])
+				c->device->gpu->device->event_free(
+				    c->device->gpu, ch->event[i][k]);
+}
+
 /* ---- the transport ---- */
 
 /* The slot's last step was small and nobody waited for it then. */
@@ -279,6 +330,8 @@ post(struct lt_comm *c, struct lt_op *op)
 	s->name = op->move->name;
 	s->kind = op->move->kind;
 	s->npair = op->npair;
+	if (op->device)
+		mark_sent(c, op, s);
 	if (op->small && op->to != LT_OP_NOBODY)
 		copy_small(op, s->small);
 	advance(s, &s->posted, op->seq + 1);
@@ -303,6 +356,8 @@ take(struct lt_comm *c, struct lt_op *op, int member, struct lt_view *v)
 		lt_comm_fail(c, LT_EXIT_INTERNAL, "is at %s where rank %d is "
 		    "at %s", op->move->name,
 		    lt_group_rank(&op->group, member), s->name);
+	if (op->device)
+		follow(c, LT_COMM, s->sent);
 	*v = (struct lt_view){op->small ? s->small : NULL, s->op};
 	return true;
 }
@@ -318,7 +373,8 @@ taken(struct lt_comm *c, struct lt_op *op)
 {
 	struct slot *s = slot_of(op, op->group.me);
 
-	(void)c;
+	if (op->device)
+		s->read = mark(c, op, 1, LT_COMM);
 	advance(s, &s->taken, op->seq + 1);
 }
 
@@ -328,10 +384,15 @@ done(struct lt_comm *c, struct lt_op *op)
 	for (int p = 0; !op->small && p < op->group.n; p++) {
 		struct slot *s = slot_of(op, p);
 
-		if (lt_op_sends(op, p) && !await(c, s, &s->taken,
-		    op->seq + 1))
+		if (!lt_op_sends(op, p))
+			continue;
+		if (!await(c, s, &s->taken, op->seq + 1))
 			return false;
+		if (op->device)
+			follow(c, LT_COMPUTE, s->read);
 	}
+	if (op->device)
+		follow(c, LT_COMPUTE, slot_of(op, op->group.me)->read);
 	slot_of(op, op->group.me)->busy = false;
 	return true;
 }
@@ -356,6 +417,8 @@ close_rank(struct lt_comm *c)
 		struct lt_channel *ch = c->channels;
 
 		c->channels = ch->next;
+		if (c->device)
+			free_events(c, ch);
 		free(ch);
 	}
 }

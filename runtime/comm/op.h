@@ -31,6 +31,7 @@ struct lt_op {
 	const struct lt_pair *pair;
 	uint64_t small;   /* bytes if they are few and the same for everybody:
 	                     a transport may keep a copy; else 0 */
+	bool device;      /* arrays are on the ranks' devices */
 	struct lt_channel *channel; /* the transport's */
 	uint32_t seq;
 	void *state;      /* the transport's */

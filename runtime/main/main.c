@@ -173,9 +173,11 @@ open_machine(struct lt *rt)
 	if (!rt->pool)
 		return lt_fail(LT_EXIT_CONFIG, "cannot start %d threads: %s",
 		    run->threads, strerror(errno));
-	if (rt->comm)
-		rt->comm->pool = rt->pool;
 	rc = lt_gpu_open(rt);
+	if (rt->comm) {
+		rt->comm->pool = rt->pool;
+		rt->comm->device = rt->gpu ? rt : NULL;
+	}
 	return rc ? rc : lt_memory_alloc(rt, run->threads, &run->allocated);
 }
 

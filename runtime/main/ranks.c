@@ -157,13 +157,13 @@ close_members(struct ranks *w)
 
 		if (!rt)
 			continue;
+		lt_comm_close(rt->comm);
+		rt->comm = NULL;
 		lt_memory_free(rt);
 		lt_gpu_close(rt);
 		if (rt->pool)
 			lt_pool_free(rt->pool);
 		rt->pool = NULL;
-		lt_comm_close(rt->comm);
-		rt->comm = NULL;
 	}
 }
 

@@ -15,6 +15,14 @@ check_move_LDADD = $(comm_ldadd)
 check_world_SOURCES = %D%/check_world.c
 check_world_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_world_LDADD = $(comm_ldadd)
+if HAVE_CXX
+check_PROGRAMS += check_move_device
+TESTS += check_move_device
+check_move_device_SOURCES = %D%/check_move.c %D%/plain.c %D%/plain.h \
+	tests/gpu/kernels.cpp tests/gpu/kernels.h
+check_move_device_CPPFLAGS = $(check_move_CPPFLAGS) -DON_DEVICE
+check_move_device_LDADD = $(comm_ldadd)
+endif
 endif
 
 # The ranks under ThreadSanitizer: make check-races

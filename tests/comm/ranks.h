@@ -13,8 +13,11 @@
 #include "runtime/comm/local.h"
 #include "runtime/comm/world.h"
 #include "runtime/loong_rt.h"
+#ifdef ON_DEVICE
+#include "tests/gpu/kernels.h"
+#endif
 
-enum { RANKS_MAX = 16 };
+enum { RANKS_MAX = 16, ROOM = 4 << 20 };
 
 struct ranks;
 struct rank {
@@ -23,6 +26,8 @@ struct rank {
 	pthread_t thread;
 	int escaped;      /* with this code; 0: came to its end */
 	uint64_t random;  /* of its own; equal at the start */
+	char *room;       /* on a device: memory there, */
+	size_t used;      /* and how much of it is taken */
 };
 
 struct ranks {
@@ -75,6 +80,71 @@ ranks_mesh(struct ranks *w, int naxis, const int size[])
 	ck_assert_int_le(w->n, RANKS_MAX);
 }
 
+/* On a device what is moved is there. */
+static inline void
+rank_open(struct rank *r)
+{
+#ifdef ON_DEVICE
+	void *room;
+
+	kernels_program(&r->all->prog);
+	ck_assert_int_eq(lt_gpu_open(&r->rt), LT_OK);
+	ck_assert_int_eq(r->rt.gpu->device->alloc(r->rt.gpu, ROOM, &room),
+	    LT_OK);
+	r->room = room;
+	r->rt.comm->device = &r->rt;
+#else
+	(void)r;
+#endif
+}
+
+static inline void
+rank_close(struct rank *r)
+{
+	lt_comm_close(r->rt.comm);
+#ifdef ON_DEVICE
+	r->rt.gpu->device->free(r->rt.gpu, r->room);
+	lt_gpu_close(&r->rt);
+#endif
+}
+
+/* Where moves find n bytes that are at p, which is freed. */
+static inline void *
+rank_send(struct rank *r, void *p, size_t n)
+{
+#ifdef ON_DEVICE
+	void *to = r->room + r->used;
+
+	r->used += (n + 255) / 256 * 256;
+	ck_assert_uint_le(r->used, ROOM);
+	if (n)
+		r->rt.gpu->device->upload(r->rt.gpu, to, p, n);
+	free(p);
+	return to;
+#else
+	(void)r;
+	(void)n;
+	return p;
+#endif
+}
+
+/* And back. */
+static inline void *
+rank_fetch(struct rank *r, void *x, size_t n)
+{
+#ifdef ON_DEVICE
+	void *p = malloc(n + 1);
+
+	if (n)
+		r->rt.gpu->device->download(r->rt.gpu, p, x, n);
+	return p;
+#else
+	(void)r;
+	(void)n;
+	return x;
+#endif
+}
+
 /* Runs the body on every rank and returns when all have ended. */
 static inline void
 ranks_run(struct ranks *w, void (*body)(struct rank *, void *), void *arg)
@@ -95,6 +165,7 @@ ranks_run(struct ranks *w, void (*body)(struct rank *, void *), void *arg)
 		ck_assert_ptr_nonnull(r->rt.comm);
 		r->rt.comm->timeout = w->timeout;
 		r->rt.comm->serial = w->serial;
+		rank_open(r);
 	}
 	for (int i = 0; i < w->n; i++)
 		ck_assert_int_eq(pthread_create(&w->rank[i].thread, NULL,
@@ -102,7 +173,7 @@ ranks_run(struct ranks *w, void (*body)(struct rank *, void *), void *arg)
 	for (int i = 0; i < w->n; i++)
 		pthread_join(w->rank[i].thread, NULL);
 	for (int i = 0; i < w->n; i++)
-		lt_comm_close(w->rank[i].rt.comm);
+		rank_close(&w->rank[i]);
 	lt_local_free(w->local);
 }
 

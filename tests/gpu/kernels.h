@@ -1,0 +1,32 @@
+/* A program whose kernels are the library's, on the emulator. */
+#ifndef TESTS_GPU_KERNELS_H
+#define TESTS_GPU_KERNELS_H
+
+#include "runtime/gpu/device.h"
+
+#define KERNEL(name, file, threads, smem, args)                               \
+	void name(const void *, const unsigned grid[3], unsigned, unsigned);
+#include "codegen/kernels.def"
+#undef KERNEL
+
+static const struct lt_kernel kernels[] = {
+#define KERNEL(name, file, threads, smem, args)                               \
+	{#name, 0, threads, smem, sizeof(struct args), NULL, name},
+#include "codegen/kernels.def"
+#undef KERNEL
+};
+
+static const struct lt_unit kernels_unit = {.name = "library",
+    .arch_max = 999};
+
+static inline void
+kernels_program(struct lt_program *p)
+{
+	p->device = LT_DEVICE_EMU;
+	p->unit = &kernels_unit;
+	p->nunit = 1;
+	p->kernel = kernels;
+	p->nkernel = sizeof kernels / sizeof *kernels;
+}
+
+#endif
