@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <functional>
 #include <utility>
@@ -183,20 +184,31 @@ constexpr size_t STACK = 64 << 10;
 inline thread_local Block block;
 inline thread_local Thread *self;
 
+/* Not by stderr, whose buffer may be more than a fiber's stack has left. */
+template <class... T> inline void
+say(const char *format, T... values)
+{
+	static thread_local char text[400];
+	int n = snprintf(text, sizeof text, format, values...);
+
+	if (write(STDERR_FILENO, text, n < (int)sizeof text ? (size_t)n :
+	    sizeof text - 1) < 0)
+		return;
+}
+
 [[noreturn]] inline void
 die(const char *what, const char *more = "", int line = 0)
 {
 	int shown = 0;
 
-	fprintf(stderr, "emu: %s %s (line %d) block (%u, %u, %u) thread %d\n",
-	    what, more, line, block.id.x, block.id.y, block.id.z,
-	    self ? self->id : -1);
+	fflush(stdout);
+	say("emu: %s %s (line %d) block (%u, %u, %u) thread %d\n", what, more,
+	    line, block.id.x, block.id.y, block.id.z, self ? self->id : -1);
 	for (const Thread &t : block.thread)
 		if (t.state != RUNNING && t.state != DONE && t.lane == 0 &&
 		    shown++ < WARPS_MAX)
-			fprintf(stderr, "emu: warp %d waits in %s line %d\n",
-			    t.warp, t.what, t.line);
-	fflush(nullptr);
+			say("emu: warp %d waits in %s line %d\n", t.warp,
+			    t.what, t.line);
 	_Exit(3);
 }
 
@@ -211,9 +223,20 @@ random_number() /* xorshift64 */
 	return x;
 }
 
+/* A thread that waits has used its stack; below it lies another's. */
+inline void
+check_stack(int line)
+{
+	const char *low = block.stacks + (size_t)self->id * STACK;
+
+	if ((const char *)__builtin_frame_address(0) < low + STACK / 8)
+		die("a thread's variables do not fit its stack", "", line);
+}
+
 inline void
 wait_as(State state, const char *what, int line)
 {
+	check_stack(line);
 	self->state = state;
 	self->what = what;
 	self->line = line;

@@ -1,6 +1,8 @@
 /* The emulator: what each primitive does, and which mistakes it finds. */
 #include "tests/kernels/emu_test.h"
 
+#include <thread>
+
 #include "codegen/kernels/probe.cuh"
 
 static const unsigned one[3] = {1, 1, 1};
@@ -357,6 +359,96 @@ TEST(mistakes_are_found)
 		DIES(w.says, wrong(&a, one, 64, 1024));
 	}
 	DIES("needs 64 threads", ({ probe_args a = {}; wrong(&a, one, 32, 0); }));
+}
+
+/* A thread that fills most of its stack. */
+LK_KERNEL(deep, 32, 1, struct probe_args)
+{
+	volatile char big[emu::STACK - emu::STACK / 10];
+
+	big[0] = (char)a.n;
+	lk_syncwarp();
+	a.out[threadIdx.x] = big[0];
+}
+
+TEST(stacks_that_are_too_small)
+{
+	float out[32];
+	probe_args a = {};
+
+	a.out = out;
+	DIES("do not fit its stack", deep(&a, one, 32, 0));
+}
+
+/* Part of a warp, and blocks larger and smaller than the ones before. */
+LK_KERNEL(lonely, 1, 1, struct probe_args)
+{
+	a.out[blockIdx.x] = (float)blockIdx.x;
+}
+
+TEST(blocks_of_any_size)
+{
+	const unsigned grid[3] = {5, 1, 1};
+	float out[64][8];
+	probe_args a = {};
+
+	each_mode([&] {
+		a.out = out[0];
+		lonely(&a, grid, 1, 0);
+		for (int i = 0; i < 5; i++)
+			CHECK(out[0][i] == (float)i);
+		probe_warp(&a, one, 64, 256);
+		CHECK(out[63][4] == 63 * 32);
+		lonely(&a, grid, 1, 0);
+		CHECK(out[0][4] == 4);
+	});
+}
+
+/* Grids of three dimensions: every block once, in any mode. */
+LK_KERNEL(where, 32, 1, struct probe_args)
+{
+	if (threadIdx.x == 0)
+		a.out[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x +
+		    blockIdx.x] += 1;
+}
+
+TEST(every_block_runs_once)
+{
+	each_mode([] {
+		const unsigned grid[3] = {7, 3, 2};
+		float out[42] = {};
+		probe_args a = {};
+
+		a.out = out;
+		where(&a, grid, 32, 0);
+		for (float n : out)
+			CHECK(n == 1);
+	});
+}
+
+/* Ranks are threads that launch at the same time. */
+TEST(threads_launch_at_once)
+{
+	std::vector<std::thread> ranks;
+	int wrong[4] = {};
+
+	for (int r = 0; r < 4; r++)
+		ranks.emplace_back([r, &wrong] {
+			for (int i = 0; i < 20; i++) {
+				float out[64][8];
+				probe_args a = {};
+
+				a.out = out[0];
+				probe_warp(&a, one, 64, 256);
+				for (int t = 0; t < 64; t++)
+					wrong[r] += out[t][4] != 63 * 32 ||
+					    out[t][7] != (t ^ 63);
+			}
+		});
+	for (std::thread &t : ranks)
+		t.join();
+	for (int n : wrong)
+		CHECK(n == 0);
 }
 
 int

@@ -1,5 +1,5 @@
 /*
- * The library kernels by name, called with what codegen/kernels.def says of
+ * The library kernels by name, called with what codegen/library.def says of
  * them: launch_NAME(args, x, y, z), the grid's size by default one block.
  */
 #pragma once
@@ -16,7 +16,7 @@
 #include "codegen/kernels/reduce.cuh"
 #include "codegen/kernels/scalar.cuh"
 
-#define KERNEL(name, file, threads, smem, args)                               \
+#define LIBRARY(file, name, threads, smem, args)                              \
 	inline void launch_##name(const struct args &a, unsigned x = 1,       \
 	    unsigned y = 1, unsigned z = 1)                                   \
 	{                                                                     \
@@ -24,5 +24,5 @@
                                                                               \
 		name(&a, grid, threads, smem);                                \
 	}
-#include "codegen/kernels.def"
-#undef KERNEL
+#include "codegen/library.def"
+#undef LIBRARY

@@ -11,6 +11,7 @@ check_nvrtc_kernels_LDADD = libcodegen.a libsupport.a $(CHECK_LIBS)
 AM_CXXFLAGS = -std=c++17 $(WARN_CXXFLAGS)
 emu_tests =
 emu_tests += check_emulator
+emu_tests += check_emulator_ucontext
 emu_tests += check_attn_sm80
 emu_tests += check_kernels_gemm
 emu_tests += check_kernels_memory
@@ -23,6 +24,9 @@ check_kernels_gemm_SOURCES = %D%/check_kernels_gemm.cpp
 check_kernels_memory_SOURCES = %D%/check_kernels_memory.cpp
 check_kernels_sums_SOURCES = %D%/check_kernels_sums.cpp
 check_emulator_SOURCES = %D%/check_emulator.cpp
+# The fibers of other processors than x86-64.
+check_emulator_ucontext_SOURCES = %D%/check_emulator.cpp
+check_emulator_ucontext_CPPFLAGS = $(AM_CPPFLAGS) -DEMU_UCONTEXT
 
 attn_test = %D%/attn_case.cpp %D%/attn_case.h %D%/attn_run.cpp %D%/attn_run.h
 check_attn_sm80_SOURCES = %D%/check_attn_sm80.cpp $(attn_test)
