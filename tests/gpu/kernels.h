@@ -4,16 +4,16 @@
 
 #include "runtime/gpu/device.h"
 
-#define KERNEL(name, file, threads, smem, args)                               \
+#define LIBRARY(file, name, threads, smem, args)                              \
 	void name(const void *, const unsigned grid[3], unsigned, unsigned);
-#include "codegen/kernels.def"
-#undef KERNEL
+#include "codegen/library.def"
+#undef LIBRARY
 
 static const struct lt_kernel kernels[] = {
-#define KERNEL(name, file, threads, smem, args)                               \
+#define LIBRARY(file, name, threads, smem, args)                              \
 	{#name, 0, threads, smem, sizeof(struct args), NULL, name},
-#include "codegen/kernels.def"
-#undef KERNEL
+#include "codegen/library.def"
+#undef LIBRARY
 };
 
 static const struct lt_unit kernels_unit = {.name = "library",
