@@ -310,6 +310,8 @@ can_run(Thread &t)
 inline void
 threads_begin()
 {
+	for (Barrier &b : block.barrier)
+		b.here = 0; /* a block may end with arrivals nobody awaits */
 	for (size_t i = 0; i < block.thread.size(); i++) {
 		Thread &t = block.thread[i];
 

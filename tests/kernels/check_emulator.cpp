@@ -319,6 +319,33 @@ under_copy(const probe_args &a, u32 s)
 	}
 }
 
+/* Warp 1 arrives once more than warp 0 waits for. */
+LK_KERNEL(arrives_twice, 64, 1, struct probe_args)
+{
+	for (int i = 0; i < 2; i++) {
+		if (lk_warp() == 1)
+			lk_bar_arrive(1, 64);
+		else if (i == 0)
+			lk_bar_sync(1, 64);
+		lk_sync();
+	}
+	if (threadIdx.x == 0)
+		a.out[blockIdx.x] = 1;
+}
+
+TEST(blocks_begin_with_new_barriers)
+{
+	each_mode([] {
+		const unsigned three[3] = {3, 1, 1};
+		float out[3] = {};
+		probe_args a = {};
+
+		a.out = out;
+		arrives_twice(&a, three, 64, 0);
+		CHECK(out[0] + out[1] + out[2] == 3);
+	});
+}
+
 LK_KERNEL(wrong, 64, 1, struct probe_args)
 {
 	LK_DYN_SMEM(smem);
