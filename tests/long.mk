@@ -15,7 +15,7 @@ long_tests += %D%/train/hosts_long.sh
 long_tests += %D%/train/kill_long.sh
 # trainers under ThreadSanitizer: two minutes
 long_tests += %D%/train/races_long.sh
-# attention kernels: every shape, head dim and mode: a minute and a half
+# attention kernels: every shape, head dim and mode: two minutes
 long_tests += %D%/kernels/attn_long.sh
 EXTRA_DIST += $(long_tests)
 

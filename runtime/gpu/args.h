@@ -281,7 +281,7 @@ struct probe_args {
 	lk_tmap map, map2;
 };
 
-/* attn_sm80.cuh */
+/* attn_sm80.cuh, attn_sm90.cuh */
 
 /*
  * Tiles of the kernels for sm_80 by head dim: rows that a block keeps, rows of
@@ -304,6 +304,15 @@ struct probe_args {
 	    (2 * (d) * 2 + 8))
 #define ATTN80_QUERIES_SMEM(d)                                                \
 	((2 * ATTN80_ROWS + 2 * ATTN80_STAGES(d) * ATTN80_BWD_BK(d)) * (d) * 2)
+
+/* Those for sm_90a. */
+#define ATTN90_THREADS 384
+#define ATTN90_CONSUMER_WARPS 8
+#define ATTN90_BQ 128
+#define ATTN90_BK(d) ((d) > 128 ? 64 : 128)
+#define ATTN90_COLUMNS(d) (((d) + 63) / 64 * 64) /* in shared memory */
+#define ATTN90_FWD_SMEM(d)                                                    \
+	((ATTN90_BQ + 4 * ATTN90_BK(d)) * ATTN90_COLUMNS(d) * 2 + 1024)
 
 #define ATTN_DOCS_THREADS 128
 
@@ -330,6 +339,13 @@ struct attn_args {
 	int b, sq, sk, heads, group;  /* kv heads; query heads of each */
 	int causal, window, add;      /* window 0: none */
 	float scale;                  /* > 0 */
+};
+
+/* With tensor maps (D, head, row, b) of the operands, boxes of 64 columns. */
+struct attn_tma_args {
+	lk_tmap q, k, v, dout;
+	struct attn_args at;
+	int section; /* heads of all batch items that go together */
 };
 
 struct attn_docs_args {

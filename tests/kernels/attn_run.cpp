@@ -73,14 +73,51 @@ struct run {
 	}
 };
 
-static void
-launch(const attn_launch &l, const attn_args &a)
+/* The map of [b, rows, heads, d], in boxes of 64 columns of some rows. */
+static lk_tmap
+map_of(const void *x, int d, int heads, int rows, int b, int box)
 {
-	int rows = l.over_keys ? a.sk : a.sq;
-	unsigned grid[3] = {(unsigned)(((rows + l.rows - 1) / l.rows) * l.parts),
-		(unsigned)(l.over_keys ? a.heads : a.heads * a.group), (unsigned)a.b};
+	lk_emu_tmap m = {};
+	lk_tmap t = {};
 
-	l.fn(&a, grid, l.threads, l.smem);
+	m.base = x;
+	m.rank = 4;
+	m.swizzle = 1;
+	m.size[0] = d;
+	m.size[1] = heads;
+	m.size[2] = rows;
+	m.size[3] = b;
+	for (int i = 0; i < 4; i++) {
+		m.stride[i] = i ? m.stride[i - 1] * m.size[i - 1] : 1;
+		m.box[i] = i == 0 ? 64 : i == 2 ? box : 1;
+	}
+	memcpy(&t, &m, sizeof m);
+	return t;
+}
+
+static void
+launch(const attn_launch &l, const attn_args &a, int d)
+{
+	int rows = l.over_keys ? a.sk : a.sq, heads = a.heads * a.group;
+	unsigned grid[3] = {(unsigned)(((rows + l.rows - 1) / l.rows) * l.parts),
+		(unsigned)(l.over_keys ? a.heads : heads), (unsigned)a.b};
+	attn_tma_args t = {};
+
+	if (l.blocks > 0) {
+		grid[0] = (unsigned)l.blocks;
+		grid[1] = grid[2] = 1;
+	}
+	if (l.box_q == 0) {
+		l.fn(&a, grid, l.threads, l.smem);
+		return;
+	}
+	t.at = a;
+	t.section = std::min(a.group * 2, heads * a.b);
+	t.q = map_of(a.q, d, heads, a.sq, a.b, l.box_q);
+	t.dout = map_of(a.dout, d, heads, a.sq, a.b, l.box_q);
+	t.k = map_of(a.k, d, a.heads, a.sk, a.b, l.box_k);
+	t.v = map_of(a.v, d, a.heads, a.sk, a.b, l.box_k);
+	l.fn(&t, grid, l.threads, l.smem);
 }
 
 /* The ranges of documents of a piece's keys and of the queries. */
@@ -155,7 +192,7 @@ forward(run &r, std::vector<float> *z_out)
 		a.o = o.at();
 		a.acc = ring ? acc.at() : NULL;
 		a.z = z.at();
-		launch(r.kernels.fwd, a);
+		launch(r.kernels.fwd, a, c.d);
 	}
 	for (size_t i = 0; i < c.q.size(); i++)
 		r.compare("o", i, ring ? acc.at()[i] : attn_bf(o.at()[i]), c.o[i], c.o_bound[i]);
@@ -220,8 +257,8 @@ backward(run &r, const std::vector<float> &z_in)
 		a.dq = dq.at();
 		a.dk = dk.at();
 		a.dv = dv.at();
-		launch(r.kernels.keys, a);
-		launch(r.kernels.queries, a);
+		launch(r.kernels.keys, a, c.d);
+		launch(r.kernels.queries, a, c.d);
 		dk.check(r, "dk", p.dk, p.dk_bound);
 		dv.check(r, "dv", p.dv, p.dv_bound);
 	}

@@ -7,13 +7,16 @@
 
 typedef void attn_kernel(const void *args, const unsigned grid[3], unsigned threads, unsigned smem);
 
-/* Launches one kernel for these arguments. */
+/* How to launch a kernel.  By tensor maps: its argument is attn_tma_args. */
 struct attn_launch {
 	attn_kernel *fn;
 	unsigned threads, smem;
 	/* Blocks per tile and rows of a tile, of queries or of keys. */
 	int parts, rows;
 	bool over_keys;
+	/* Rows of the boxes of queries and of keys; 0: without tensor maps. */
+	int box_q = 0, box_k = 0;
+	int blocks = 0; /* > 0: that go over all tiles */
 };
 
 struct attn_kernels {
@@ -25,5 +28,11 @@ struct attn_kernels {
 
 /* False, and a line on stderr for what is wrong, if an element is off. */
 bool attn_run(const attn_kernels &, const attn_case &);
+
+/*
+ * main of a test: a sample of shapes, kernels and modes; all of them with
+ * `long` as argument, or those of the shapes whose name has the argument.
+ */
+int attn_test(int argc, char **argv, const attn_kernels *, size_t n);
 
 #endif

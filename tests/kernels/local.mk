@@ -13,6 +13,7 @@ emu_tests =
 emu_tests += check_emulator
 emu_tests += check_emulator_ucontext
 emu_tests += check_attn_sm80
+emu_tests += check_attn_sm90
 emu_tests += check_kernels_gemm
 emu_tests += check_kernels_memory
 emu_tests += check_kernels_sums
@@ -28,9 +29,12 @@ check_emulator_SOURCES = %D%/check_emulator.cpp
 check_emulator_ucontext_SOURCES = %D%/check_emulator.cpp
 check_emulator_ucontext_CPPFLAGS = $(AM_CPPFLAGS) -DEMU_UCONTEXT
 
-attn_test = %D%/attn_case.cpp %D%/attn_case.h %D%/attn_run.cpp %D%/attn_run.h
+attn_test = %D%/attn_case.cpp %D%/attn_case.h %D%/attn_run.cpp %D%/attn_run.h \
+	%D%/attn_test.cpp
 check_attn_sm80_SOURCES = %D%/check_attn_sm80.cpp $(attn_test)
 check_attn_sm80_LDADD = libloong_rt.a libsupport.a
+check_attn_sm90_SOURCES = %D%/check_attn_sm90.cpp $(attn_test)
+check_attn_sm90_LDADD = libloong_rt.a libsupport.a
 
 # Bugs on purpose, in copies of the kernels.
 EXTRA_DIST += %D%/mutate/mutants.def %D%/mutate/result.txt

@@ -1,0 +1,24 @@
+/*
+ * attn_sm90: the entries of attention for sm_90a, made as in attn_sm80.cuh for
+ * head dims 64, 80, 96, 128 and 256: attn_fwd_sm90_d64 ..
+ */
+#include "codegen/kernels/lk.h"
+#include "codegen/kernels/attn.cuh"
+#include "codegen/kernels/attn_docs.cuh"
+#include "codegen/kernels/attn_mma.cuh"
+#include "codegen/kernels/attn_tma.cuh"
+#include "codegen/kernels/attn_state.cuh"
+#include "codegen/kernels/attn_fwd_sm90.cuh"
+
+#define ATTN_ENTRY2(name, d)                                                  \
+	LK_KERNEL(name##d, ATTN90_THREADS, 1, struct attn_tma_args)
+#define ATTN_ENTRY(name, d) ATTN_ENTRY2(name, d)
+
+ATTN_ENTRY(attn_fwd_sm90_d, HEAD_DIM)
+{
+	attn_fwd_sm90<HEAD_DIM>(a);
+}
+
+#undef ATTN_ENTRY2
+#undef ATTN_ENTRY
+#undef HEAD_DIM
