@@ -15,6 +15,7 @@
 #include "support/buf.h"
 
 struct command {
+	const char *language, *variable; /* "C", "CC" */
 	struct arena mem;
 	char **argv;
 	int n, cap;
@@ -57,7 +58,8 @@ add_variable(struct command *c, const char *name, const char *dflt)
 }
 
 static void
-build(struct command *c, const struct runtime *rt, const char *exe)
+build(struct command *c, const struct runtime *rt, char *const *object,
+    int nobject, const char *exe)
 {
 	add_variable(c, "CC", "cc");
 	add_words(c, codegen_cflags);
@@ -67,10 +69,26 @@ build(struct command *c, const struct runtime *rt, const char *exe)
 	add(c, "-o");
 	add(c, exe);
 	add_words(c, "-x c - -x none");
+	for (int i = 0; i < nobject; i++)
+		add(c, object[i]);
 	add(c, rt->archive);
 	add_words(c, LOONGC_LDFLAGS);
 	add_variable(c, "LDFLAGS", "");
+	add_words(c, nobject ? "-lstdc++" : "");
 	add_words(c, LOONGC_LIBS);
+}
+
+static void
+build_object(struct command *c, const struct runtime *rt, const char *object)
+{
+	add_variable(c, "CXX", "c++");
+	add_words(c, "-std=c++17 -O2 -c");
+	add_words(c, LOONGC_SANITIZE);
+	add_variable(c, "CXXFLAGS", "");
+	add(c, arena_printf(&c->mem, "-I%s", rt->include));
+	add(c, "-o");
+	add(c, object);
+	add_words(c, "-x c++ -");
 }
 
 static bool
@@ -127,10 +145,10 @@ ended(struct command *c, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return NULL;
 	return WIFEXITED(status) ?
-	    arena_printf(&c->mem, "the C compiler failed with exit code %d:",
-		WEXITSTATUS(status)) :
-	    arena_printf(&c->mem, "the C compiler was stopped by signal %d:",
-		WTERMSIG(status));
+	    arena_printf(&c->mem, "the %s compiler failed with exit code "
+		"%d:", c->language, WEXITSTATUS(status)) :
+	    arena_printf(&c->mem, "the %s compiler was stopped by signal "
+		"%d:", c->language, WTERMSIG(status));
 }
 
 /* Standard input is the source; what it prints is shown when it has ended. */
@@ -142,13 +160,14 @@ run(struct command *c, int source, FILE *said)
 
 	err = child_run(c->argv, source, fileno(said), fileno(said), &status);
 	if (err)
-		return fail(c, arena_printf(&c->mem, "cannot run the C "
-		    "compiler '%s': %s (CC names another one)", c->argv[0],
-		    strerror(err)));
+		return fail(c, arena_printf(&c->mem, "cannot run the %s "
+		    "compiler '%s': %s (%s names another one)", c->language,
+		    c->argv[0], strerror(err), c->variable));
 	why = ended(c, status);
 	output = read_back(c, said);
 	if (why || *output)
-		say_compiler(why, why ? why : "the C compiler warns",
+		say_compiler(why, why ? why : arena_printf(&c->mem,
+		    "the %s compiler warns", c->language),
 		    command_text(c), output);
 	return !why;
 }
@@ -166,21 +185,54 @@ compile(struct command *c, FILE *source)
 	return ok;
 }
 
+static bool
+made(struct command *c, const char *path, int mode)
+{
+	return access(path, mode) == 0 ||
+	    fail(c, arena_printf(&c->mem, "the %s compiler made no program:",
+	    c->language));
+}
+
+static bool
+run_command(struct command *c, FILE *source, const char *path, int mode,
+    bool verbose)
+{
+	bool ok;
+
+	if (verbose)
+		fprintf(stderr, "  %s\n", command_text(c));
+	ok = compile(c, source) && made(c, path, mode);
+	arena_free(&c->mem);
+	return ok;
+}
+
+bool
+cc_link_cxx(FILE *source, char *const *object, int nobject, const char *exe,
+    bool verbose)
+{
+	struct command c = {.language = "C", .variable = "CC"};
+	struct runtime rt;
+
+	if (!runtime_find(&rt))
+		return false;
+	build(&c, &rt, object, nobject, exe);
+	return run_command(&c, source, exe, X_OK, verbose);
+}
+
 bool
 cc_link(FILE *source, const char *exe, bool verbose)
 {
-	struct command c = {0};
-	struct runtime rt;
-	bool ok = runtime_find(&rt);
+	return cc_link_cxx(source, NULL, 0, exe, verbose);
+}
 
-	if (ok) {
-		build(&c, &rt, exe);
-		if (verbose)
-			fprintf(stderr, "  %s\n", command_text(&c));
-		ok = compile(&c, source);
-	}
-	if (ok && access(exe, X_OK) != 0)
-		ok = fail(&c, "the C compiler made no program:");
-	arena_free(&c.mem);
-	return ok;
+bool
+cc_object(FILE *source, const char *object, bool verbose)
+{
+	struct command c = {.language = "C++", .variable = "CXX"};
+	struct runtime rt;
+
+	if (!runtime_find(&rt))
+		return false;
+	build_object(&c, &rt, object);
+	return run_command(&c, source, object, R_OK, verbose);
 }

@@ -22,4 +22,13 @@ bool runtime_find(struct runtime *rt);
  */
 bool cc_link(FILE *source, const char *exe, bool verbose);
 
+/*
+ * The same with objects of C++, and the library of C++; and one such object,
+ * with CXX and CXXFLAGS of the environment.  Sources include what they need of
+ * the runtime's headers.
+ */
+bool cc_link_cxx(FILE *source, char *const *object, int nobject,
+    const char *exe, bool verbose);
+bool cc_object(FILE *source, const char *object, bool verbose);
+
 #endif

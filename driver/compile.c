@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "codegen/codegen.h"
-#include "driver/cc.h"
 #include "driver/diff.h"
 #include "driver/load.h"
 #include "driver/output.h"
 #include "driver/run.h"
 #include "driver/say.h"
 #include "driver/times.h"
+#include "driver/trainer.h"
 #include "driver/verify.h"
 #include "driver/why.h"
 #include "frontend/frontend.h"
@@ -52,32 +52,14 @@ lower(struct job *j)
 	return status_of(pipeline_run(pipeline, j->m, &po));
 }
 
-/* The C goes through a nameless file: nothing of it can be left behind. */
-static bool
-write_exe(struct job *j, struct output *w)
-{
-	FILE *c = tmpfile();
-	bool ok;
-
-	if (!c)
-		return say_error("temporary file: %s", strerror(errno));
-	ok = codegen_c(j->m, c) == 0;
-	times_lap(&j->times, "emit");
-	ok = ok && cc_link(c, w->temp, j->o->verbose);
-	times_lap(&j->times, "cc");
-	fclose(c);
-	return ok;
-}
-
 static bool
 write_text(struct job *j, FILE *out)
 {
 	bool ok = true;
 
+	if (trainer_emits(j->o))
+		return trainer_print(j->m, j->o, &j->times, out);
 	switch (j->o->emit) {
-	case EMIT_C:
-		ok = codegen_c(j->m, out) == 0;
-		break;
 	case EMIT_TIMELINE:
 		ok = timeline_print(j->m, out);
 		break;
@@ -102,7 +84,8 @@ emit(struct job *j)
 
 	if (!output_open(&w, j->o->output, &j->in, exe))
 		return EXIT_ERRORS;
-	if (!(exe ? write_exe(j, &w) : write_text(j, w.file))) {
+	if (!(exe ? trainer_link(j->m, j->o, &j->times, &w) :
+	    write_text(j, w.file))) {
 		output_discard(&w);
 		return EXIT_ERRORS;
 	}

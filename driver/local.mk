@@ -1,11 +1,13 @@
 # The command loongc; all but its main is a library, for tests.
 noinst_LIBRARIES += libdriver.a
 libdriver_a_SOURCES = \
+	%D%/arch.c %D%/arch.h \
 	%D%/batch.c %D%/batch.h \
 	%D%/cc.c %D%/cc.h \
 	%D%/child.c %D%/child.h \
 	%D%/compile.c %D%/compile.h \
 	%D%/diff.c %D%/diff.h \
+	%D%/gpu.c %D%/gpu.h \
 	%D%/help.c \
 	%D%/input.c %D%/input.h \
 	%D%/load.c %D%/load.h \
@@ -21,6 +23,7 @@ libdriver_a_SOURCES = \
 	%D%/scale.c %D%/scale.h \
 	%D%/scale_mesh.c \
 	%D%/times.c %D%/times.h \
+	%D%/trainer.c %D%/trainer.h \
 	%D%/why.c %D%/why.h \
 	%D%/verify.c %D%/verify.h \
 	%D%/verify_c.c \
@@ -32,6 +35,7 @@ nodist_libdriver_a_SOURCES = %D%/probe_text.h
 libdriver_a_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DLOONGC_SRCDIR='"$(abs_top_srcdir)"' \
 	-DLOONGC_LIBDIR='"$(pkglibdir)"' \
+	-DLOONGC_SANITIZE='"$(SAN_CFLAGS)"' \
 	-DLOONGC_CFLAGS='"$(TRAINER_CFLAGS)"' \
 	-DLOONGC_LDFLAGS='"$(TRAINER_LDFLAGS)"' \
 	-DLOONGC_LIBS='"$(TRAINER_LIBS)"'

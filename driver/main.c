@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "driver/arch.h"
 #include "driver/compile.h"
 #include "driver/load.h"
 #include "driver/options.h"
@@ -55,6 +56,13 @@ informs(const struct options *o)
 	return true;
 }
 
+static bool
+emits_kernels(const struct options *o)
+{
+	return o->emit == EMIT_CUDA || o->emit == EMIT_PTX ||
+	    o->emit == EMIT_CUBIN || o->emit == EMIT_KERNELS;
+}
+
 /* What fits together; NULL if all does. */
 static const char *
 find_clash(struct options *o)
@@ -63,8 +71,11 @@ find_clash(struct options *o)
 		return "no file to compile";
 	if (file_kind(o->file) == FILE_OTHER)
 		return "the file's name must end in .lt or .lir";
-	if (o->target != TARGET_CPU)
-		return "this version compiles for --target=cpu only";
+	if (o->target == TARGET_CPU && (o->arch || o->unit || emits_kernels(o)))
+		return "--arch, --unit and --emit=cuda, ptx, cubin or kernels "
+		       "go with --target=cuda";
+	if (o->unit && !emits_kernels(o))
+		return "--unit goes with --emit=cuda, ptx, cubin or kernels";
 	if (file_kind(o->file) == FILE_LIR &&
 	    (o->model || o->recipe || o->plan))
 		return "a dump has one model, recipe and plan: no --model, "
@@ -128,6 +139,14 @@ check_pass(const char *option, const char *name, const char *all)
 }
 
 static bool
+arch_is_known(const struct options *o)
+{
+	struct arch_list a;
+
+	return arch_parse(&a, o->arch);
+}
+
+static bool
 passes_exist(const struct options *o)
 {
 	return check_pass("after", o->after, NULL) &&
@@ -149,7 +168,7 @@ main(int argc, char **argv)
 		status = explain(o.explain);
 	else if ((clash = find_clash(&o)))
 		status = usage(clash);
-	else if (!passes_exist(&o))
+	else if (!passes_exist(&o) || !arch_is_known(&o))
 		status = EXIT_USAGE;
 	else
 		status = driver_compile(&o);

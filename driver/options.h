@@ -13,7 +13,7 @@ enum { EXIT_ERRORS = 1, EXIT_USAGE = 2, EXIT_INTERNAL = 70 };
 
 /* In the order of the words in options.def. */
 enum emit { EMIT_EXE, EMIT_C, EMIT_PLAN, EMIT_IR, EMIT_AST,
-	EMIT_TIMELINE };
+	EMIT_TIMELINE, EMIT_CUDA, EMIT_PTX, EMIT_CUBIN, EMIT_KERNELS };
 enum diagnostics { DIAGNOSTICS_HUMAN, DIAGNOSTICS_JSON };
 enum verify_mode { VERIFY_NOT, VERIFY_ALL, VERIFY_STATIC };
 enum target { TARGET_CPU, TARGET_CUDA };

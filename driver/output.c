@@ -14,6 +14,7 @@
 
 /* What a signal has to remove; one output is open at a time. */
 static char *volatile leave_file, *volatile leave_dir;
+static char *volatile leave_part[OUTPUT_PARTS];
 
 /* SIGABRT: out of memory. */
 static const int deadly[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE,
@@ -25,6 +26,8 @@ on_signal(int sig)
 	child_end(); /* it may still write to what is removed now */
 	if (leave_file)
 		unlink(leave_file);
+	for (int i = 0; i < OUTPUT_PARTS && leave_part[i]; i++)
+		unlink(leave_part[i]);
 	if (leave_dir)
 		rmdir(leave_dir);
 	signal(sig, SIG_DFL);
@@ -65,6 +68,11 @@ forget(struct output *w)
 	leave_file = leave_dir = NULL;
 	if (w->temp)
 		unlink(w->temp);
+	for (int i = 0; i < w->npart; i++) {
+		leave_part[i] = NULL;
+		unlink(w->part[i]);
+		free(w->part[i]);
+	}
 	if (w->dir)
 		rmdir(w->dir);
 	free(w->temp);
@@ -134,6 +142,23 @@ output_open(
 	if (access(path, W_OK) != 0)
 		return say_file(path, "%s", strerror(errno));
 	return open_beside(w, exe);
+}
+
+const char *
+output_part(struct output *w)
+{
+	char name[32];
+	int i = w->npart;
+
+	if (!w->dir || i == OUTPUT_PARTS) {
+		say_error("the program has more than %d parts", OUTPUT_PARTS);
+		return NULL;
+	}
+	snprintf(name, sizeof name, "/part%d.o", i);
+	w->part[i] = join(w->dir, strlen(w->dir), name);
+	leave_part[i] = w->part[i];
+	w->npart++;
+	return w->part[i];
 }
 
 /* Everything reached the system; a full disk is noticed here. */

@@ -12,10 +12,14 @@
 
 #include "driver/input.h"
 
+enum { OUTPUT_PARTS = 64 };
+
 struct output {
 	const char *path; /* NULL: standard output */
 	FILE *file;	  /* to write to */
 	char *dir, *temp; /* folder and file in it; NULL: written in place */
+	char *part[OUTPUT_PARTS]; /* more files in it, which go with it */
+	int npart;
 };
 
 /*
@@ -25,6 +29,9 @@ struct output {
  */
 bool output_open(
     struct output *w, const char *path, const struct input *in, bool exe);
+/* Where something that the output is made of can be written; NULL if there are
+ * too many of them, after a message. */
+const char *output_part(struct output *w);
 /* On failure: a message to stderr, false; everything is discarded. */
 bool output_commit(struct output *w);
 void output_discard(struct output *w);

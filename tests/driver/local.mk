@@ -6,6 +6,7 @@ driver_filetests = \
 	%D%/unknown_op.lir
 driver_scripts = \
 	%D%/cc.sh \
+	%D%/cuda.sh \
 	%D%/dump_mesh.sh \
 	%D%/files.sh \
 	%D%/hardened.sh \

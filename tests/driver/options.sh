@@ -36,7 +36,9 @@ says 2 "--emit takes one of" --emit=asm x.lir
 says 2 "one file at a time: unexpected 'y.lir'" x.lir y.lir
 says 2 "must end in .lt or .lir" x.c
 says 2 "must end in .lt or .lir" -- --help
-says 2 "--target=cpu only" --target=cuda x.lir -o t
+says 2 "go with --target=cuda" --arch=sm_90a x.lir -o t
+says 2 "go with --target=cuda" --emit=kernels x.lir
+says 2 "--unit goes with" --target=cuda --unit=fused x.lir -o t
 says 2 "where to put the trainer" "${srcdir:-.}/tests/driver/read.lir"
 says 2 "--after goes with --emit=ir only" --emit=c --after=fuse x.lir
 says 2 "no -o, --emit or --after" --verify x.lir -o t

@@ -14,6 +14,7 @@ train_scripts += %D%/zero.sh
 TESTS += $(train_scripts)
 EXTRA_DIST += $(train_scripts)
 EXTRA_DIST += %D%/formulas.awk
+EXTRA_DIST += %D%/cuda.lt
 EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
 
 # What changes no bit of the losses.

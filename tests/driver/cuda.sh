@@ -1,0 +1,46 @@
+#!/bin/sh
+# Kernels for GPUs, looked at without one: sources, code and the table.
+set -u
+. "${srcdir:-.}/tests/driver/common.sh"
+model="$src/tests/train/cuda.lt"
+go() { "$loongc" --target=cuda "$model" "$@"; }
+
+says 2 "'sm_70' is no architecture" --target=cuda --arch=sm_70 "$model" -o t
+says 2 "'sm_90b' is no architecture" --target=cuda --arch=sm_90b "$model" -o t
+says 2 "'' is no architecture" --target=cuda --arch=sm_90a, "$model" -o t
+says 2 "--arch names 90 twice" --target=cuda --arch=sm_90,sm_90a "$model" -o t
+says 1 "no unit is called 'frob'; there are:" --target=cuda --unit=frob \
+	--emit=cuda "$model"
+says 1 "NVRTC compiles nothing of it" --target=cuda --arch=emu --emit=ptx \
+	"$model"
+
+go --emit=cuda >"$tmp/all.cu" || fail "--emit=cuda"
+go --emit=cuda >"$tmp/again.cu"
+cmp "$tmp/all.cu" "$tmp/again.cu" || fail "another source"
+test "$(grep -c '^// ---- unit' "$tmp/all.cu")" -ge 3 || fail "too few units"
+go --emit=cuda --unit=fused >"$tmp/one.cu" || fail "--unit=fused"
+test "$(grep -c '^// ---- unit' "$tmp/one.cu")" -eq 1 || fail "not one unit"
+grep -q 'asm volatile' "$tmp/all.cu" || fail "no PTX"
+go --emit=cuda --arch=emu >"$tmp/emu.cc" || fail "--arch=emu"
+
+# Without NVRTC the source is there, and it says what is not known.
+(
+	CUDA_HOME=$tmp CUDA_PATH=$tmp
+	export CUDA_HOME CUDA_PATH
+	go --emit=kernels --unit=fused --arch=sm_90a
+) >"$tmp/table" 2>"$tmp/note" || fail "--emit=kernels: $(cat "$tmp/note")"
+grep -q '^kernel .*regs' "$tmp/table" || fail "no table"
+if grep -q 'not compiled' "$tmp/note"; then
+	grep -q '^k0_.* ? ' "$tmp/table" || fail "$(cat "$tmp/table")"
+	test $bad -eq 0 && { echo "no NVRTC: nothing was compiled"; exit 77; }
+	exit $bad
+fi
+awk '/^k[0-9]/ { n++; if ($3 < 8 || $6 != 0) exit 1 } END { exit n < 5 }' \
+	"$tmp/table" || fail "the table: $(cat "$tmp/table")"
+go --emit=ptx --unit=fused --arch=sm_90a >"$tmp/p" || fail "--emit=ptx"
+grep -q '^.target sm_90a' "$tmp/p" || fail "no PTX"
+go --emit=cubin --unit=fused --arch=sm_90a -o "$tmp/c" || fail "--emit=cubin"
+head -c 4 "$tmp/c" | grep -q ELF || fail "no cubin"
+says 1 "a cubin is one unit for one architecture" --target=cuda --emit=cubin \
+	--unit=fused --arch=sm_80,sm_90a "$model"
+exit $bad
