@@ -25,7 +25,7 @@ struct emit {
 	int nentry, entrycap;
 	struct cuda_unit *unit; /* CUDA: what they are compiled in */
 	int nunit;
-	uint32_t heads;     /* CUDA: bit i: attention with heads of 16 i */
+	uint32_t heads;     /* CUDA: of attention: bits, see library.c */
 	const struct cuda_options *cuda;
 	uint64_t elements;  /* CUDA: of the loop that is being written */
 	FILE *tables;       /* what they both use */

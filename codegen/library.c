@@ -27,6 +27,30 @@ static const struct entry {
 
 /* ---- attention ---- */
 
+/* Heads that its kernels are made and tested for. */
+static const int heads[] = {16, 32, 64, 80, 96, 128, 256};
+
+/* Its number, or -1. */
+static int
+head_index(uint64_t d)
+{
+	for (int i = 0; i < (int)COUNT_OF(heads); i++)
+		if ((uint64_t)heads[i] == d)
+			return i;
+	return -1;
+}
+
+static const char *
+list_heads(struct emit *e)
+{
+	const char *s = "";
+
+	for (size_t i = 0; i < COUNT_OF(heads); i++)
+		s = arena_printf(e->m->mem, "%s%s%d", s, i ? ", " : "",
+		    heads[i]);
+	return s;
+}
+
 void
 library_attention(struct emit *e, const struct op *op, uint64_t d,
     enum dtype dt)
@@ -37,14 +61,12 @@ library_attention(struct emit *e, const struct op *op, uint64_t d,
 		diag_error(e->m->diag, op->at,
 		    "attention of f32 on a GPU: set compute = bf16");
 		e->errors++;
-	} else if (d % LIBRARY_HEAD_STEP || d > LIBRARY_HEAD_MAX) {
-		diag_error(e->m->diag, op->at,
-		    "heads of %" PRIu64 " on a GPU: attention has kernels for "
-		    "multiples of %d up to %d", d, LIBRARY_HEAD_STEP,
-		    LIBRARY_HEAD_MAX);
+	} else if (head_index(d) < 0) {
+		diag_error(e->m->diag, op->at, "heads of %" PRIu64 " on a "
+		    "GPU: attention has kernels for %s", d, list_heads(e));
 		e->errors++;
 	} else {
-		e->heads |= 1u << (d / LIBRARY_HEAD_STEP);
+		e->heads |= 1u << head_index(d);
 	}
 }
 
@@ -69,9 +91,9 @@ add_attentions(struct emit *e, int unit)
 {
 	int docs;
 
-	for (int i = 1; i <= LIBRARY_HEAD_MAX / LIBRARY_HEAD_STEP; i++)
+	for (size_t i = 0; i < COUNT_OF(heads); i++)
 		if (e->heads & 1u << i)
-			add_attention(e, unit, i * LIBRARY_HEAD_STEP);
+			add_attention(e, unit, heads[i]);
 	docs = emit_cuda_entry(e, "attn_docs", ATTN_DOCS_THREADS, 0,
 	    "struct attn_docs_args", NULL);
 	e->entry[docs].unit = unit;
@@ -114,11 +136,11 @@ emit_library(struct emit *e)
 static void
 include_attention(struct emit *e, struct kernel_source *s)
 {
-	for (int i = 1; i <= LIBRARY_HEAD_MAX / LIBRARY_HEAD_STEP; i++) {
+	for (size_t i = 0; i < COUNT_OF(heads); i++) {
 		if (!(e->heads & 1u << i))
 			continue;
 		buf_printf(&s->out, "#undef HEAD_DIM\n#define HEAD_DIM %d\n",
-		    i * LIBRARY_HEAD_STEP);
+		    heads[i]);
 		kernel_include(s, "attn_sm80.cuh");
 	}
 }

@@ -4,9 +4,6 @@
 
 #include "codegen/emit.h"
 
-/* Heads that the kernels of attention can do: multiples of 16 up to 256. */
-enum { LIBRARY_HEAD_STEP = 16, LIBRARY_HEAD_MAX = 256 };
-
 /* The program calls attention with heads of d elements of type dt.  Reports
  * what no kernel can do. */
 void library_attention(struct emit *e, const struct op *op, uint64_t d,

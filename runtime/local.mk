@@ -46,6 +46,7 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/tile_pack.h \
 	%D%/cpu/vec.h \
 	%D%/gpu/args.h \
+	%D%/gpu/attn.c \
 	%D%/gpu/attn_args.c %D%/gpu/attn_args.h \
 	%D%/data/data.c %D%/data/data.h \
 	%D%/data/flat.c \
