@@ -18,6 +18,22 @@
 #define HEAD_THREADS 512
 #define HEAD_SMEM (HEAD_THREADS / 32 * 4)
 
+#define HEAD_AT_ONCE 4 /* logits that a thread has under way */
+#define HEAD_PIECE (HEAD_AT_ONCE * HEAD_THREADS)
+
+/* This thread's logits of the piece that begins at `first`; -inf behind the
+ * end of the row. */
+LK_FN void
+head_read(float (&y)[HEAD_AT_ONCE], const float *x, i64 first, i64 vocab)
+{
+	LK_UNROLL
+	for (int j = 0; j < HEAD_AT_ONCE; j++) {
+		const i64 c = first + j * HEAD_THREADS + threadIdx.x;
+
+		y[j] = c < vocab ? x[c] : -LK_INF;
+	}
+}
+
 struct head_sums {
 	float max, sum; /* sum of exp(x - max) */
 };
@@ -27,20 +43,24 @@ head_softmax(const float *x, i64 vocab, u32 scratch)
 {
 	float max = -LK_INF, sum = 0;
 
-	for (i64 c = threadIdx.x; c < vocab; c += HEAD_THREADS) {
-		const float y = x[c];
+	for (i64 first = 0; first < vocab; first += HEAD_PIECE) {
+		float y[HEAD_AT_ONCE], most = max;
 
-		if (y == -LK_INF)
-			continue; /* -inf - -inf is no number */
-		if (y > max) {
-			sum *= lk_exp(max - y);
-			max = y;
+		head_read(y, x, first, vocab);
+		LK_UNROLL
+		for (int j = 0; j < HEAD_AT_ONCE; j++)
+			most = lk_max(y[j], most);
+		if (most > max) {
+			sum *= lk_exp(max - most);
+			max = most;
 		}
-		sum += lk_exp(y - max);
+		LK_UNROLL
+		for (int j = 0; j < HEAD_AT_ONCE; j++) /* -inf - -inf: none */
+			sum += y[j] == -LK_INF ? 0 : lk_exp(y[j] - max);
 	}
 	const float all = lk_block_max(max, scratch);
 	/* a thread without elements has sum 0 and max -inf */
-	sum = sum > 0 ? sum * lk_exp(max - all) : 0;
+	sum = max > -LK_INF ? sum * lk_exp(max - all) : sum;
 	return {all, lk_block_sum(sum, scratch)};
 }
 
@@ -83,8 +103,18 @@ LK_KERNEL(head_rows_bwd, HEAD_THREADS, 1, struct head_args)
 	const head_sums s = head_row(a, lk_saddr(smem));
 
 	lk_sync(); /* thread 0 has read x[label] */
-	for (i64 c = threadIdx.x; c < a.vocab; c += HEAD_THREADS)
-		x[c] = head_slope(x[c], s, dn, c == label);
+	for (i64 first = 0; first < a.vocab; first += HEAD_PIECE) {
+		float y[HEAD_AT_ONCE];
+
+		head_read(y, x, first, a.vocab);
+		LK_UNROLL
+		for (int j = 0; j < HEAD_AT_ONCE; j++) {
+			const i64 c = first + j * HEAD_THREADS + threadIdx.x;
+
+			if (c < a.vocab)
+				x[c] = head_slope(y[j], s, dn, c == label);
+		}
+	}
 }
 
 /*
@@ -101,18 +131,13 @@ LK_KERNEL(head_rows_bwd_bf16, HEAD_THREADS, 1, struct head_args)
 	const float dn = label == a.ignore ? 0 : *a.dn;
 	const head_sums s = head_row(a, lk_saddr(smem));
 
-	for (i64 first = 0; first < a.vocab; first += 4 * HEAD_THREADS) {
-		float y[4];
+	for (i64 first = 0; first < a.vocab; first += HEAD_PIECE) {
+		float y[HEAD_AT_ONCE];
 
-		LK_UNROLL
-		for (int j = 0; j < 4; j++) {
-			const i64 c = first + j * HEAD_THREADS + threadIdx.x;
-
-			y[j] = c < a.vocab ? x[c] : 0;
-		}
+		head_read(y, x, first, a.vocab);
 		lk_sync(); /* the piece is read; so has been x[label] */
 		LK_UNROLL
-		for (int j = 0; j < 4; j++) {
+		for (int j = 0; j < HEAD_AT_ONCE; j++) {
 			const i64 c = first + j * HEAD_THREADS + threadIdx.x;
 
 			if (c < a.vocab)

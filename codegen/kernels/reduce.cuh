@@ -1,8 +1,8 @@
 /*
  * Sums in an order that depends on sizes alone.
  *
- *	colsum        out[c] = sum of a column of partial sums, in their order;
- *	              any number of blocks
+ *	colsum        out[c] = sum of a column of partial sums; any number of
+ *	              blocks
  *	sumsq_part    squares in double precision, in which the square of an
  *	              f32 is exact; grid: sumsq_blocks(n)
  *	sumsq_total   the parts' sum; one block
@@ -16,14 +16,38 @@
 
 #include "codegen/kernels/lk.h"
 
-LK_KERNEL(colsum, 256, 1, struct colsum_args)
-{
-	for (i64 c = lk_index(); c < a.cols; c += lk_stride()) {
-		float sum = a.add ? a.out[c] : 0;
+#define COLSUM_WIDTH 32 /* columns of a block */
+#define COLSUM_PARTS 8  /* threads of a column: each adds every 8th row */
+#define COLSUM_SMEM (COLSUM_WIDTH * COLSUM_PARTS * 4)
 
-		for (i64 b = 0; b < a.blocks; b++)
-			sum += a.part[b * a.stride + c];
-		a.out[c] = sum;
+/* Few columns are many rows: a block takes a warp's width of columns, and its
+ * warps share the rows. */
+LK_KERNEL(colsum, COLSUM_WIDTH *COLSUM_PARTS, 1, struct colsum_args)
+{
+	LK_DYN_SMEM(smem);
+	const u32 s = lk_saddr(smem);
+	const int t = (int)threadIdx.x;
+
+	for (i64 first = (i64)blockIdx.x * COLSUM_WIDTH; first < a.cols;
+	    first += (i64)gridDim.x * COLSUM_WIDTH) {
+		const i64 c = first + t % COLSUM_WIDTH;
+		float sum = 0;
+
+		if (c < a.cols)
+			for (i64 b = t / COLSUM_WIDTH; b < a.blocks;
+			    b += COLSUM_PARTS)
+				sum += a.part[b * a.stride + c];
+		lk_sts(s + 4 * (u32)t, sum);
+		lk_sync();
+		if (t < COLSUM_WIDTH && c < a.cols) {
+			sum = a.add ? a.out[c] : 0;
+			LK_UNROLL
+			for (int p = 0; p < COLSUM_PARTS; p++)
+				sum += lk_lds<float>(s + 4 *
+				    (u32)(p * COLSUM_WIDTH + t));
+			a.out[c] = sum;
+		}
+		lk_sync(); /* the parts are read */
 	}
 }
 

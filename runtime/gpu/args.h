@@ -125,12 +125,13 @@ struct nest_sum_args {
 
 /* ---- reduce.cuh: colsum, sumsq_part, sumsq_total, sum_f32, count ---- */
 
-/* out[c] = sum over blocks of part[block * stride + c], in their order */
+/* out[c] = sum over blocks of part[block * stride + c]; a block of the grid
+ * takes 32 columns */
 struct colsum_args {
 	const float *part;
 	float *out;
 	long long blocks, stride, cols;
-	int add;               /* out[c] is the first summand */
+	int add;               /* to out[c] */
 };
 
 /* part[block of the grid]: sums of squares of n elements.  The number of

@@ -173,7 +173,7 @@ lt_gpu_colsum(struct lt *rt, const float *part, uint64_t blocks,
 	struct colsum_args a = {part, out, (long long)blocks,
 	    (long long)stride, (long long)cols, add};
 
-	each(rt, "colsum", cols, &a);
+	each(rt, "colsum", 8 * cols, &a); /* 8 threads a column */
 }
 
 /* ---- single numbers ---- */
