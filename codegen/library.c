@@ -58,11 +58,12 @@ library_attention(struct emit *e, const struct op *op, uint64_t d,
 	if (!e->to->gpu || e->cuda->no_attention)
 		return;
 	if (dt != DT_BF16) {
-		diag_error(e->m->diag, op->at,
+		diag_report(e->m->diag, DIAG_GPU_ATTENTION, op->at,
 		    "attention of f32 on a GPU: set compute = bf16");
 		e->errors++;
 	} else if (head_index(d) < 0) {
-		diag_error(e->m->diag, op->at, "heads of %" PRIu64 " on a "
+		diag_report(e->m->diag, DIAG_GPU_ATTENTION,
+		    op->at, "heads of %" PRIu64 " on a "
 		    "GPU: attention has kernels for %s", d, list_heads(e));
 		e->errors++;
 	} else {

@@ -14,6 +14,12 @@ says 1 "no unit is called 'frob'; there are:" --target=cuda --unit=frob \
 says 1 "NVRTC compiles nothing of it" --target=cuda --arch=emu --emit=ptx \
 	"$model"
 
+says 1 "E0601" --target=cuda --set recipe.precision=f32 "$model" -o t
+says 1 "set compute = bf16" --target=cuda --set recipe.precision=f32 \
+	"$model" -o t
+says 1 "has kernels for 16, 32, 64, 80, 96, 128, 256" --target=cuda \
+	--set d=24 "$model" -o t
+
 go --emit=cuda >"$tmp/all.cu" || fail "--emit=cuda"
 go --emit=cuda >"$tmp/again.cu"
 cmp "$tmp/all.cu" "$tmp/again.cu" || fail "another source"

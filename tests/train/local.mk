@@ -12,6 +12,10 @@ train_scripts += %D%/same.sh
 train_scripts += %D%/update.sh
 train_scripts += %D%/zero.sh
 TESTS += $(train_scripts)
+if HAVE_CXX
+TESTS += %D%/cuda.sh
+endif
+EXTRA_DIST += %D%/cuda.sh
 EXTRA_DIST += $(train_scripts)
 EXTRA_DIST += %D%/formulas.awk
 EXTRA_DIST += %D%/cuda.lt

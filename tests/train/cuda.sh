@@ -1,0 +1,66 @@
+#!/bin/sh
+# Trainers for GPUs, all kernels in the emulator: a tiny Llama in bf16 on one
+# rank and on four (hp=2, cp=2) learns what the trainer for CPUs learns.  The
+# emulator closes the device's memory to the host between calls, and looks for
+# accesses to shared memory in no order.
+set -u
+. "${srcdir:-.}/tests/driver/common.sh"
+cd "$tmp" || exit 99
+
+awk 'BEGIN {
+	n = split("the cat sat on a mat and saw the dog run to it", w, " ")
+	x = 1
+	for (i = 0; i < 4000; i++) {
+		x = (x * 16807) % 2147483647
+		printf "%s%s", w[x % n + 1], x % 31 == 0 ? ".\n" : " "
+	}
+}' >text
+
+# build NAME ARGS...; go NAME LOG: three steps, to LOG.steps.
+build() {
+	name=$1
+	shift
+	"$loongc" "$src/tests/train/cuda.lt" "$@" -o "$name" ||
+		{ fail "compiling $name"; exit 1; }
+}
+go() {
+	./"$1" --data text --steps 3 --threads 1 --quiet --log "$2.jsonl" \
+		>"$2.out" 2>&1 || fail "$2: $(cat "$2.out")"
+	sed -n 's/.*"event":"step","step":\([123]\),.*"loss":\([-0-9.e]*\).*"grad_norm":\([-0-9.e]*\).*/\1 \2 \3/p' \
+		"$2.jsonl" >"$2.steps"
+}
+
+# near NAME NAME.  Both round to bf16 what a layer hands on, by 2^-9 at most,
+# some 30 values deep, and what attention multiplies where they like: two runs
+# are apart by 2^-9 sqrt(30) = 1e-2 of an activation, independently in each of
+# them.  The loss is a mean over 192 tokens of logits of the order of one:
+# 1e-2 / sqrt(192) = 8e-4; the norm is that of gradients that are so much off
+# each.  Three steps, and a factor of two for bad luck.
+near() {
+	paste "$1.steps" "$2.steps" | awk '
+		function within(x, y, e) { return (x - y)^2 <= e * e }
+		NF == 6 && $1 == $4 && within($2, $5, 5e-3) &&
+			within($3 / $6, 1, 2e-2) { ok++ }
+		END { exit ok != 3 }' || {
+		fail "$1 and $2 differ"
+		paste "$1.steps" "$2.steps"
+	}
+}
+
+LOONG_EMU_RACE=1
+export LOONG_EMU_RACE
+build cpu
+go cpu cpu
+build gpu --target=cuda --arch=emu
+go gpu gpu
+near gpu cpu
+build four --plan four --target=cuda --arch=emu
+go four four
+near four cpu
+
+# The same bits whatever the threads of a block do first.
+LOONG_EMU_MODE=random
+export LOONG_EMU_MODE
+go gpu again
+cmp gpu.steps again.steps || fail "the order of threads changes the result"
+exit $bad
