@@ -106,7 +106,8 @@ emit_token(struct emit *e, const struct value *future)
 {
 	const struct op *op = future->def;
 
-	if (op && op_info[op->code].group == GROUP_COMM)
+	if (op && (op_info[op->code].group == GROUP_COMM ||
+	    op_info[op->code].group == GROUP_HOST))
 		future = op->out[0];
 	return emit_mangle(e, "t_", future->name);
 }

@@ -228,6 +228,7 @@ static const char *const what[ARENA_COUNT] = {
 	"what forward keeps for backward, one element a layer",
 	"everything else a step makes",
 	"tokens, labels, logits",
+	"memory of the host: what forward sends there for backward",
 	"what library kernels work in: see work()",
 };
 

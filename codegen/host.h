@@ -38,6 +38,7 @@ void emit_head(struct emit *e, const struct op *op);
 
 /* comm.c */
 void emit_comm(struct emit *e, const struct op *op);
+void emit_host_copy(struct emit *e, const struct op *op);
 /* A row of the table of moves for op, of arrays like t, or of count elements
  * in a row if t is NULL; its C name.  Then its start, and
  * its finish unless its results are futures. */

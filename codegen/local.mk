@@ -10,6 +10,7 @@ libcodegen_a_SOURCES = \
 	%D%/cuda_ops.c \
 	%D%/emit.h \
 	%D%/gemm.c \
+	%D%/hostcopy.c \
 	%D%/host.c %D%/host.h \
 	%D%/image.c \
 	%D%/kernel.c %D%/kernel.h \

@@ -13,7 +13,7 @@ static const char *const ctypes[DT_COUNT] = {"void", "float", "uint16_t",
 static const char *const ltypes[DT_COUNT] = {"0", "LT_F32", "LT_BF16",
 	"LT_I32"};
 static const char *const arenas[ARENA_COUNT] = {"LT_STATE", "LT_KEEP",
-	"LT_ACT", "LT_IO", "LT_WORK"};
+	"LT_ACT", "LT_IO", "LT_HOST", "LT_WORK"};
 
 const char *
 emit_ctype(enum dtype dt)

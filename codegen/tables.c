@@ -311,9 +311,10 @@ print_program(struct emit *e)
 	    size_or(m, "mb", 1), size_or(m, "b", 1), size_or(m, "s", 1),
 	    vocabulary(m), codegen_parameters(m), model, hardware);
 	fprintf(e->out, "\t.arena = {%" PRIu64 ", %" PRIu64 ", %" PRIu64
-	    ", %" PRIu64 ", 0},\n\t.work = work,\n",
+	    ", %" PRIu64 ", %" PRIu64 ", 0},\n\t.work = work,\n",
 	    m->arena_size[ARENA_STATE], m->arena_size[ARENA_KEEP],
-	    m->arena_size[ARENA_ACT], m->arena_size[ARENA_IO]);
+	    m->arena_size[ARENA_ACT], m->arena_size[ARENA_IO],
+	    m->arena_size[ARENA_HOST]);
 	print_input_layout(e, "rows", "b");
 	print_input_layout(e, "cols", "s");
 	print_io(e, "io_tok", "io.tok");

@@ -145,6 +145,7 @@ clone_op(struct cloner *c, const struct op *op)
 	n->lo = (struct bound){copy_name(c, op->lo.dim), op->lo.k};
 	n->hi = (struct bound){copy_name(c, op->hi.dim), op->hi.k};
 	n->scratch = copy_name(c, op->scratch);
+	n->kept = copy_name(c, op->kept);
 	if (op->callee)
 		n->callee = module_func(c->to, op->callee->name);
 	for (int i = 0; i < op->nin; i++)

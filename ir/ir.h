@@ -33,6 +33,7 @@ enum op_group {
 	GROUP_STATE,  /* parameters, optimizer, zeros of bundles */
 	GROUP_MOVE,   /* casts, fills, copies within a rank */
 	GROUP_COMM,   /* between ranks: the only ops that change sharding */
+	GROUP_HOST,   /* between a device and the memory of its host */
 	GROUP_FLOW    /* for call save load yield return */
 };
 
@@ -48,7 +49,8 @@ extern const struct op_info op_info[OP_COUNT];
 
 enum lane { /* a lane is a stream and a communicator; c is compute */
 	LANE_C, LANE_H, LANE_KI, LANE_KO, LANE_DI, LANE_DO, LANE_ZG, LANE_ZR,
-	LANE_SC, LANE_COUNT
+	LANE_SC, LANE_HO, LANE_HI, /* out to the host, in from it */
+	LANE_COUNT
 };
 extern const char *const lane_name[LANE_COUNT];
 
@@ -202,8 +204,10 @@ struct op {
 	bool rev;
 	struct value **carry; /* nin of them */
 	struct region body;   /* ends with yield */
-	/* call: callee(index, in...) */
+	/* call: callee(index, in...); fetch: what layer `index` of callee sent to
+	 * the host and saved as `kept` */
 	struct func *callee;
+	const char *kept;
 	struct affine index;
 	bool indexed;
 
@@ -247,8 +251,8 @@ struct slot {
 	uint64_t size;   /* bytes of one element */
 	uint64_t stride; /* bytes between elements */
 };
-enum arena_id { ARENA_STATE, ARENA_KEEP, ARENA_ACT, ARENA_IO, ARENA_WORK,
-	ARENA_COUNT };
+enum arena_id { ARENA_STATE, ARENA_KEEP, ARENA_ACT, ARENA_IO, ARENA_HOST,
+	ARENA_WORK, ARENA_COUNT }; /* host: memory of the host, not the device */
 extern const char *const arena_name[ARENA_COUNT];
 
 /* One setting of recipe or plan that the trainer needs: `set key = value`. */
@@ -365,6 +369,10 @@ struct arg arg_field(struct value *bundle, int field);
 struct arg arg_bundle(struct bundle *b);
 struct arg arg_bundle_field(struct bundle *b, const struct affine *index,
     int field);
+/* What offload gives: it lies on the host, and only save and fetch know it. */
+bool value_on_host(const struct value *v);
+/* What a fetch brings; NULL: nothing there has this name. */
+const struct value *fetch_source(const struct op *op);
 /* A bundle value with a place of its own: all but that of `params`. */
 bool value_is_image(const struct value *v);
 /* Of a tensor or an image: its dtype, and what a rank has of it. */

@@ -12,6 +12,7 @@ libir_a_SOURCES = \
 	%D%/identity.c %D%/identity.h \
 	%D%/interp/attn.c \
 	%D%/interp/comm.c \
+	%D%/interp/host.c \
 	%D%/interp/image.c \
 	%D%/interp/interp.c %D%/interp/interp.h \
 	%D%/interp/map.c \
@@ -46,6 +47,7 @@ libir_a_SOURCES = \
 	%D%/rules_base.c \
 	%D%/rules_comm.c \
 	%D%/rules_flow.c \
+	%D%/rules_host.c \
 	%D%/rules_row.c \
 	%D%/runs.c \
 	%D%/scan.c \

@@ -8,11 +8,11 @@
 #include "support/intern.h"
 
 const char *const arena_name[ARENA_COUNT] = {"state", "keep", "act", "io",
-    "work"};
+    "host", "work"};
 const char *const bundle_role_name[ROLE_COUNT] = {"param", "grad", "moment1",
     "moment2", "copy"};
 const char *const lane_name[LANE_COUNT] = {"c", "h", "ki", "ko", "di", "do",
-    "zg", "zr", "sc"};
+    "zg", "zr", "sc", "ho", "hi"};
 
 /* array[n] with room for one more element; arena memory is not returned. */
 #define GROW(m, array, n, cap) \

@@ -414,6 +414,8 @@ print_op(struct printer *p, const struct op *op, int depth)
 	} else if (op->code == OP_CALL) {
 		print_call(p, op);
 	} else {
+		if (op->code == OP_FETCH)
+			buf_printf(&p->b, " %s.%s", op->callee->name, op->kept);
 		print_args(p, op);
 		if (op->indexed) {
 			buf_puts(&p->b, " at ");

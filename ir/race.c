@@ -58,7 +58,8 @@ meets(const struct race_place *a, const struct race_place *b)
 static bool
 ordered(const struct op *op, const struct race_flight *f)
 {
-	return op_info[op->code].group == GROUP_COMM && op->code != OP_WAIT &&
+	return (op_info[op->code].group == GROUP_COMM ||
+	    op_info[op->code].group == GROUP_HOST) && op->code != OP_WAIT &&
 	    op->lane == f->op->lane;
 }
 

@@ -280,14 +280,38 @@ read_tail(struct reader *r, struct op *op)
 	expect_line_end(r);
 }
 
+/* layer.x: both may have dots in their names */
+static struct func *
+read_kept(struct reader *r, const char **kept)
+{
+	const char *from = r->p, *path = read_path(r), *dot = path;
+
+	while (!r->failed && (dot = strchr(dot + 1, '.'))) {
+		struct func *f = module_func(r->m, module_name(r->m, path,
+		    (size_t)(dot - path)));
+
+		*kept = module_namez(r->m, dot + 1);
+		if (f && func_find(f, *kept))
+			return f;
+	}
+	if (!r->failed)
+		fail_at(r, span_from(r, from), "no function in front of this "
+		    "one makes '%s'", path);
+	return NULL;
+}
+
 static void
 read_plain(struct reader *r, struct stmt *s, enum opcode code,
     struct region *out)
 {
 	struct affine index = {0};
 	bool indexed = false;
+	struct func *callee = NULL;
+	const char *kept = NULL;
 	struct op *op;
 
+	if (code == OP_FETCH)
+		callee = read_kept(r, &kept);
 	if (op_info[code].nin != 0 && at_arg(r))
 		read_args(r, s, NULL);
 	if (accept_word(r, "at")) {
@@ -299,6 +323,8 @@ read_plain(struct reader *r, struct stmt *s, enum opcode code,
 		return;
 	op->index = index;
 	op->indexed = indexed;
+	op->callee = callee;
+	op->kept = kept;
 	read_hops(r, op);
 	read_when(r, op);
 	read_attrs(r, op);

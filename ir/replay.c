@@ -10,8 +10,8 @@
 
 /* ---- flow ---- */
 
-static uint32_t *
-kept_by(struct replay *p, const struct func *f)
+uint32_t *
+replay_kept(struct replay *p, const struct func *f, int64_t layer)
 {
 	struct kept *k = p->kept;
 	uint64_t layers = module_dim(p->m, f->index_dim)->size;
@@ -26,7 +26,7 @@ kept_by(struct replay *p, const struct func *f)
 		k->next = p->kept;
 		p->kept = k;
 	}
-	return k->content;
+	return k->content + layer * f->nvalue;
 }
 
 static void
@@ -36,7 +36,7 @@ save(struct replay *p, struct frame *f, const struct op *op)
 
 	if (!f->f->index)
 		return;
-	content = kept_by(p, f->f) + f->val[0] * f->f->nvalue;
+	content = replay_kept(p, f->f, f->val[0]);
 	for (int i = 0; i < op->nin && !p->failed; i++) {
 		const struct value *v = op->in[i].v;
 		struct spot to = replay_spot(p, f, op, v);
@@ -57,7 +57,7 @@ load(struct replay *p, struct frame *f, const struct op *op)
 
 	if (!f->f->index || !f->f->twin)
 		return;
-	content = kept_by(p, f->f->twin) + f->val[0] * f->f->twin->nvalue;
+	content = replay_kept(p, f->f->twin, f->val[0]);
 	for (int i = 0; i < op->nout; i++) {
 		const struct value *v = op->out[i];
 		const struct value *twin = func_find(f->f->twin, v->name);
@@ -279,6 +279,9 @@ run_op(struct replay *p, struct frame *f, struct region *r, int i)
 		break;
 	case OP_LOCAL:
 		replay_local(p, f, op);
+		break;
+	case OP_FETCH:
+		replay_fetch(p, f, op);
 		break;
 	case OP_ACCUM:
 		if (i == 0 || group_head_store(f->f, r, i - 1) != op ||

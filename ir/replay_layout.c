@@ -211,6 +211,24 @@ region_groups(struct module *m, const struct region *r)
 	return true;
 }
 
+/* The host's memory is for what is sent there, and nothing else. */
+static bool
+hosts(struct module *m, const struct func *f)
+{
+	for (int i = 0; i < f->nvalue; i++) {
+		const struct value *v = f->value[i];
+		const struct slot *s = v && v->slot ?
+		    module_slot(m, v->slot) : NULL;
+
+		if (s && (s->arena == ARENA_HOST) != value_on_host(v))
+			return bad(m, v->at, s->arena == ARENA_HOST ?
+			    "%s lies on the host, and was not sent there" :
+			    "%s is sent to the host, but lies on the device",
+			    v->name);
+	}
+	return true;
+}
+
 bool
 replay_layout(struct module *m)
 {
@@ -219,12 +237,13 @@ replay_layout(struct module *m)
 	for (int i = 0; i < m->nslot && w.ok; i++)
 		w.ok = slot_fits(m, &m->slot[i]);
 	w.ok = w.ok && disjoint(m, ARENA_STATE) && disjoint(m, ARENA_KEEP) &&
-	    disjoint(m, ARENA_IO);
+	    disjoint(m, ARENA_IO) && disjoint(m, ARENA_HOST);
 	for (int i = 0; i < m->nbundle && w.ok; i++)
 		w.ok = bundle_placed(m, m->bundle[i]);
 	for (int i = 0; i < m->nfunc && w.ok; i++) {
 		region_walk(&m->func[i]->body, check_op, &w);
-		w.ok = w.ok && region_groups(m, &m->func[i]->body);
+		w.ok = w.ok && region_groups(m, &m->func[i]->body) &&
+		    hosts(m, m->func[i]);
 	}
 	return w.ok;
 }

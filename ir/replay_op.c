@@ -274,6 +274,34 @@ replay_compute(
 		take_off(p, f, group[0]);
 }
 
+/* The copy on the host is read until the fetch has been awaited. */
+void
+replay_fetch(struct replay *p, struct frame *f, const struct op *op)
+{
+	const struct value *v = fetch_source(op);
+	struct held *to = &f->held[op->out[0]->id], from = {.content = 0};
+	struct frame at = {.f = op->callee, .var = {op->callee->index},
+	    .nvar = 1};
+	struct race_place place;
+
+	at.val[0] = affine_eval(&op->index, f->var, f->val, f->nvar);
+	from.at = replay_spot(p, &at, op, v);
+	from.content = replay_kept(p, op->callee, at.val[0])[v->id];
+	if (from.content == 0) {
+		replay_fail(p, f, op, "layer %" PRId64 " has not sent %s to "
+		    "the host", at.val[0], replay_name(v));
+		return;
+	}
+	replay_holds(p, f, op, v, from);
+	if (to->at.arena == NO_PLACE)
+		to->at = replay_spot(p, f, op, op->out[0]);
+	to->content = replay_content(p, replay_name(op->out[0]));
+	replay_put(p, to->at, to->content);
+	place = (struct race_place){from.at.arena, from.at.lo, from.at.hi, NULL};
+	if (op->out[0]->future && !p->failed)
+		race_start(&p->race, op, to->content, &place, 1);
+}
+
 void
 replay_take(struct replay *p, struct frame *f, const struct op *op)
 {

@@ -86,6 +86,11 @@ void replay_layers(struct replay *p);
 void replay_use_layers(
     struct replay *p, const struct frame *f, const struct op *op);
 
+/* ---- replay.c ---- */
+
+/* Contents that layer `layer` of f has saved, by value id. */
+uint32_t *replay_kept(struct replay *p, const struct func *f, int64_t layer);
+
 /* ---- replay_op.c ---- */
 
 /* Ops of one kernel, and single ops. */
@@ -96,6 +101,7 @@ void replay_wait(struct replay *p, struct frame *f, const struct op *op);
 void replay_local(struct replay *p, struct frame *f, const struct op *op);
 void replay_write_field(struct replay *p, struct frame *f, const struct op *op,
     const struct op *maker);
+void replay_fetch(struct replay *p, struct frame *f, const struct op *op);
 void replay_skip(struct replay *p, struct frame *f, const struct op *op);
 
 #endif

@@ -67,7 +67,7 @@ walk_define(struct walk *w, struct value *v, struct span at)
 	if (v->slot && !module_slot(w->m, v->slot))
 		return walk_error(w, at, "%s lives in unknown slot %s", walk_name(v),
 		    v->slot);
-	if (v->future && w->m->stage < 'c')
+	if (v->future && w->m->stage < 'c' && w->m->naxis)
 		return walk_error(w, at, "%s is in flight before stage c",
 		    walk_name(v));
 	if (!v->bundle && !v->type)
@@ -245,6 +245,9 @@ check_arg(struct walk *w, struct arg *a, const struct op *op)
 		return a->v->bundle
 		    ? known_bundle(w, a->v->bundle, a->field, op->at)
 		    : walk_error(w, op->at, "%s has no fields", walk_name(a->v));
+	if (value_on_host(a->v) && op->code != OP_WAIT && op->code != OP_SAVE)
+		return walk_error(w, op->at, "%s is on the host: it can only be "
+		    "saved, for a fetch", walk_name(a->v));
 	if (a->v->bundle && !takes_bundles(op))
 		return walk_error(w, op->at, "%s is a bundle: name a field of it",
 		    walk_name(a->v));
@@ -338,7 +341,7 @@ check_op(struct walk *w, struct op *op)
 		ok = false;
 	for (int i = 0; i < op->nin && ok; i++)
 		ok = consume(w, &op->in[i], op);
-	if (op->lane != LANE_C && w->m->stage < 'c')
+	if (op->lane != LANE_C && w->m->stage < 'c' && w->m->naxis)
 		ok = walk_error(w, op->at, "lanes come with stage c");
 	if (op->nhop && w->m->stage == 'a')
 		ok = walk_error(w, op->at, "stage a is one device: it has no axes");
@@ -351,6 +354,8 @@ check_op(struct walk *w, struct op *op)
 		ok = walk_check_call(w, op);
 	if (ok && op->code == OP_LOAD)
 		ok = walk_check_load(w, op);
+	if (ok && op->code == OP_FETCH)
+		ok = walk_check_fetch(w, op);
 	for (int i = 0; i < op->nout; i++)
 		ok &= walk_define(w, op->out[i], op->at);
 	ok = ok && check_target(w, op);

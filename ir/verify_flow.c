@@ -194,8 +194,47 @@ walk_check_load(struct walk *w, const struct op *op)
 			ok = walk_error(w, op->at, s ? "load: %s has another type in "
 			    "%s" : "load: %s is not saved by %s",
 			    walk_name(v), w->f->twin->name);
+		else if (value_on_host(s))
+			ok = walk_error(w, op->at, "load: %s is on the host: "
+			    "fetch it", walk_name(v));
 	}
 	return ok;
+}
+
+static bool
+saves_value(struct func *f, const struct value *v)
+{
+	struct op *save = NULL;
+
+	region_walk(&f->body, find_saves, &save);
+	for (int i = 0; save && i < save->nin; i++)
+		if (save->in[i].v == v)
+			return true;
+	return false;
+}
+
+/* From a layer of a block, or of its twin, and what that saves on the host. */
+bool
+walk_check_fetch(struct walk *w, const struct op *op)
+{
+	const struct value *v = fetch_source(op);
+	struct func *f = op->callee;
+	bool before = false;
+
+	for (int i = 0; w->m->func[i] != w->f; i++)
+		before |= w->m->func[i] == f;
+	if (!before || !f->index)
+		return walk_error(w, op->at, "fetch: %s is no block before this "
+		    "function", f ? f->name : "?");
+	if (!v || !value_on_host(v) || !saves_value(f, v))
+		return walk_error(w, op->at, "fetch: %s does not save %s on the "
+		    "host", f->name, op->kept);
+	if (v->type != op->out[0]->type)
+		return walk_error(w, op->at, "fetch: %s has another type in %s",
+		    op->kept, f->name);
+	return op->indexed ? walk_index(w, &op->index,
+	    module_dim(w->m, f->index_dim)->size, f->name, op->at) :
+	    walk_error(w, op->at, "fetch: at which layer of %s?", f->name);
 }
 
 /* Only loop variables and sizes: every rank decides alike. */
@@ -222,7 +261,8 @@ walk_check_futures(struct walk *w, const struct op *op)
 		const struct value *v = op->out[i];
 
 		if (v->future == op->out[0]->future && op->code != OP_WAIT &&
-		    op_info[op->code].group == GROUP_COMM)
+		    (op_info[op->code].group == GROUP_COMM ||
+		    op_info[op->code].group == GROUP_HOST))
 			continue;
 		if (v->future && !may)
 			return walk_error(w, op->at, "%s: %s cannot be in flight",

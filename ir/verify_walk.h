@@ -39,6 +39,7 @@ bool walk_takes_futures(const struct op *op);
 /* verify_flow.c */
 bool walk_check_loop(struct walk *w, struct op *op);
 bool walk_check_call(struct walk *w, const struct op *op);
+bool walk_check_fetch(struct walk *w, const struct op *op);
 bool walk_check_load(struct walk *w, const struct op *op);
 bool walk_check_when(struct walk *w, const struct op *op);
 bool walk_check_futures(struct walk *w, const struct op *op);

@@ -437,6 +437,8 @@ training(struct grad *g)
 #define vjp_ATTN_BWD twice
 #define vjp_XENT_BWD twice
 #define vjp_XENT_DOT_BWD twice
+#define vjp_OFFLOAD placed
+#define vjp_FETCH placed
 #define vjp_LOAD twice
 #define vjp_ATTN_STEP placed
 #define vjp_ATTN_STEP_BWD placed

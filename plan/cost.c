@@ -11,6 +11,18 @@ cost_is_transfer(const struct op *op)
 	return op_info[op->code].group == GROUP_COMM && op->code != OP_WAIT;
 }
 
+bool
+cost_is_host_copy(const struct op *op)
+{
+	return op_info[op->code].group == GROUP_HOST;
+}
+
+bool
+cost_has_lane(const struct op *op)
+{
+	return cost_is_transfer(op) || cost_is_host_copy(op);
+}
+
 static uint64_t
 layers(const struct module *m, const struct arg *a)
 {
@@ -53,6 +65,8 @@ cost_local_bytes(const struct module *m, const struct op *op)
 {
 	uint64_t bytes = 0;
 
+	if (op->code == OP_FETCH)
+		return type_local_bytes(m, op->out[0]->type);
 	for (int i = 0; i < op->nin; i++)
 		bytes += arg_bytes(m, &op->in[i]);
 	return bytes;
@@ -156,6 +170,9 @@ cost_seconds(const struct module *m, const struct machine *x,
 	case OP_RETURN:
 	case OP_WAIT:
 		return 0;
+	case OP_OFFLOAD:
+	case OP_FETCH:
+		return x->latency + (double)cost_local_bytes(m, op) / x->host;
 	default:
 		return cost_is_transfer(op) ? transfer_seconds(m, x, op)
 					    : kernel_seconds(m, x, op);

@@ -8,7 +8,8 @@
  *	rscatter    B (n-1)/n          allreduce   2 B (n-1)/n
  *	shift       B
  *
- * Each transfer takes latency + bytes / bandwidth of its link; a kernel the
+ * Each transfer takes latency + bytes / bandwidth of its link, a copy to or from
+ * the host as well, either way at a time without the other; a kernel the
  * larger of FLOPs / peak and bytes / memory bandwidth.
  */
 #ifndef LOONG_PLAN_COST_H
@@ -19,8 +20,13 @@
 /* True for ops that move data between ranks. */
 bool cost_is_transfer(const struct op *op);
 
-/* Bytes of the operands on one rank; bytes it sends, in so many transfers:
- * one, but one for each layer of a bundle that is rounded on the way. */
+/* Ops that copy between a device and its host, and all that have a lane. */
+bool cost_is_host_copy(const struct op *op);
+bool cost_has_lane(const struct op *op);
+
+/* Bytes of the operands on one rank (of a fetch: of its result); bytes it
+ * sends, in so many transfers: one, but one for each layer of a bundle that is
+ * rounded on the way. */
 uint64_t cost_local_bytes(const struct module *m, const struct op *op);
 uint64_t cost_sent_bytes(const struct module *m, const struct op *op);
 uint64_t cost_transfers(const struct module *m, const struct op *op);

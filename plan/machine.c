@@ -23,6 +23,7 @@ machine_of(const struct module *m)
 		.bandwidth = module_number(m, "plan.bandwidth", 3e12),
 		.intra = module_number(m, "plan.intra", 250e9),
 		.inter = module_number(m, "plan.inter", 45e9),
+		.host = module_number(m, "plan.host", 25e9),
 		.latency = module_number(m, "plan.latency", 10e-6),
 		.gpus = gpus >= 1 ? (uint64_t)gpus : 1,
 	};

@@ -171,7 +171,7 @@ run_op(struct frame *f, const struct op *op)
 	else if (op->code == OP_WAIT)
 		for (int i = 0; i < op->nin; i++)
 			stall_until(f->t, arrival(f, &op->in[i]));
-	else if (cost_is_transfer(op))
+	else if (cost_has_lane(op))
 		transfer(f, op);
 	else
 		compute(f, op);

@@ -63,6 +63,7 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/gpu.c %D%/gpu/gpu.h \
 	%D%/gpu/head.c \
 	%D%/gpu/host.c %D%/gpu/host.h \
+	%D%/gpu/offload.c \
 	%D%/gpu/nest.c %D%/gpu/nest.h \
 	%D%/gpu/optim.c \
 	%D%/gpu/rows.c \

@@ -19,10 +19,11 @@
 #include "runtime/dtype.h"
 #include "runtime/runs.h"
 
-enum { LT_ABI = 4 };
+enum { LT_ABI = 5 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
-enum lt_arena { LT_STATE, LT_KEEP, LT_ACT, LT_IO, LT_WORK, LT_ARENAS };
+/* LT_HOST: what forward sends to the host's memory for backward. */
+enum lt_arena { LT_STATE, LT_KEEP, LT_ACT, LT_IO, LT_HOST, LT_WORK, LT_ARENAS };
 enum lt_device_kind { LT_DEVICE_CPU, LT_DEVICE_CUDA, LT_DEVICE_EMU };
 enum lt_nan_policy { LT_NAN_STOP, LT_NAN_SKIP };
 enum lt_schedule { LT_CONSTANT, LT_COSINE, LT_WSD };
@@ -264,6 +265,15 @@ typedef uint32_t lt_token;
 lt_token lt_start(struct lt *, const struct lt_move *, int n,
     const struct lt_pair *);
 void lt_finish(struct lt *, lt_token);
+
+/*
+ * Starts a copy to or from LT_HOST, after everything this rank did before;
+ * until it is finished src may not be changed and dst not touched.  On a CPU
+ * both are the same memory, and it is copied at once: LT_TOKEN_DONE.
+ */
+#define LT_TOKEN_DONE UINT32_MAX
+#define LT_TOKEN_HOST (UINT32_C(1) << 31) /* and up: copies of a device */
+lt_token lt_host_start(struct lt *, void *dst, const void *src, uint64_t bytes);
 
 /* The indices of a dimension that this rank holds, or, with skew (one number
  * per axis of the layout, in order), the rank whose coordinates are larger by

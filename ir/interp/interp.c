@@ -320,7 +320,8 @@ static bool
 moves_whole(const struct op *op)
 {
 	return op_info[op->code].group == GROUP_FLOW ||
-	    op_info[op->code].group == GROUP_COMM || op->code == OP_LOCAL ||
+	    op_info[op->code].group == GROUP_COMM ||
+	    op_info[op->code].group == GROUP_HOST || op->code == OP_LOCAL ||
 	    (op->code == OP_ACCUM && op->target.kind == ARG_BUNDLE);
 }
 
@@ -549,6 +550,15 @@ saved_value(const struct saved *s, const char *name)
 		    s->save->in[i].v->name == name)
 			return s->t[i];
 	return NULL;
+}
+
+struct tensor *
+saved_tensor(struct interp *in, const struct func *f, int64_t index,
+    const char *name)
+{
+	struct tensor *t = saved_value(saved_by(in, f, index), name);
+
+	return t ? share(t) : NULL;
 }
 
 void

@@ -119,6 +119,11 @@ void frame_bind(struct interp *in, struct frame *f, const struct value *v,
 struct tensor *operand_tensor(struct interp *in, struct frame *f,
     struct op *op, int i);
 
+/* What layer `index` of f saved as name, with a reference for the caller; NULL:
+ * nothing. */
+struct tensor *saved_tensor(struct interp *in, const struct func *f,
+    int64_t index, const char *name);
+
 /* ---- comm.c, image.c ---- */
 
 /* x as type `to`, within groups of ranks that differ on these axes only. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/gpu/gpu.h"
 #include "runtime/gpu/nest.h"
 #include "runtime/main/report.h"
 
@@ -338,12 +339,27 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 	return (lt_token)(p - c->pending);
 }
 
+lt_token
+lt_host_start(struct lt *rt, void *dst, const void *src, uint64_t bytes)
+{
+	(void)rt;
+	memcpy(dst, src, bytes);
+	return LT_TOKEN_DONE;
+}
+
 void
 lt_finish(struct lt *rt, lt_token t)
 {
 	struct lt_comm *c = rt->comm;
-	struct lt_pending *p = &c->pending[t < LT_PENDING_MAX ? t : 0];
+	struct lt_pending *p;
 
+	if (t == LT_TOKEN_DONE)
+		return;
+	if (t >= LT_TOKEN_HOST && rt->gpu) {
+		lt_gpu_host_finish(rt, t);
+		return;
+	}
+	p = &c->pending[t < LT_PENDING_MAX ? t : 0];
 	if (t >= LT_PENDING_MAX || !p->used)
 		lt_comm_fail(c, LT_EXIT_INTERNAL,
 		    "a transfer is finished that was not started");

@@ -12,8 +12,11 @@
 
 #include "runtime/gpu/gpu.h"
 
-/* Streams of a rank: what it computes, what it exchanges. */
-enum lt_stream { LT_COMPUTE, LT_COMM, LT_STREAMS };
+/* Streams of a rank: what it computes, what it exchanges, copies to the host
+ * and from it. */
+enum lt_stream { LT_COMPUTE, LT_COMM, LT_OUT, LT_IN, LT_STREAMS };
+
+enum { LT_COPIES_MAX = 64 }; /* between start and finish */
 
 struct lt_gpu;
 struct lt_event; /* the backend's */
@@ -27,6 +30,10 @@ struct lt_device {
 	int (*alloc)(struct lt_gpu *, uint64_t bytes, void **);
 	void (*free)(struct lt_gpu *, void *);
 	uint64_t (*available)(struct lt_gpu *);
+	/* Memory of the host that copies reach without a detour, zeroed; NULL:
+	 * any memory is. */
+	int (*alloc_host)(struct lt_gpu *, uint64_t bytes, void **);
+	void (*free_host)(struct lt_gpu *, void *);
 	/* Between host and device, after everything enqueued on the compute
 	 * stream; return when it has happened. */
 	void (*upload)(struct lt_gpu *, void *dst, const void *src,
@@ -65,6 +72,9 @@ struct lt_gpu {
 	int *sorted, nsorted;  /* this architecture's kernels, by name */
 	/* One allocation: struct lk_step, then struct lk_result. */
 	char *words;
+	/* Copies to and from the host under way, by token; see offload.c. */
+	struct lt_event *copy[LT_COPIES_MAX];
+	uint32_t copies;       /* started so far */
 };
 
 extern const struct lt_device lt_device_emu;

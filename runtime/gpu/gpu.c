@@ -256,6 +256,9 @@ lt_gpu_close(struct lt *rt)
 		return;
 	if (g->words)
 		g->device->free(g, g->words);
+	for (int i = 0; i < LT_COPIES_MAX; i++)
+		if (g->copy[i])
+			g->device->event_free(g, g->copy[i]);
 	g->device->close(g);
 	free(g->sorted);
 	free(g);

@@ -67,6 +67,10 @@ void lt_gpu_eval_return(struct lt *, const float *nll, const float *count);
 /* ---- memory ---- */
 
 void lt_gpu_copy(struct lt *, void *dst, const void *src, uint64_t bytes);
+/* lt_host_start, on a stream for each direction; lt_finish ends it. */
+lt_token lt_gpu_host_start(struct lt *, void *dst, const void *src,
+    uint64_t bytes);
+void lt_gpu_host_finish(struct lt *, lt_token);
 /* `rows` times `bytes` bytes; strides in bytes, all multiples of 2. */
 void lt_gpu_copy_rows(struct lt *, void *dst, uint64_t dst_stride,
     const void *src, uint64_t src_stride, uint64_t bytes, uint64_t rows);

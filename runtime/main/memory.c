@@ -19,7 +19,8 @@
 
 static const char *const names[LT_ARENAS] = {
     [LT_STATE] = "state", [LT_KEEP] = "kept activations",
-    [LT_ACT] = "activations", [LT_IO] = "input", [LT_WORK] = "work",
+    [LT_ACT] = "activations", [LT_IO] = "input", [LT_HOST] = "offloaded activations",
+    [LT_WORK] = "work",
 };
 
 const char *
@@ -48,6 +49,8 @@ lt_memory_plan(const struct lt_program *p, int threads, uint64_t size[])
 
 	for (int i = 0; i < LT_ARENAS; i++) {
 		size[i] = i == LT_WORK ? p->work(threads) : p->arena[i];
+		if (i == LT_HOST && p->device != LT_DEVICE_CPU)
+			continue; /* not the device's */
 		if (__builtin_add_overflow(sum, size[i], &sum))
 			sum = UINT64_MAX;
 	}
@@ -117,18 +120,47 @@ check_device(struct lt *rt, uint64_t sum)
 	    lt_memory_text(have, left));
 }
 
+/* The host's memory for what a device sends there. */
+static int
+alloc_host(struct lt *rt, uint64_t size, void **p)
+{
+	const struct lt_device *d = rt->gpu->device;
+
+	if (d->alloc_host)
+		return d->alloc_host(rt->gpu, size, p);
+	*p = allocate(size);
+	if (!*p)
+		return LT_EXIT_CONFIG;
+	memset(*p, 0, size);
+	return LT_OK;
+}
+
+static void
+free_arena(struct lt *rt, int i)
+{
+	const struct lt_device *d = rt->gpu ? rt->gpu->device : NULL;
+
+	if (d && i != LT_HOST)
+		d->free(rt->gpu, rt->arena[i]);
+	else if (d && d->free_host)
+		d->free_host(rt->gpu, rt->arena[i]);
+	else
+		free(rt->arena[i]);
+}
+
 static int
 alloc_device(struct lt *rt, const uint64_t size[])
 {
 	for (int i = 0; i < LT_ARENAS; i++) {
 		void *p = NULL;
-		int rc = size[i] ? rt->gpu->device->alloc(rt->gpu, size[i],
-		    &p) : LT_OK;
+		int rc = !size[i] ? LT_OK : i == LT_HOST ?
+		    alloc_host(rt, size[i], &p) :
+		    rt->gpu->device->alloc(rt->gpu, size[i], &p);
 
 		if (rc)
 			return lt_fail(rc, "rank %d: no memory for %s on the "
-			    "device: %" PRIu64 " bytes", rt->rank, names[i],
-			    size[i]);
+			    "%s: %" PRIu64 " bytes", rt->rank, names[i],
+			    i == LT_HOST ? "host" : "device", size[i]);
 		rt->arena[i] = p;
 	}
 	return LT_OK;
@@ -167,10 +199,8 @@ void
 lt_memory_free(struct lt *rt)
 {
 	for (int i = 0; i < LT_ARENAS; i++) {
-		if (rt->gpu && rt->arena[i])
-			rt->gpu->device->free(rt->gpu, rt->arena[i]);
-		else
-			free(rt->arena[i]);
+		if (rt->arena[i])
+			free_arena(rt, i);
 		rt->arena[i] = NULL;
 	}
 }
