@@ -232,6 +232,44 @@ put_call(struct unit *u, const struct setting_info *s, struct chosen *c,
 	return ok || bad_value(u, s, e, "a list of names in brackets");
 }
 
+/* save(x, offload(attention)) */
+static bool
+put_names(struct buf *b, const struct expr *e, bool inner)
+{
+	bool ok = e->nargs > 0;
+
+	for (const struct actual *a = e->args; a; a = a->next) {
+		const struct expr *v = a->value;
+		bool host = !inner && v->kind == EXPR_CALL &&
+		    v->a->kind == EXPR_NAME &&
+		    strcmp(v->a->name, "offload") == 0;
+
+		ok &= !a->name && (host || v->kind == EXPR_NAME);
+		if (!ok)
+			break;
+		buf_printf(b, "%s%s", a == e->args ? "" : ", ",
+		    host ? "offload(" : v->name);
+		ok &= !host || put_names(b, v, true);
+		buf_puts(b, host ? ")" : "");
+	}
+	return ok;
+}
+
+static bool
+put_save(struct unit *u, const struct setting_info *s, struct chosen *c,
+    const struct expr *e)
+{
+	struct buf b = {0};
+	bool ok;
+
+	buf_puts(&b, "save(");
+	ok = put_names(&b, e, false);
+	buf_puts(&b, ")");
+	c->text = arena_strndup(u->mem, buf_text(&b), b.len);
+	buf_free(&b);
+	return ok || bad_value(u, s, e, "a list of names in brackets");
+}
+
 static bool
 put_policy(struct unit *u, const struct setting_info *s, struct chosen *c,
     const struct expr *e)
@@ -246,7 +284,7 @@ put_policy(struct unit *u, const struct setting_info *s, struct chosen *c,
 		return bad_value(u, s, e, "none, full, best or "
 		    "save(x, attention)");
 	c->text = name;
-	return !save || put_call(u, s, c, e, name);
+	return !save || put_save(u, s, c, e);
 }
 
 static bool

@@ -62,6 +62,8 @@ effects_add(struct module *m, struct effects *s, const struct op *op)
 {
 	for (int i = 0; i < op->nin && op->code != OP_LOCAL; i++)
 		add_arg(m, s, &op->in[i], changes(op, i));
+	if (op->code == OP_FETCH)
+		add(m, s, fetch_source(op), -1, false);
 	for (int i = 0; i < op->nout; i++)
 		add(m, s, op->out[i], -1, true);
 	if (op->has_target)

@@ -7,7 +7,8 @@
  *     help: fits with recompute = save(x, attention): 7.4 MiB
  *
  * What would fit is found by doing it: a copy of the program goes back to
- * before fuse (on a mesh, before recompute, where the program was kept),
+ * before fuse (on a mesh and with a host's memory, before recompute, where the
+ * program was kept),
  * changes its policy or the sequences of a microbatch, and is planned again.
  *
  * needs: memory.  keeps: everything.  leaves: the module as it was.
@@ -60,12 +61,12 @@ static uint64_t
 would_need(const struct module *m, const char *policy, uint64_t b)
 {
 	struct arena mem = {0};
-	struct module *copy = m->naxis ? module_clone(&mem, m->origin) :
+	struct module *copy = m->origin ? module_clone(&mem, m->origin) :
 	    unplanned(&mem, m);
 	struct dimdef *d = module_dim(copy, "b");
 	uint64_t total;
 
-	if (!m->naxis)
+	if (!m->origin)
 		forget_places(copy);
 	if (policy)
 		recompute_policy(copy, policy, (struct span){0});
@@ -124,7 +125,7 @@ advice(const struct module *m, uint64_t memory)
 	const struct dimdef *b = module_dim(m, "b");
 	uint64_t n, dp = batch_ranks(m), each = b ? b->size / dp : 1;
 
-	if (m->naxis && !m->origin)
+	if ((m->naxis || recompute_offloads(m)) && !m->origin)
 		return "another recompute policy, a smaller microbatch, more "
 		    "ranks or zero { } may fit";
 	for (size_t i = 0; i < COUNT_OF(policy); i++) {

@@ -16,6 +16,7 @@ libpasses_a_SOURCES = \
 	%D%/memory_offset.c \
 	%D%/memory_share.c \
 	%D%/need.c \
+	%D%/offload.c \
 	%D%/order.c %D%/order.h \
 	%D%/partition.c %D%/partition.h \
 	%D%/partition_layout.c \

@@ -2,7 +2,8 @@
  * Who shares a place with whom.
  *
  * What forward saves lives in keep, an element a layer, and backward loads it
- * from there.  Carries are in memory_carry.c.  A sum into a value takes that
+ * from there; what it has sent to the host lives in host, and backward fetches
+ * it.  Carries are in memory_carry.c.  A sum into a value takes that
  * value's place.  What is in flight arrives where it stays once awaited.  What
  * only its fusion group reads has none.
  */
@@ -70,11 +71,11 @@ place_saved(struct plan *p)
 		if (!v || v->bundle || !saves(f, v))
 			continue;
 		s = module_add_slot(p->m, memory_slot_name(p, v->name));
-		s->arena = ARENA_KEEP;
+		s->arena = value_on_host(v) ? ARENA_HOST : ARENA_KEEP;
 		s->size = memory_round(value_local_bytes(p->m, v));
 		s->stride = s->size;
 		s->count = layers + !v->def; /* a parameter: and the last result */
-		s->offset = memory_take(p->m, ARENA_KEEP, s->count,
+		s->offset = memory_take(p->m, s->arena, s->count,
 		    s->stride);
 		memory_set_indexed(v, s->name, affine_var(f->index));
 	}

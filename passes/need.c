@@ -8,13 +8,15 @@
 #include "passes/recompute.h"
 
 extern const struct pass pass_ring, pass_zero, pass_firstwrite, pass_update,
-    pass_fuse, pass_schedule, pass_memory;
+    pass_fuse, pass_rotate, pass_schedule, pass_memory;
 
 /* On one rank the first of them change nothing that takes memory. */
 static const struct pass *const alone[] = {&pass_firstwrite,
-	&pass_update, &pass_fuse, &pass_memory, NULL};
+	&pass_update, &pass_fuse, &pass_rotate, &pass_schedule, &pass_memory,
+	NULL};
 static const struct pass *const ranks[] = {&pass_ring, &pass_zero,
-	&pass_firstwrite, &pass_fuse, &pass_schedule, &pass_memory, NULL};
+	&pass_firstwrite, &pass_fuse, &pass_rotate, &pass_schedule,
+	&pass_memory, NULL};
 
 uint64_t
 memory_bytes(double setting)
@@ -31,7 +33,7 @@ planned_need(const struct module *m)
 
 	for (int i = 0; i < ARENA_COUNT; i++) {
 		n.arena[i] = m->arena_size[i];
-		n.total += m->arena_size[i];
+		n.total += i == ARENA_HOST ? 0 : m->arena_size[i];
 	}
 	return n;
 }

@@ -45,7 +45,7 @@ struct play {
 static bool
 is_start(const struct op *op)
 {
-	return cost_is_transfer(op) && op->nout > 0 && op->out[0]->future;
+	return cost_has_lane(op) && op->nout > 0 && op->out[0]->future;
 }
 
 /* The loss head and the store of its gradient, which it then writes. */

@@ -22,6 +22,7 @@
  *   full                  keep a block's inputs
  *   save(x, attention)    and what attention gives (Selective Checkpoint++);
  *                         other words name values of the block
+ *   save(z, offload(x))   the host keeps what is in inner brackets, offload.c
  *   best                  keep as much as plan.memory allows, see best.c
  *
  * needs: autodiff.  keeps: names, values.  leaves: save and load agree.
@@ -386,8 +387,19 @@ recompute_apply(struct module *m, keep_fn *keep, void *arg)
 struct words {
 	const char *word[16];
 	int n;
-	bool used[16];
+	bool used[16], host[16];
 };
+
+static bool
+is_meant(const char *word, const struct value *v)
+{
+	if (strcmp(word, "attention") == 0 && v->def &&
+	    v->def->code == OP_ATTN)
+		return true;
+	if (strcmp(word, "x") == 0 && !v->def)
+		return v->type && v->type->dtype != DT_I32;
+	return v->name && strcmp(v->name, word) == 0;
+}
 
 static bool
 keep_words(void *arg, const struct func *f, const struct value *v)
@@ -397,15 +409,24 @@ keep_words(void *arg, const struct func *f, const struct value *v)
 
 	(void)f;
 	for (int i = 0; i < w->n; i++) {
-		bool attention = strcmp(w->word[i], "attention") == 0 &&
-		    v->def && v->def->code == OP_ATTN;
-		bool hit = attention ||
-		    (v->name && strcmp(v->name, w->word[i]) == 0);
+		bool hit = is_meant(w->word[i], v);
 
 		w->used[i] |= hit;
 		keep |= hit;
 	}
 	return keep;
+}
+
+static bool
+host_words(void *arg, const struct func *f, const struct value *v)
+{
+	const struct words *w = arg;
+	bool host = false;
+
+	(void)f;
+	for (int i = 0; i < w->n; i++)
+		host |= w->host[i] && is_meant(w->word[i], v);
+	return host;
 }
 
 static bool
@@ -416,34 +437,54 @@ bad_policy(struct module *m, const char *policy, struct span at)
 	return false;
 }
 
+static const char *
+skip_spaces(const char *p)
+{
+	while (*p == ' ')
+		p++;
+	return p;
+}
+
+/* a, b, c) or a, offload(b, c)); what follows, or NULL. */
+static const char *
+parse_list(struct module *m, const char *p, struct words *w, bool host)
+{
+	for (;;) {
+		const char *from = skip_spaces(p), *name;
+
+		p = from;
+		while (isalnum((unsigned char)*p) || *p == '_' || *p == '.')
+			p++;
+		if (p == from || w->n == (int)COUNT_OF(w->word))
+			return NULL;
+		name = module_name(m, from, (size_t)(p - from));
+		p = skip_spaces(p);
+		if (*p == '(') {
+			if (host || strcmp(name, "offload") != 0 ||
+			    !(p = parse_list(m, p + 1, w, true)))
+				return NULL;
+			p = skip_spaces(p);
+		} else {
+			w->host[w->n] = host;
+			w->word[w->n++] = name;
+		}
+		if (*p == ')')
+			return p + 1;
+		if (*p++ != ',')
+			return NULL;
+	}
+}
+
 /* save(a, b, c) */
 static bool
 parse_words(struct module *m, const char *policy, struct words *w)
 {
-	const char *p = policy + strlen("save");
+	const char *p = skip_spaces(policy + strlen("save"));
 
-	while (*p == ' ')
-		p++;
-	if (strncmp(policy, "save", strlen("save")) != 0 || *p++ != '(')
+	if (strncmp(policy, "save", strlen("save")) != 0 || *p != '(')
 		return false;
-	for (;;) {
-		const char *from;
-
-		while (*p == ' ')
-			p++;
-		from = p;
-		while (isalnum((unsigned char)*p) || *p == '_' || *p == '.')
-			p++;
-		if (p == from || w->n == (int)COUNT_OF(w->word))
-			return false;
-		w->word[w->n++] = module_name(m, from, (size_t)(p - from));
-		while (*p == ' ')
-			p++;
-		if (*p == ')')
-			return p[1] == '\0';
-		if (*p++ != ',')
-			return false;
-	}
+	p = parse_list(m, p + 1, w, false);
+	return p && *p == '\0';
 }
 
 /* Words with a meaning of their own may match nothing. */
@@ -480,6 +521,7 @@ recompute_policy(struct module *m, const char *policy, struct span at)
 	if (strcmp(policy, "full") != 0 && !parse_words(m, policy, &w))
 		return bad_policy(m, policy, at);
 	recompute_apply(m, keep_words, &w);
+	recompute_offload(m, host_words, &w);
 	return words_known(m, &w, at);
 }
 
@@ -493,7 +535,7 @@ recompute(struct module *m)
 	    memory > 0 ? "best" : "none");
 	struct span at = s ? s->at : (struct span){0};
 
-	if (memory > 0 && m->naxis)
+	if (memory > 0 && (m->naxis || strstr(policy, "offload(")))
 		m->origin = module_clone(m->mem, m);
 	if (strcmp(policy, "best") == 0) {
 		if (memory > 0)

@@ -14,7 +14,12 @@ typedef bool keep_fn(void *arg, const struct func *f, const struct value *v);
  */
 void recompute_apply(struct module *m, keep_fn *keep, void *arg);
 
-/* The same for a policy in text: none, full, save(x, attention, ...). */
+/* Of what twins load then, the host keeps what `host` says: offload.c. */
+void recompute_offload(struct module *m, keep_fn *host, void *arg);
+bool recompute_offloads(const struct module *m); /* does it keep anything? */
+
+/* The same for a policy in text: none, full, save(x, attention, ...), in which
+ * offload(x, ...) stands for what the host keeps. */
 bool recompute_policy(struct module *m, const char *policy, struct span at);
 
 /* What to drop so that the module needs at most so many bytes. */
@@ -26,7 +31,7 @@ struct op *twin_load(const struct func *bwd);
 /* need.c: plan.memory as a number of bytes; 0: not given. */
 uint64_t memory_bytes(double setting);
 
-/* Bytes of the planned arenas. */
+/* Bytes of the planned arenas; total: of the device, without the host's. */
 struct need {
 	uint64_t arena[ARENA_COUNT], total;
 };

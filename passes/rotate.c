@@ -32,6 +32,8 @@
  * late: each is awaited before the next is there, so there is one buffer on
  * its way.  With 0 all is left as it is.
  *
+ * What backward fetches from the host comes one layer ahead alike.
+ *
  * A gather is moved only if nothing in any of the loops writes its bundle, a
  * scatter only if nothing else touches the layer it goes to; every call must
  * be one of a loop over all layers.  What happens is the same, trips earlier
@@ -137,7 +139,7 @@ static struct value *
 bundle_value(struct module *m, struct func *f, const char *base,
     const struct value *like, bool future)
 {
-	struct value *v = func_value(m, f, func_fresh(m, f, base), NULL,
+	struct value *v = func_value(m, f, func_fresh(m, f, base), like->type,
 	    like->at);
 
 	v->bundle = like->bundle;
@@ -164,7 +166,7 @@ static struct value *
 add_param(struct rotation *t, const char *base, const struct value *like)
 {
 	struct value *v = func_add_param(t->m, t->f, func_fresh(t->m, t->f,
-	    base), NULL, like->at);
+	    base), like->type, like->at);
 
 	v->bundle = like->bundle;
 	v->dtype = like->dtype;
@@ -238,7 +240,7 @@ exists(const struct func *f, int by)
 	return c;
 }
 
-/* --------------------------------------------------------------- gathers */
+/* ------------------------------------------------------------ what comes */
 
 /* w = gather @B[l], straight in the body of f. */
 static bool
@@ -249,30 +251,48 @@ is_gather(const struct rotation *t, const struct op *op)
 	    !op->has_target && !op->out[0]->future && !op->when.set;
 }
 
-/* A copy of the gather for another layer. */
+/* x = fetch BLOCK.x at l, straight in the body of f. */
+static bool
+is_fetch(const struct rotation *t, const struct op *op)
+{
+	return op->code == OP_FETCH && is_var(&op->index, t->f->index) &&
+	    !op->out[0]->future && !op->when.set;
+}
+
+/* A copy of the gather or fetch for another layer. */
 static struct op *
 gather_of(struct rotation *t, struct func *f, const struct op *like,
     struct affine layer, const char *name)
 {
-	struct op *op = op_new(t->m, OP_GATHER, 1, 1, like->at);
+	struct op *op = op_new(t->m, (enum opcode)like->code, like->nin, 1,
+	    like->at);
 
-	op->in[0] = like->in[0];
-	op->in[0].index = layer;
-	memcpy(op_set_hops(t->m, op, like->nhop), like->hop,
-	    sizeof *like->hop * like->nhop);
+	if (like->nin) {
+		op->in[0] = like->in[0];
+		op->in[0].index = layer;
+	} else {
+		op->callee = like->callee;
+		op->kept = like->kept;
+		op->indexed = true;
+		op->index = layer;
+	}
+	if (like->nhop)
+		memcpy(op_set_hops(t->m, op, like->nhop), like->hop,
+		    sizeof *like->hop * like->nhop);
 	op->out[0] = bundle_value(t->m, f, name, like->out[0], true);
 	op->out[0]->def = op;
 	return op;
 }
 
-/* Layers ahead; those in front of the loop must exist. */
+/* Layers ahead; those in front of the loop must exist.  One fetch at a time:
+ * what backward reads is large. */
 static int
-distance(const struct rotation *t)
+distance(const struct rotation *t, const struct op *op)
 {
 	int n = (int)module_number(t->m, "plan.prefetch", 1);
 	uint64_t layers = module_dim(t->m, t->f->index_dim)->size;
 
-	n = n > MAX_AHEAD ? MAX_AHEAD : n;
+	n = op->code == OP_FETCH ? 1 : n > MAX_AHEAD ? MAX_AHEAD : n;
 	return (uint64_t)n > layers ? (int)layers : n;
 }
 
@@ -300,7 +320,7 @@ prefetch(struct rotation *t, struct op *gather)
 {
 	struct region *body = &t->f->body;
 	struct op *wait = op_new(t->m, OP_WAIT, 1, 1, gather->at), *next;
-	int n = distance(t), by = t->site[0].loop->rev ? -n : n;
+	int n = distance(t, gather), by = t->site[0].loop->rev ? -n : n;
 	int at = position(body, gather);
 	const char *name = gather->out[0]->name;
 
@@ -433,7 +453,8 @@ rotate_func(struct module *m, struct func *f)
 	for (int i = 0; i < f->body.n && !t.bad; i++) {
 		struct op *op = f->body.op[i], *scatter;
 
-		if (is_gather(&t, op) && !touches(&t, op->in[0].b, false)) {
+		if (is_fetch(&t, op) || (is_gather(&t, op) &&
+		    !touches(&t, op->in[0].b, false))) {
 			prefetch(&t, op);
 			continue;
 		}
@@ -449,7 +470,7 @@ rotate_func(struct module *m, struct func *f)
 static int
 rotate(struct module *m)
 {
-	for (int i = 0; i < m->nfunc && m->naxis &&
+	for (int i = 0; i < m->nfunc &&
 	    module_number(m, "plan.prefetch", 1) > 0; i++)
 		rotate_func(m, m->func[i]);
 	return 0;

@@ -17,6 +17,8 @@
  * the same peer, and messages match by order alone.  Then each region that has
  * transfers is put in a good order (passes/order.h).
  *
+ * Copies to the host and back have a lane for each way, on one rank too.
+ *
  * All ranks run the same program, and the order decided here is that of the
  * transfers on every rank: there is no other, so ranks cannot disagree.
  *
@@ -116,7 +118,11 @@ is_outer(const struct pass_state *s, const struct op *shift)
 static enum lane
 lane_of(const struct pass_state *s, const struct op *op)
 {
-	bool bundle = op->in[0].kind == ARG_BUNDLE ||
+	bool bundle;
+
+	if (cost_is_host_copy(op))
+		return op->code == OP_OFFLOAD ? LANE_HO : LANE_HI;
+	bundle = op->in[0].kind == ARG_BUNDLE ||
 	    (op->in[0].kind == ARG_VALUE && op->in[0].v->bundle);
 
 	if (op->code == OP_SHIFT && !is_sum(s, &op->in[0]))
@@ -200,7 +206,7 @@ split(struct pass_state *s, struct region *r, int at)
 static bool
 is_synchronous(const struct op *op)
 {
-	return cost_is_transfer(op) && !op->has_target && op->nout > 0 &&
+	return cost_has_lane(op) && !op->has_target && op->nout > 0 &&
 	    !op->out[0]->future;
 }
 
@@ -213,10 +219,10 @@ schedule_region(struct pass_state *s, struct region *r)
 		if (r->op[i]->code == OP_FOR)
 			schedule_region(s, &r->op[i]->body);
 	for (int i = 0; i < r->n; i++)
-		if (cost_is_transfer(r->op[i]))
+		if (cost_has_lane(r->op[i]))
 			r->op[i]->lane = (uint8_t)lane_of(s, r->op[i]);
 	for (int i = 0; i < r->n; i++) {
-		any |= cost_is_transfer(r->op[i]);
+		any |= cost_has_lane(r->op[i]);
 		if (is_synchronous(r->op[i]))
 			split(s, r, i);
 	}
@@ -230,7 +236,7 @@ schedule(struct module *m)
 	struct pass_state s = {.m = m, .x = machine_of(m),
 	    .cap = (uint64_t)module_number(m, "plan.in_flight", 0x1p30)};
 
-	for (int i = 0; i < m->nfunc && m->naxis; i++) {
+	for (int i = 0; i < m->nfunc; i++) {
 		s.f = m->func[i];
 		s.sum = NEW_N(m->mem, bool, (size_t)s.f->nvalue + 1);
 		while (mark_sums(&s, &s.f->body))
