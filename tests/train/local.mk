@@ -6,6 +6,7 @@ train_scripts += %D%/formulas.sh
 train_scripts += %D%/layouts.sh
 train_scripts += %D%/memory.sh
 train_scripts += %D%/mpi.sh
+train_scripts += %D%/offload.sh
 train_scripts += %D%/prefetch.sh
 train_scripts += %D%/resume.sh
 train_scripts += %D%/same.sh
