@@ -57,6 +57,11 @@ libloong_rt_a_SOURCES = \
 	%D%/data/order.c %D%/data/order.h \
 	%D%/data/tokens.c %D%/data/tokens.h \
 	%D%/gpu/args.h \
+	%D%/gpu/cache.c \
+	%D%/gpu/cuda.c %D%/gpu/cuda.h \
+	%D%/gpu/cuda_api.c %D%/gpu/cuda_api.h \
+	%D%/gpu/cuda_load.c \
+	support/nvrtc.c support/nvrtc.h \
 	%D%/gpu/device.h \
 	%D%/gpu/emu.c \
 	%D%/gpu/gemm.c \

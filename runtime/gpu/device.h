@@ -77,7 +77,7 @@ struct lt_gpu {
 	uint32_t copies;       /* started so far */
 };
 
-extern const struct lt_device lt_device_emu;
+extern const struct lt_device lt_device_emu, lt_device_cuda;
 
 /* Opens the device that the program is for; rt->gpu.  Nothing on CPUs. */
 int lt_gpu_open(struct lt *);

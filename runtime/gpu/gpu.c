@@ -14,7 +14,7 @@
 
 static const struct lt_device *const devices[] = {
 	[LT_DEVICE_CPU] = NULL,
-	[LT_DEVICE_CUDA] = NULL,
+	[LT_DEVICE_CUDA] = &lt_device_cuda,
 	[LT_DEVICE_EMU] = &lt_device_emu,
 };
 enum { DEVICES = sizeof devices / sizeof *devices };

@@ -22,6 +22,7 @@ check_move_device_SOURCES = %D%/check_move.c %D%/plain.c %D%/plain.h \
 	tests/gpu/kernels.cpp tests/gpu/kernels.h
 check_move_device_CPPFLAGS = $(check_move_CPPFLAGS) -DON_DEVICE
 check_move_device_LDADD = $(comm_ldadd)
+check_move_device_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
 endif
 endif
 

@@ -23,7 +23,8 @@
  *	               axes
  *	FAKE_S         tokens of a sequence in the data; the rest is padding
  *	FAKE_DEVICE    "emu": everything is done by kernels of the emulator;
- *	               "host": but for one access to the device's memory
+ *	               "host": but for one access to the device's memory;
+ *	               "cuda": by kernels of tests/gpu/fake_cuda.c
  *	FAKE_HANG      "N": rank 1 sleeps for a minute in step N
  */
 #include "config.h"
@@ -35,7 +36,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/gpu/gpu.h"
+#include "runtime/gpu/device.h"
 #include "runtime/loong_rt.h"
 
 enum { B = 4, S = 32, V = 256, MICRO = 2, N = V * V, TOKENS = B * S };
@@ -260,7 +261,10 @@ struct told {
 	void (*what)(struct lt *);
 };
 
-static void
+void obey(const void *args, const unsigned grid[3], unsigned threads,
+    unsigned smem);
+
+void
 obey(const void *args, const unsigned grid[3], unsigned threads, unsigned smem)
 {
 	const struct told *t = args;
@@ -271,9 +275,14 @@ obey(const void *args, const unsigned grid[3], unsigned threads, unsigned smem)
 	t->what(t->rt);
 }
 
-static const struct lt_unit unit = {.name = "all", .arch_max = 999};
+static const char code[] = "FAKE\nobey 16\n";
+_Static_assert(sizeof(struct told) == 16, "as the code says");
+static const struct lt_cubin cubin = {"sm_90a", code, sizeof code};
+static const struct lt_unit unit = {.name = "all", .arch_max = 999,
+    .source = "extern \"C\" __global__ void obey(long, long) {}",
+    .cubin = &cubin, .ncubin = 1};
 static const struct lt_kernel kernel = {.name = "obey", .threads = 32,
-    .args = sizeof(struct told), .emulated = obey};
+    .args = sizeof(struct told), .where = "bigram.lt:7", .emulated = obey};
 
 static void
 run(struct lt *rt, void (*what)(struct lt *))
@@ -281,10 +290,12 @@ run(struct lt *rt, void (*what)(struct lt *))
 	const unsigned grid[3] = {1, 1, 1};
 	struct told t = {rt, what};
 
-	if (rt->gpu)
-		lt_gpu_launch(rt, 0, grid, &t);
-	else
+	if (!rt->gpu) {
 		what(rt);
+		return;
+	}
+	lt_gpu_launch(rt, 0, grid, &t);
+	rt->gpu->device->synchronize(rt->gpu);
 }
 
 static void
@@ -389,7 +400,8 @@ main(int argc, char **argv)
 	if (setting("FAKE_FLAT"))
 		set_flat(&program);
 	if (setting("FAKE_DEVICE")) {
-		program.device = LT_DEVICE_EMU;
+		program.device = strcmp(setting("FAKE_DEVICE"), "cuda") == 0 ?
+		    LT_DEVICE_CUDA : LT_DEVICE_EMU;
 		program.unit = &unit;
 		program.kernel = &kernel;
 		program.nunit = program.nkernel = 1;

@@ -2,6 +2,7 @@
 check_PROGRAMS += fake_train
 fake_train_SOURCES = %D%/fake.c
 fake_train_LDADD = libloong_rt.a $(RT_LIBS)
+fake_train_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=obey
 
 runtime_tests = \
 	%D%/data.sh \

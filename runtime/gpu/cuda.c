@@ -1,0 +1,352 @@
+/* NVIDIA GPUs as a device. */
+#include "config.h"
+
+#include "runtime/gpu/cuda.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/main/report.h"
+#include "runtime/main/run.h"
+
+enum { OLDEST_ARCH = 80 };
+
+static struct lt_cuda *
+of(struct lt_gpu *g)
+{
+	return g->self;
+}
+
+static lt_cu_ptr
+address(const void *x)
+{
+	return (lt_cu_ptr)(uintptr_t)x;
+}
+
+/* ---- failing ---- */
+
+/* " in attn_fwd (gqa.lt:20)": the kernel that the stream has not got past. */
+static void
+name_kernel(struct lt_gpu *g, char text[256])
+{
+	const struct lt_cuda *c = of(g);
+	uint32_t n = c->done ? *c->done + 1 : 0;
+	const struct lt_kernel *k;
+
+	text[0] = '\0';
+	if (!n || n > c->launched || c->launched - n >= LT_CUDA_RING)
+		return;
+	k = &g->rt->prog->kernel[c->ring[n % LT_CUDA_RING]];
+	snprintf(text, 256, " in kernel %s%s%s%s", k->name, k->where ? " (" :
+	    "", k->where ? k->where : "", k->where ? ")" : "");
+}
+
+_Noreturn void
+lt_cuda_fail(struct lt_gpu *g, int result, const char *what)
+{
+	const struct lt_cuda *c = of(g);
+	char kernel[256], buf[256];
+
+	name_kernel(g, kernel);
+	if (result == LT_CU_ECC)
+		lt_gpu_fail(g->rt, LT_EXIT_FAIL, "GPU %d, %s: its memory has "
+		    "an error that ECC cannot correct; the last checkpoint is "
+		    "whole, and this GPU has to be reset or replaced",
+		    c->ordinal, c->name);
+	lt_gpu_fail(g->rt, LT_EXIT_INTERNAL, "GPU %d, %s: %s%s: %s",
+	    c->ordinal, c->name, what, kernel, lt_cu_text(c->cu, result, buf));
+}
+
+/* ---- opening ---- */
+
+/* Ranks that are threads take turns; a process has the GPU that its launcher
+ * counts for it. */
+static int
+choose_gpu(const struct lt *rt, int count)
+{
+	static const char *const local[] = {"LOCAL_RANK",
+		"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
+		"SLURM_LOCALID"};
+
+	for (size_t i = 0; rt->run && rt->run->processes &&
+	    i < sizeof local / sizeof *local; i++) {
+		const char *s = getenv(local[i]);
+
+		if (s && *s)
+			return (int)(strtol(s, NULL, 10) % count);
+	}
+	return rt->rank % count;
+}
+
+static int
+describe(struct lt_gpu *g)
+{
+	struct lt_cuda *c = of(g);
+	int major = 0, minor = 0, device = 0, n = 0, r;
+	char buf[256];
+
+	r = c->cu->count(&n);
+	c->ordinal = n > 0 ? choose_gpu(g->rt, n) : 0;
+	r = r ? r : c->cu->get(&device, c->ordinal);
+	r = r ? r : c->cu->name(c->name, sizeof c->name, device);
+	r = r ? r : c->cu->attribute(&major, LT_CU_MAJOR, device);
+	r = r ? r : c->cu->attribute(&minor, LT_CU_MINOR, device);
+	r = r ? r : c->cu->attribute(&g->processors, LT_CU_PROCESSORS,
+	    device);
+	g->arch = 10 * major + minor;
+	r = r ? r : c->cu->retain(&c->context, device);
+	r = r ? r : c->cu->set_current(c->context);
+	if (r)
+		return lt_fail(LT_EXIT_CONFIG, "rank %d: GPU %d cannot be "
+		    "used: %s", g->rt->rank, c->ordinal,
+		    lt_cu_text(c->cu, r, buf));
+	if (g->arch < OLDEST_ARCH)
+		return lt_fail(LT_EXIT_CONFIG, "rank %d: GPU %d, %s, is sm_%d; "
+		    "sm_%d is the oldest that trainers are made for",
+		    g->rt->rank, c->ordinal, c->name, g->arch, OLDEST_ARCH);
+	return LT_OK;
+}
+
+static int
+open_streams(struct lt_gpu *g)
+{
+	struct lt_cuda *c = of(g);
+	void *word = NULL;
+	char buf[256];
+	int r = LT_CU_OK;
+
+	for (int i = 0; !r && i < LT_STREAMS; i++)
+		r = c->cu->stream_new(&c->stream[i], LT_CU_NON_BLOCKING);
+	r = r ? r : c->cu->host_alloc(&word, sizeof *c->done,
+	    LT_CU_HOST_PORTABLE);
+	c->done = word;
+	if (c->done)
+		*c->done = 0;
+	r = r ? r : c->cu->host_address(&c->done_at, word, 0);
+	return r ? lt_fail(LT_EXIT_CONFIG, "rank %d: GPU %d: no streams: %s",
+	    g->rt->rank, c->ordinal, lt_cu_text(c->cu, r, buf)) : LT_OK;
+}
+
+static void
+cuda_close(struct lt_gpu *g)
+{
+	struct lt_cuda *c = of(g);
+
+	(void)c->cu->set_current(c->context);
+	if (c->graph)
+		(void)c->cu->exec_free(c->graph);
+	lt_cuda_unload(g);
+	for (int i = 0; i < LT_STREAMS; i++)
+		if (c->stream[i])
+			(void)c->cu->stream_free(c->stream[i]);
+	if (c->done)
+		(void)c->cu->host_free((void *)(uintptr_t)c->done);
+	if (c->context)
+		(void)c->cu->release(c->ordinal);
+	free(c);
+	g->self = NULL;
+}
+
+static int
+cuda_open(struct lt_gpu *g)
+{
+	struct lt_cuda *c = calloc(1, sizeof *c);
+	int rc;
+
+	if (!c)
+		return lt_fail(LT_EXIT_FAIL, "out of memory");
+	g->self = c;
+	c->cu = lt_cu_load(&rc);
+	if (!c->cu) {
+		free(c);
+		return rc;
+	}
+	rc = describe(g);
+	rc = rc ? rc : open_streams(g);
+	rc = rc ? rc : lt_cuda_load(g);
+	if (rc)
+		cuda_close(g);
+	return rc;
+}
+
+/* ---- memory ---- */
+
+static uint64_t
+cuda_available(struct lt_gpu *g)
+{
+	size_t left = 0;
+
+	lt_cuda_must(g, of(g)->cu->mem_info(&left, &(size_t){0}),
+	    "asking for the free memory");
+	return left;
+}
+
+static int
+cuda_alloc(struct lt_gpu *g, uint64_t bytes, void **p)
+{
+	struct lt_cuda *c = of(g);
+	lt_cu_ptr at = 0;
+	int r = c->cu->mem_alloc(&at, bytes);
+
+	*p = (void *)(uintptr_t)at;
+	if (r == LT_CU_NO_MEMORY)
+		return LT_EXIT_CONFIG;
+	lt_cuda_must(g, r, "allocating memory");
+	lt_cuda_must(g, c->cu->fill(at, 0, bytes, c->stream[LT_COMPUTE]),
+	    "clearing memory");
+	return LT_OK;
+}
+
+static void
+cuda_free(struct lt_gpu *g, void *p)
+{
+	(void)of(g)->cu->set_current(of(g)->context);
+	(void)of(g)->cu->mem_free(address(p));
+}
+
+static void
+cuda_synchronize(struct lt_gpu *g)
+{
+	for (int i = 0; i < LT_STREAMS; i++)
+		lt_cuda_must(g, of(g)->cu->stream_sync(of(g)->stream[i]),
+		    "waiting");
+}
+
+static void
+wait_for_compute(struct lt_gpu *g)
+{
+	lt_cuda_must(g, of(g)->cu->stream_sync(of(g)->stream[LT_COMPUTE]),
+	    "computing");
+}
+
+static void
+cuda_upload(struct lt_gpu *g, void *dst, const void *src, uint64_t bytes)
+{
+	lt_cuda_must(g, of(g)->cu->upload(address(dst), src, bytes,
+	    of(g)->stream[LT_COMPUTE]), "copying to the GPU");
+	wait_for_compute(g);
+}
+
+static void
+cuda_download(struct lt_gpu *g, void *dst, const void *src, uint64_t bytes)
+{
+	lt_cuda_must(g, of(g)->cu->download(dst, address(src), bytes,
+	    of(g)->stream[LT_COMPUTE]), "copying from the GPU");
+	wait_for_compute(g);
+}
+
+static void
+cuda_copy(struct lt_gpu *g, enum lt_stream s, void *dst, const void *src,
+    uint64_t bytes)
+{
+	lt_cuda_must(g, of(g)->cu->copy(address(dst), address(src), bytes,
+	    of(g)->stream[s]), "copying on the GPU");
+}
+
+static void
+cuda_zero(struct lt_gpu *g, enum lt_stream s, void *x, uint64_t bytes)
+{
+	lt_cuda_must(g, of(g)->cu->fill(address(x), 0, bytes,
+	    of(g)->stream[s]), "clearing memory of the GPU");
+}
+
+/* ---- launching ---- */
+
+/* Numbers of a kernel and of how far the stream is; zero is never one. */
+static void
+count(struct lt_gpu *g, int kernel)
+{
+	struct lt_cuda *c = of(g);
+
+	c->ring[++c->launched % LT_CUDA_RING] = kernel;
+	lt_cuda_must(g, c->cu->stream_write(c->stream[LT_COMPUTE], c->done_at,
+	    c->launched, 0), "counting kernels");
+}
+
+static void
+cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
+    const unsigned grid[3], const void *args)
+{
+	const struct lt_kernel *k = &g->rt->prog->kernel[kernel];
+	struct lt_cuda *c = of(g);
+	void *argv[] = {(void *)(uintptr_t)args};
+	char what[256];
+	int r;
+
+	if (!c->function[kernel])
+		lt_gpu_fail(g->rt, LT_EXIT_INTERNAL, "kernel %s is not for "
+		    "sm_%d", k->name, g->arch);
+	r = c->cu->launch(c->function[kernel], grid[0], grid[1], grid[2],
+	    k->threads, 1, 1, k->smem, c->stream[s], argv, NULL);
+	if (r) {
+		snprintf(what, sizeof what, "launching %s%s%s%s, %u x %u x %u "
+		    "blocks of %u threads", k->name, k->where ? " (" : "",
+		    k->where ? k->where : "", k->where ? ")" : "", grid[0],
+		    grid[1], grid[2], k->threads);
+		lt_cuda_fail(g, r, what);
+	}
+	if (s == LT_COMPUTE)
+		count(g, kernel);
+}
+
+/* ---- events ---- */
+
+static struct lt_event *
+cuda_event(struct lt_gpu *g)
+{
+	lt_cu_event e = NULL;
+
+	lt_cuda_must(g, of(g)->cu->event_new(&e, LT_CU_NO_TIMING),
+	    "making an event");
+	return (struct lt_event *)(void *)e;
+}
+
+static void
+cuda_event_free(struct lt_gpu *g, struct lt_event *e)
+{
+	(void)of(g)->cu->set_current(of(g)->context);
+	(void)of(g)->cu->event_free((lt_cu_event)(void *)e);
+}
+
+static void
+cuda_record(struct lt_gpu *g, struct lt_event *e, enum lt_stream s)
+{
+	lt_cuda_must(g, of(g)->cu->event_record((lt_cu_event)(void *)e,
+	    of(g)->stream[s]), "recording an event");
+}
+
+static void
+cuda_wait(struct lt_gpu *g, enum lt_stream s, struct lt_event *e)
+{
+	lt_cuda_must(g, of(g)->cu->stream_wait(of(g)->stream[s],
+	    (lt_cu_event)(void *)e, 0), "waiting for an event");
+}
+
+static void
+cuda_tensor_map(struct lt_gpu *g, lk_tmap *to, const void *base, int rank,
+    const uint64_t size[], const uint64_t stride[], const uint32_t box[],
+    bool swizzle)
+{
+	static const uint32_t step[5] = {1, 1, 1, 1, 1};
+	uint64_t bytes[5] = {0};
+
+	for (int i = 0; i + 1 < rank; i++)
+		bytes[i] = 2 * stride[i];
+	lt_cuda_must(g, of(g)->cu->tensor_map(to, LT_CU_TMAP_BF16,
+	    (uint32_t)rank, (void *)(uintptr_t)base, size, bytes, box, step, 0,
+	    swizzle ? LT_CU_TMAP_SWIZZLE_128B : 0, LT_CU_TMAP_L2_128B, 0),
+	    "describing a tensor");
+}
+
+const struct lt_device lt_device_cuda = {
+	.name = "CUDA",
+	.open = cuda_open, .close = cuda_close,
+	.alloc = cuda_alloc, .free = cuda_free, .available = cuda_available,
+	.upload = cuda_upload, .download = cuda_download,
+	.copy = cuda_copy, .zero = cuda_zero, .launch = cuda_launch,
+	.event = cuda_event, .event_free = cuda_event_free,
+	.record = cuda_record, .wait = cuda_wait,
+	.synchronize = cuda_synchronize, .tensor_map = cuda_tensor_map,
+};

@@ -1,0 +1,52 @@
+/* A rank on an NVIDIA GPU: what the parts of the CUDA backend share. */
+#ifndef LT_RUNTIME_GPU_CUDA_H
+#define LT_RUNTIME_GPU_CUDA_H
+
+#include "runtime/gpu/cuda_api.h"
+#include "runtime/gpu/device.h"
+#include "runtime/state/error.h"
+
+enum { LT_CUDA_RING = 4096 };
+
+struct lt_cuda {
+	const struct lt_cu *cu;
+	int ordinal;           /* of the GPU */
+	char name[96];
+	lt_cu_context context;
+	lt_cu_stream stream[LT_STREAMS];
+	lt_cu_module *module;  /* by unit; NULL: not for this GPU */
+	lt_cu_function *function; /* by kernel */
+	/* Kernels of the compute stream are numbered from 1; the stream writes
+	 * how far it has come, so that one that fails can be named. */
+	volatile uint32_t *done;
+	lt_cu_ptr done_at;
+	uint32_t launched;
+	int ring[LT_CUDA_RING];   /* kernels by number */
+	struct lt_blas *blas;     /* NULL: products are for kernels */
+	lt_cu_exec graph;
+	bool capturing;
+};
+
+/* The driver has said no: ends the run with a message. */
+_Noreturn void lt_cuda_fail(struct lt_gpu *, int result, const char *what);
+
+static inline void
+lt_cuda_must(struct lt_gpu *g, int result, const char *what)
+{
+	if (result)
+		lt_cuda_fail(g, result, what);
+}
+
+/* Code for all kernels of this GPU: LT_OK, or an exit code after a message. */
+int lt_cuda_load(struct lt_gpu *);
+void lt_cuda_unload(struct lt_gpu *);
+
+/*
+ * Code of a unit compiled here and now, or on an earlier day: the cache is a
+ * folder of ours alone (0700) in $XDG_CACHE_HOME or ~/.cache.  On the heap;
+ * NULL with the reason in *why.
+ */
+char *lt_cache_compile(const struct lt_unit *, const char *arch, size_t *size,
+    struct lt_error *why);
+
+#endif

@@ -1,0 +1,78 @@
+#!/bin/sh
+# The CUDA backend against a driver that only pretends, and does everything as
+# late as it may: what is called in which order, and what is said when it fails.
+top=$(pwd)
+. "${srcdir:-.}/tests/runtime/lib.sh"
+export LD_LIBRARY_PATH="$top/tests/gpu/libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+
+# the tests of calls and moves once more
+for t in check_calls check_move_device; do
+	TEST_DEVICE=cuda "$top/$t" >log 2>&1 || {
+		echo "FAIL: $t on the fake driver"
+		tail -n 20 log
+		failed=1
+	}
+done
+
+text 8000 text
+t='--data text --peak 1 --steps 4'
+export FAKE_DEVICE=cuda
+
+# the same losses as on a CPU
+FAKE_DEVICE='' "$train" $t --log cpu >out 2>err
+with FAKE_CUDA_LOG=calls run 0 $t --log cuda
+for f in cpu cuda; do
+	sed -n 's/.*"loss":\([-0-9.e]*\).*/\1/p' $f >$f.losses
+done
+[ -s cpu.losses ] || { echo 'FAIL: no losses'; failed=1; }
+same cpu.losses cuda.losses
+
+# one allocation per arena and one for words, all given back
+[ "$(grep -c ^alloc calls)" = 5 ] || { echo 'FAIL: allocations'; failed=1; }
+grep ^alloc calls | sort | sed s/alloc/free/ >a
+grep ^free calls | sort >b
+same a b
+said calls 'launch obey 1 1 1 of 32, 0 bytes, on 0'
+
+# a launch that fails, a kernel that fails
+export FAKE_DEVICE
+with FAKE_CUDA_FAIL=cuLaunchKernel:3:700 run 70 $t
+said err 'launching obey (bigram.lt:7), 1 x 1 x 1 blocks of 32 threads: CUDA_ERROR_ILLEGAL_ADDRESS'
+with FAKE_CUDA_FAIL=obey:3:700 run 70 $t
+said err 'GPU 0, Fake 0: waiting in kernel obey (bigram.lt:7): CUDA_ERROR_ILLEGAL_ADDRESS (an illegal'
+with FAKE_CUDA_FAIL=cuStreamSynchronize:20:214 run 1 $t
+said err 'has an error that ECC cannot correct; the last checkpoint is whole'
+
+# drivers and GPUs that do not fit
+with FAKE_CUDA_VERSION=11040 fails 78 'the NVIDIA driver here is for CUDA 11.4' $t
+with FAKE_CUDA_COUNT=0 fails 78 'the NVIDIA driver shows no GPU' $t
+with FAKE_CUDA_ARCH=75 fails 78 'GPU 0, Fake 0, is sm_75; sm_80 is the oldest' $t
+with FAKE_CUDA_MEMORY=1000000 fails 78 "of the device's memory" $t
+with FAKE_CUDA_FAIL=cuModuleLoadData:1:222 fails 78 \
+    'rank 0: the kernels of all do not load on Fake 0, sm_90, with a driver for CUDA 13.0' $t
+LD_LIBRARY_PATH='' fails 78 'no NVIDIA driver: libcuda.so.1 is not here' $t
+
+# another GPU than the code is for: it is compiled here and kept
+export XDG_CACHE_HOME="$dir/cache" CUDA_HOME="$dir/none" FAKE_CUDA_ARCH=80
+unset CUDA_PATH
+"$train" $t --dry-run >out 2>err
+if "$train" $t >out 2>err; then
+	said err 'compiling  all for sm_80'
+	[ "$(ls -ld cache/loongc | cut -c 1-10)" = drwx------ ] ||
+	    { ls -ld cache/loongc; failed=1; }
+	run 0 $t
+	unsaid err 'compiling'
+	printf x >>"$(ls cache/loongc/*.cubin)"
+	run 0 $t
+	said err 'compiling'
+	run 0 $t
+	unsaid err 'compiling'
+	chmod 777 cache/loongc
+	run 0 $t
+	said err 'is not used to keep kernels: others own it or can write it'
+	said err 'compiling'
+else
+	said err 'was made without kernels for Fake 0 (loongc --arch=sm_80'
+	said err 'no libnvrtc.so.13'
+fi
+end
