@@ -28,6 +28,7 @@ static const struct entry {
 /* ---- attention ---- */
 
 /* Heads that its kernels are made and tested for. */
+enum { SM90_HEAD_MIN = 64 };
 static const int heads[] = {16, 32, 64, 80, 96, 128, 256};
 
 /* Its number, or -1. */
@@ -72,41 +73,62 @@ library_attention(struct emit *e, const struct op *op, uint64_t d,
 }
 
 static void
-add_attention(struct emit *e, int unit, int d)
+add_entry(struct emit *e, int unit, const char *name, int d, unsigned threads,
+    unsigned smem, const char *args)
 {
-	static const char *const names[] = {"fwd", "bwd_keys", "bwd_queries"};
-	const unsigned smem[] = {ATTN80_FWD_SMEM((unsigned)d),
-	    ATTN80_KEYS_SMEM((unsigned)d), ATTN80_QUERIES_SMEM((unsigned)d)};
+	int id = emit_cuda_entry(e, d ? arena_printf(e->m->mem, "%s_d%d", name,
+	    d) : name, threads, smem, args, NULL);
 
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		int id = emit_cuda_entry(e, arena_printf(e->m->mem,
-		    "attn_%s_sm80_d%d", names[i], d), ATTN80_THREADS, smem[i],
-		    "struct attn_args", NULL);
-
-		e->entry[id].unit = unit;
-	}
+	e->entry[id].unit = unit;
 }
 
 static void
-add_attentions(struct emit *e, int unit)
+add_sm80(struct emit *e, int unit)
 {
-	int docs;
+	for (size_t i = 0; i < COUNT_OF(heads); i++) {
+		unsigned d = (unsigned)heads[i];
 
+		if (!(e->heads & 1u << i))
+			continue;
+		add_entry(e, unit, "attn_fwd_sm80", heads[i], ATTN80_THREADS,
+		    ATTN80_FWD_SMEM(d), "struct attn_args");
+		add_entry(e, unit, "attn_bwd_keys_sm80", heads[i],
+		    ATTN80_THREADS, ATTN80_KEYS_SMEM(d), "struct attn_args");
+		add_entry(e, unit, "attn_bwd_queries_sm80", heads[i],
+		    ATTN80_THREADS, ATTN80_QUERIES_SMEM(d),
+		    "struct attn_args");
+	}
+	add_entry(e, unit, "attn_docs", 0, ATTN_DOCS_THREADS, 0,
+	    "struct attn_docs_args");
+}
+
+/* For sm_90a alone: by its tensor memory accelerator and wgmma. */
+static void
+add_sm90(struct emit *e, int unit)
+{
 	for (size_t i = 0; i < COUNT_OF(heads); i++)
-		if (e->heads & 1u << i)
-			add_attention(e, unit, heads[i]);
-	docs = emit_cuda_entry(e, "attn_docs", ATTN_DOCS_THREADS, 0,
-	    "struct attn_docs_args", NULL);
-	e->entry[docs].unit = unit;
+		if ((e->heads & 1u << i) && heads[i] >= SM90_HEAD_MIN)
+			add_entry(e, unit, "attn_fwd_sm90", heads[i],
+			    ATTN90_THREADS, ATTN90_FWD_SMEM((unsigned)heads[i]),
+			    "struct attn_tma_args");
+}
+
+static bool
+has_sm90(const struct emit *e)
+{
+	for (size_t i = 0; i < COUNT_OF(heads); i++)
+		if ((e->heads & 1u << i) && heads[i] >= SM90_HEAD_MIN)
+			return true;
+	return false;
 }
 
 /* ---- units ---- */
 
 static int
-add_unit(struct emit *e, const char *name)
+add_unit(struct emit *e, const char *name, int from, int to)
 {
-	e->unit[e->nunit] = (struct cuda_unit){.name = name, .arch_min = FROM,
-	    .arch_max = TO};
+	e->unit[e->nunit] = (struct cuda_unit){.name = name, .arch_min = from,
+	    .arch_max = to};
 	return e->nunit++;
 }
 
@@ -116,33 +138,36 @@ emit_library(struct emit *e)
 	const char *file = "";
 	int unit = 0;
 
-	e->unit = NEW_N(e->m->mem, struct cuda_unit, COUNT_OF(entries) + 2);
-	add_unit(e, "fused");
+	e->unit = NEW_N(e->m->mem, struct cuda_unit, COUNT_OF(entries) + 3);
+	add_unit(e, "fused", FROM, TO);
 	for (size_t i = 0; i < COUNT_OF(entries); i++) {
 		const struct entry *x = &entries[i];
 		int id = emit_cuda_entry(e, x->name, x->threads, x->smem,
 		    x->args, NULL);
 
 		if (strcmp(x->file, file) != 0)
-			unit = add_unit(e, x->file);
+			unit = add_unit(e, x->file, FROM, TO);
 		file = x->file;
 		e->entry[id].unit = unit;
 	}
 	if (e->heads)
-		add_attentions(e, add_unit(e, "attn_sm80"));
+		add_sm80(e, add_unit(e, "attn_sm80", FROM, TO));
+	if (has_sm90(e))
+		add_sm90(e, add_unit(e, "attn_sm90", 90, 90));
 }
 
 /* ---- sources ---- */
 
 static void
-include_attention(struct emit *e, struct kernel_source *s)
+include_attention(struct emit *e, struct kernel_source *s, const char *file,
+    int least)
 {
 	for (size_t i = 0; i < COUNT_OF(heads); i++) {
-		if (!(e->heads & 1u << i))
+		if (!(e->heads & 1u << i) || heads[i] < least)
 			continue;
 		buf_printf(&s->out, "#undef HEAD_DIM\n#define HEAD_DIM %d\n",
 		    heads[i]);
-		kernel_include(s, "attn_sm80.cuh");
+		kernel_include(s, file);
 	}
 }
 
@@ -157,7 +182,9 @@ source_of(struct emit *e, const char *unit, const char *fused, bool emulated)
 		buf_puts(&s.out, "#line 1 \"fused\"\n");
 		buf_puts(&s.out, fused);
 	} else if (strcmp(unit, "attn_sm80") == 0) {
-		include_attention(e, &s);
+		include_attention(e, &s, "attn_sm80.cuh", 0);
+	} else if (strcmp(unit, "attn_sm90") == 0) {
+		include_attention(e, &s, "attn_sm90.cuh", SM90_HEAD_MIN);
 	} else {
 		kernel_include(&s, arena_printf(e->m->mem, "%s.cuh", unit));
 	}

@@ -1,10 +1,10 @@
 /*
  * attn_sm90: the entries of attention for sm_90a, made as in attn_sm80.cuh for
- * head dims 64, 80, 96, 128 and 256: attn_fwd_sm90_d64 ..
+ * head dims 64, 80, 96, 128 and 256: attn_fwd_sm90_d64 ..  The ranges of
+ * documents are made by attn_docs of attn_sm80.cuh.
  */
 #include "codegen/kernels/lk.h"
 #include "codegen/kernels/attn.cuh"
-#include "codegen/kernels/attn_docs.cuh"
 #include "codegen/kernels/attn_mma.cuh"
 #include "codegen/kernels/attn_tma.cuh"
 #include "codegen/kernels/attn_state.cuh"

@@ -12,6 +12,7 @@
 #include "codegen/kernels/attn_sm90.cuh"
 #define HEAD_DIM 256
 #include "codegen/kernels/attn_sm90.cuh"
+#include "codegen/kernels/attn_docs.cuh"
 #include "tests/kernels/attn_run.h"
 
 #define ROW(d)                                                                \
