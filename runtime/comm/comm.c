@@ -134,6 +134,8 @@ source_of(const struct lt_comm *c, const struct lt_op *op, int pair,
 
 	if (member == op->group.me)
 		return (struct lt_source){lt_op_src(op, pair) + at * size, 0};
+	if (v->piece)
+		return (struct lt_source){v->piece[pair], 1};
 	if (!v->packed)
 		return (struct lt_source){lt_op_src(v->peer, pair) +
 		    at * size, 0};

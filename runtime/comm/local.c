@@ -358,7 +358,7 @@ take(struct lt_comm *c, struct lt_op *op, int member, struct lt_view *v)
 		    lt_group_rank(&op->group, member), s->name);
 	if (op->device)
 		follow(c, LT_COMM, s->sent);
-	*v = (struct lt_view){op->small ? s->small : NULL, s->op};
+	*v = (struct lt_view){op->small ? s->small : NULL, s->op, NULL};
 	return true;
 }
 

@@ -18,13 +18,19 @@
 #include "runtime/comm/mpi_abi.h"
 #include "runtime/main/report.h"
 
-/* One message of a step; longer pieces go in several. */
-static const uint64_t LONGEST = UINT64_C(1) << 30;
+/*
+ * Pieces go packed, one after the other, in one message; one that lies together
+ * on both sides and is long goes by itself, from where it is to where it
+ * belongs.  One message is no longer than LONGEST.
+ */
+static const uint64_t LONGEST = UINT64_C(1) << 30, ALONE = 4096;
 
 /* What a step exchanges with one member. */
 struct lane_peer {
-	char *buf;     /* packed piece, kept for the next step */
+	char *buf;     /* packed pieces, kept for the next step */
 	uint64_t room;
+	char **piece;  /* by pair: where it is */
+	int npiece;
 	int *request;  /* of its messages */
 	int n, nroom;
 };
@@ -241,26 +247,44 @@ flight_of(struct lt_comm *c, struct lt_channel *ch, int n)
 	return ch->flights = f;
 }
 
-/* Buffer and requests for so many bytes. */
-static void
-reserve(struct lt_comm *c, struct lane_peer *p, uint64_t bytes)
+static _Noreturn void
+no_memory(struct lt_comm *c, uint64_t bytes)
 {
-	int n = (int)((bytes + LONGEST - 1) / LONGEST);
+	lt_comm_fail(c, LT_EXIT_FAIL, "out of memory for %llu bytes of "
+	    "messages", (unsigned long long)bytes);
+}
 
+/* A buffer of so many bytes, a place for each pair. */
+static void
+reserve(struct lt_comm *c, struct lane_peer *p, uint64_t bytes, int npair)
+{
 	if (bytes > p->room) {
 		free(p->buf);
 		p->buf = malloc(bytes);
 		p->room = p->buf ? bytes : 0;
 	}
-	if (n > p->nroom) {
-		free(p->request);
-		p->request = calloc((size_t)n, sizeof *p->request);
-		p->nroom = p->request ? n : 0;
+	if (npair > p->npiece) {
+		free(p->piece);
+		p->piece = calloc((size_t)npair, sizeof *p->piece);
+		p->npiece = p->piece ? npair : 0;
 	}
-	if (bytes > p->room || n > p->nroom)
-		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory for %llu bytes "
-		    "of messages", (unsigned long long)bytes);
-	p->n = n;
+	if (bytes > p->room || npair > p->npiece)
+		no_memory(c, bytes);
+}
+
+static int *
+new_request(struct lt_comm *c, struct lane_peer *p)
+{
+	if (p->n == p->nroom) {
+		int n = 2 * p->n + 4;
+		int *r = realloc(p->request, (size_t)n * sizeof *r);
+
+		if (!r)
+			no_memory(c, (uint64_t)n * sizeof *r);
+		p->request = r;
+		p->nroom = n;
+	}
+	return &p->request[p->n++];
 }
 
 /* ---- the transport ---- */
@@ -280,53 +304,144 @@ check(struct lt_comm *c, const struct lt_op *op, int err)
 		    mpi->text(err));
 }
 
-/* All pairs' pieces for a member, one after the other. */
-static void
-pack(const struct lt_op *op, int member, char *to)
+static uint64_t
+bytes_of(const struct lt_op *op, const struct lt_piece *x)
 {
-	size_t size = lt_dtype_size(op->move->type);
+	return x->nest.rows * x->nest.len * lt_dtype_size(op->move->type);
+}
+
+/* Both sides decide alike: a nest of one row lies together on both. */
+static bool
+goes_alone(const struct lt_op *op, const struct lt_piece *x)
+{
+	return x->nest.rows == 1 && bytes_of(op, x) >= ALONE;
+}
+
+/* Bytes of what goes together. */
+static uint64_t
+packed_bytes(const struct lt_op *op, int sender, int receiver)
+{
+	uint64_t n = 0;
 
 	for (int k = 0; k < op->npair; k++) {
-		struct lt_piece x = lt_op_piece(op, k, op->group.me, member);
+		struct lt_piece x = lt_op_piece(op, k, sender, receiver);
 
-		lt_nest_pack(&x.nest, size, to,
-		    lt_op_src(op, k) + x.src * size);
-		to += x.nest.rows * x.nest.len * size;
+		n += goes_alone(op, &x) ? 0 : bytes_of(op, &x);
 	}
+	return n;
+}
+
+typedef int (*exchange_fn)(int lane, int rank, char *data, uint32_t bytes,
+    int *request);
+
+static int
+send_bytes(int lane, int rank, char *data, uint32_t bytes, int *request)
+{
+	return mpi->send(lane, rank, data, bytes, request);
+}
+
+static int
+receive_bytes(int lane, int rank, char *data, uint32_t bytes, int *request)
+{
+	return mpi->recv(lane, rank, data, bytes, request);
+}
+
+static void
+exchange(struct lt_comm *c, struct lt_op *op, struct lane_peer *p, int member,
+    exchange_fn go, char *data, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += LONGEST) {
+		uint64_t n = bytes - at < LONGEST ? bytes - at : LONGEST;
+
+		check(c, op, go(plugin_lane(op),
+		    lt_group_rank(&op->group, member), data + at, (uint32_t)n,
+		    new_request(c, p)));
+	}
+}
+
+/* In an allreduce the sum may be written where a piece is being read. */
+static bool
+stays(const struct lt_op *op, int pair)
+{
+	return op->phase != LT_PHASE_WHOLE ||
+	    op->pair[pair].dst != op->pair[pair].src;
+}
+
+/* What goes alone but must be read at once, packed behind the rest. */
+static uint64_t
+copied_bytes(const struct lt_op *op)
+{
+	uint64_t n = 0;
+
+	for (int k = 0; op->phase == LT_PHASE_WHOLE && k < op->npair; k++)
+		n += stays(op, k) ? 0 :
+		    op->pair[k].count * lt_dtype_size(op->move->type);
+	return n;
 }
 
 static void
 send_piece(struct lt_comm *c, struct lt_op *op, struct lane_peer *p,
     int member)
 {
-	uint64_t bytes = lt_op_bytes(op, op->group.me, member);
+	size_t size = lt_dtype_size(op->move->type);
+	uint64_t bytes = packed_bytes(op, op->group.me, member);
+	char *to, *copy;
 
-	reserve(c, p, bytes);
-	pack(op, member, p->buf);
-	for (int i = 0; i < p->n; i++) {
-		uint64_t at = (uint64_t)i * LONGEST;
-		uint64_t n = bytes - at < LONGEST ? bytes - at : LONGEST;
+	reserve(c, p, bytes + copied_bytes(op), op->npair);
+	to = p->buf;
+	copy = p->buf + bytes;
+	for (int k = 0; k < op->npair; k++) {
+		struct lt_piece x = lt_op_piece(op, k, op->group.me, member);
+		char *src = (char *)lt_op_src(op, k) + x.src * size;
 
-		check(c, op, mpi->send(plugin_lane(op),
-		    lt_group_rank(&op->group, member), p->buf + at,
-		    (uint32_t)n, &p->request[i]));
+		if (!goes_alone(op, &x)) {
+			lt_nest_pack(&x.nest, size, to, src);
+			to += bytes_of(op, &x);
+			continue;
+		}
+		if (!stays(op, k)) {
+			memcpy(copy, src, bytes_of(op, &x));
+			src = copy;
+			copy += bytes_of(op, &x);
+		}
+		exchange(c, op, p, member, send_bytes, src,
+		    bytes_of(op, &x));
 	}
+	exchange(c, op, p, member, send_bytes, p->buf, bytes);
 }
 
 static void
 expect_piece(struct lt_comm *c, struct lt_op *op, struct lane_peer *p,
     int member)
 {
-	uint64_t bytes = lt_op_bytes(op, member, op->group.me);
+	size_t size = lt_dtype_size(op->move->type);
+	bool sums = lt_op_sums(op);
+	uint64_t bytes = packed_bytes(op, member, op->group.me);
+	char *at;
 
-	reserve(c, p, bytes);
-	for (int i = 0; i < p->n; i++) {
-		uint64_t at = (uint64_t)i * LONGEST;
-		uint64_t n = bytes - at < LONGEST ? bytes - at : LONGEST;
+	reserve(c, p, sums ? lt_op_bytes(op, member, op->group.me) : bytes,
+	    op->npair);
+	at = p->buf + bytes;
+	for (int k = 0; k < op->npair; k++) {
+		struct lt_piece x = lt_op_piece(op, k, member, op->group.me);
 
-		check(c, op, mpi->recv(plugin_lane(op),
-		    lt_group_rank(&op->group, member), p->buf + at,
-		    (uint32_t)n, &p->request[i]));
+		if (!goes_alone(op, &x))
+			continue;
+		p->piece[k] = sums ? at :
+		    (char *)op->pair[k].dst + x.dst * size;
+		at += sums ? bytes_of(op, &x) : 0;
+		exchange(c, op, p, member, receive_bytes, p->piece[k],
+		    bytes_of(op, &x));
+	}
+	exchange(c, op, p, member, receive_bytes, p->buf, bytes);
+	at = p->buf;
+	for (int k = 0; k < op->npair; k++) {
+		struct lt_piece x = lt_op_piece(op, k, member, op->group.me);
+
+		if (goes_alone(op, &x))
+			continue;
+		p->piece[k] = at;
+		at += bytes_of(op, &x);
 	}
 }
 
@@ -404,7 +519,7 @@ take(struct lt_comm *c, struct lt_op *op, int member, struct lt_view *v)
 {
 	struct lane_peer *p = &((struct flight *)op->state)->in[member];
 
-	*v = (struct lt_view){p->buf, NULL};
+	*v = (struct lt_view){.piece = p->piece};
 	return await(c, op, p);
 }
 
@@ -456,8 +571,10 @@ close_rank(struct lt_comm *c)
 			ch->flights = f->next;
 			for (int p = 0; p < f->n; p++) {
 				free(f->in[p].buf);
+				free(f->in[p].piece);
 				free(f->in[p].request);
 				free(f->out[p].buf);
+				free(f->out[p].piece);
 				free(f->out[p].request);
 			}
 			free(f->in);

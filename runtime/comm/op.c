@@ -64,6 +64,16 @@ hop_adds(const struct lt_op *op, int hop)
 }
 
 bool
+lt_op_sums(const struct lt_op *op)
+{
+	bool any = false;
+
+	for (int h = 0; h < op->move->n; h++)
+		any |= hop_adds(op, h);
+	return any;
+}
+
+bool
 lt_op_leads(const struct lt_op *op, int member)
 {
 	for (int h = 0; h < op->move->n; h++)

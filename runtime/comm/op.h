@@ -47,6 +47,8 @@ bool lt_op_takes(const struct lt_op *, int member);
 /* Whether pieces of this member are added to those of earlier ones. */
 bool lt_op_leads(const struct lt_op *, int member);
 bool lt_op_adds(const struct lt_op *, int leader, int member);
+/* Whether any are. */
+bool lt_op_sums(const struct lt_op *);
 
 /* The piece of a pair on its way: the nest, and where the box begins in the
  * sender's and in the receiver's array, in elements. */

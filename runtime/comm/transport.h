@@ -15,11 +15,13 @@
 
 struct lt_comm;
 
-/* What a member sent: its pieces packed, pair after pair, or its own arrays
- * (those of its lt_op) to read from. */
+/* What a member sent: its pieces packed, pair after pair; or each packed by
+ * itself (a piece may lie in its place already, if the step adds nothing); or
+ * its own arrays (those of its lt_op) to read from. */
 struct lt_view {
 	const char *packed;       /* NULL: not */
 	const struct lt_op *peer;
+	char *const *piece;       /* by pair; NULL: not */
 };
 
 struct lt_transport {
