@@ -66,7 +66,8 @@ share(struct tensor *t)
 	return t;
 }
 
-/* Shows a value to the caller, as a global tensor. */
+/* Shows a value to the caller, as a global tensor.  What is on its way is none
+ * yet: its name means nothing. */
 static void
 show(struct interp *in, struct frame *f, const struct value *v,
     const struct op *op)
@@ -77,7 +78,8 @@ show(struct interp *in, struct frame *f, const struct value *v,
 	double *global;
 	bool agree;
 
-	if (!t || !t->type || t->undefined || !v->name || (!in->opt.on_value && in->ranks == 1))
+	if (!t || !t->type || t->undefined || !v->name || v->future ||
+	    (!in->opt.on_value && in->ranks == 1))
 		return;
 	shown.count = type_global_count(in->m, t->type);
 	global = calloc(shown.count ? shown.count : 1, sizeof *global);
