@@ -284,8 +284,11 @@ read_tail(struct reader *r, struct op *op)
 static struct func *
 read_kept(struct reader *r, const char **kept)
 {
-	const char *from = r->p, *path = read_path(r), *dot = path;
+	const char *from, *path, *dot;
 
+	skip_blank(r);
+	from = r->p;
+	path = dot = read_path(r);
 	while (!r->failed && (dot = strchr(dot + 1, '.'))) {
 		struct func *f = module_func(r->m, module_name(r->m, path,
 		    (size_t)(dot - path)));

@@ -140,6 +140,10 @@ ir_tests = \
 	%D%/ir/losshead/head.lir \
 	%D%/ir/losshead/logits-read-twice.lir \
 	%D%/ir/losshead/not-a-head.lir \
+	%D%/ir/offload/ahead.lir \
+	%D%/ir/offload/bad.lir \
+	%D%/ir/offload/save.lir \
+	%D%/ir/offload/unknown.lir \
 	%D%/ir/partition/captured.lir \
 	%D%/ir/partition/documents.lir \
 	%D%/ir/partition/kv-heads.lir \
