@@ -45,6 +45,8 @@ static struct subject subjects[] = {
 		"plan.ring=kv"}, .nset = 4},
 	{.name = "gqa", .file = "subject.lt", .mesh = "hp=8,cp=2"},
 	{.name = "window", .file = "window.lt", .mesh = "cp=4"},
+	{.name = "host", .file = "subject.lt", .mesh = "hp=2,cp=2",
+	    .set = {"plan.recompute=save(offload(x, attention))"}, .nset = 1},
 	{.name = "zero", .file = "subject.lt", .mesh = "dp=2,hp=2,cp=2",
 	    .set = {"plan.shard=over(cp,hp)", "plan.stage=3",
 		"plan.micro=2"}, .nset = 3},

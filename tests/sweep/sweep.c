@@ -5,7 +5,7 @@
  *                               (dp, hp, cp, inner, placement) of 1, 2, 4, ...
  *                               64 ranks (315) and all others up to 18 ranks,
  *                               with every nested choice of what ZeRO shares
- *                               and three ways to recompute; layers come 0, 1
+ *                               and four ways to recompute; layers come 0, 1
  *                               or 2 ahead by turns
  *   sweep values STRIDE FIRST   all values of some passes on the interpreter:
  *                               the meshes up to 18 ranks and each 50th of the
@@ -164,16 +164,18 @@ choose_heads(struct variant *v)
 	v->g = v->number % 2 ? 2 : 2 * v->l.hp / p;
 }
 
+static const char *const mode[] = {"none", "full", "save(x, attention)",
+    "save(attention, offload(x))"};
+enum { MODES = (int)(sizeof mode / sizeof *mode) };
+
 static void
 shares(struct sweep *s, struct variant *v)
 {
-	static const char *const mode[] = {"none", "full",
-	    "save(x, attention)"};
 	int top[3] = {v->l.dp > 1 ? 4 : 1, v->l.cp > 1 ? 4 : 1,
 	    v->l.hp > 1 ? 4 : 1};
 
 	for (int i = 0; i < top[0] * top[1] * top[2]; i++)
-		for (int j = 0; j < 3; j++) {
+		for (int j = 0; j < MODES; j++) {
 			v->level[0] = i % top[0];
 			v->level[1] = i / top[0] % top[1];
 			v->level[2] = i / top[0] / top[1];
@@ -186,9 +188,6 @@ shares(struct sweep *s, struct variant *v)
 static void
 one_layout(struct sweep *s, struct variant *v, bool power)
 {
-	static const char *const mode[] = {"none", "full",
-	    "save(x, attention)"};
-
 	choose_heads(v);
 	if (!s->values) {
 		shares(s, v);
@@ -197,7 +196,7 @@ one_layout(struct sweep *s, struct variant *v, bool power)
 		v->level[0] = v->l.dp > 1 ? v->number % 4 : 0;
 		v->level[1] = v->l.cp > 1 ? v->number / 4 % 4 : 0;
 		v->level[2] = v->l.hp > 1 ? v->number / 3 % 4 : 0;
-		v->recompute = mode[v->number % 3];
+		v->recompute = mode[v->number % MODES];
 		run(s, v);
 	}
 	v->number++;
