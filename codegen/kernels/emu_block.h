@@ -175,7 +175,7 @@ struct Block {
 	~Block();
 };
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef EMU_ASAN
 constexpr size_t STACK = 256 << 10;
 #else
 constexpr size_t STACK = 64 << 10;
@@ -223,8 +223,9 @@ random_number() /* xorshift64 */
 	return x;
 }
 
-/* A thread that waits has used its stack; below it lies another's. */
-inline void
+/* A thread that waits has used its stack; below it lies another's.  Not
+ * inlined: its frame is the end of what is used. */
+__attribute__((noinline)) inline void
 check_stack(int line)
 {
 	const char *low = block.stacks + (size_t)self->id * STACK;

@@ -17,7 +17,14 @@
 #ifdef EMU_UCONTEXT
 #include <ucontext.h>
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef __SANITIZE_ADDRESS__ /* gcc */
+#define EMU_ASAN
+#elif defined __has_feature /* clang */
+#if __has_feature(address_sanitizer)
+#define EMU_ASAN
+#endif
+#endif
+#ifdef EMU_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -88,7 +95,7 @@ fiber_start(Context &c, char *stack, size_t size, void (*entry)())
 inline void
 fiber_clean(char *stack, size_t size)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef EMU_ASAN
 	__asan_unpoison_memory_region(stack, size);
 #else
 	(void)stack;

@@ -393,9 +393,10 @@ LK_KERNEL(deep, 32, 1, struct probe_args)
 {
 	volatile char big[emu::STACK - emu::STACK / 10];
 
-	big[0] = (char)a.n;
+	for (volatile char &x : big)
+		x = (char)a.n;
 	lk_syncwarp();
-	a.out[threadIdx.x] = big[0];
+	a.out[threadIdx.x] = big[a.n];
 }
 
 TEST(stacks_that_are_too_small)
