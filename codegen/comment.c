@@ -201,6 +201,21 @@ print_transfer(struct emit *e, FILE *out, const struct traffic *t)
 	buf_free(&b);
 }
 
+static void
+print_copies(struct emit *e, FILE *out)
+{
+	int n;
+	const struct traffic *t = copies_of_step(e->m, &n);
+
+	if (!n)
+		return;
+	fputs("/*\n * Copies of a step between device and host, calls x bytes, "
+	    "lane:\n", out);
+	for (int i = 0; i < n; i++)
+		print_transfer(e, out, &t[i]);
+	fputs(" */\n\n", out);
+}
+
 void
 emit_schedule(struct emit *e, FILE *out)
 {
@@ -208,6 +223,7 @@ emit_schedule(struct emit *e, FILE *out)
 	const struct traffic *t;
 	int n;
 
+	print_copies(e, out);
 	if (!m->naxis)
 		return;
 	fputs("/*\n * Mesh, the last axis fastest:", out);

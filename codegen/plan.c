@@ -64,7 +64,24 @@ print_communication(const struct module *m, FILE *out)
 	fputs(n ? "\n  ],\n" : "],\n", out);
 }
 
-/* Of one rank. */
+/* Bytes of one call, to the host (lane ho) and from it (hi). */
+static void
+print_copies(const struct module *m, FILE *out)
+{
+	int n;
+	const struct traffic *t = copies_of_step(m, &n);
+
+	for (int i = 0; i < n; i++)
+		fprintf(out, "%s\n    {\"fn\": \"%s\", \"result\": \"%s\", "
+		    "\"op\": \"%s\", \"lane\": \"%s\", \"bytes\": %" PRIu64
+		    ", \"calls\": %" PRIu64 "}", i ? "," : "  \"copies\": [",
+		    t[i].f->name, t[i].op->out[0]->name,
+		    op_info[t[i].op->code].name, lane_name[t[i].op->lane],
+		    t[i].bytes, t[i].calls);
+	fputs(n ? "\n  ],\n" : "", out);
+}
+
+/* Of one rank; the total is the device's. */
 static void
 print_arenas(const struct module *m, FILE *out)
 {
@@ -74,11 +91,11 @@ print_arenas(const struct module *m, FILE *out)
 	for (int i = 0; i < ARENA_WORK; i++) {
 		fprintf(out, "\"%s\": %" PRIu64 ", ", arena_name[i],
 		    m->arena_size[i]);
-		sum += m->arena_size[i];
+		sum += i == ARENA_HOST ? 0 : m->arena_size[i];
 	}
-	fprintf(out, "\"total\": %" PRIu64 ", \"not_in_total\": \"%s: "
+	fprintf(out, "\"total\": %" PRIu64 ", \"not_in_total\": \"%s%s: "
 	    "the trainer sizes it by its threads\"},\n", sum,
-	    arena_name[ARENA_WORK]);
+	    m->arena_size[ARENA_HOST] ? "host; " : "", arena_name[ARENA_WORK]);
 }
 
 /* Bundles of which each rank has a block of every layer. */
@@ -135,6 +152,7 @@ codegen_plan(struct module *m, FILE *out)
 	print_dims(m, out);
 	print_mesh(m, out);
 	print_communication(m, out);
+	print_copies(m, out);
 	print_arenas(m, out);
 	print_images(m, out);
 	print_slots(m, out);

@@ -7,6 +7,7 @@
 
 struct tally {
 	const struct module *m;
+	bool (*counts)(const struct op *op);
 	struct traffic *row;
 	int n, cap;
 };
@@ -29,7 +30,8 @@ add_row(struct tally *t, const struct func *f, const struct op *op)
 		for (int i = 0; i < t->n; i++)
 			t->row[i] = old[i];
 	}
-	t->row[t->n++] = (struct traffic){f, op, 0,
+	t->row[t->n++] = (struct traffic){f, op, 0, cost_is_host_copy(op) ?
+	    cost_local_bytes(t->m, op) :
 	    cost_sent_bytes(t->m, op) / cost_transfers(t->m, op)};
 }
 
@@ -37,7 +39,7 @@ static void
 list_region(struct tally *t, const struct func *f, const struct region *r)
 {
 	for (int i = 0; i < r->n; i++) {
-		if (cost_is_transfer(r->op[i]))
+		if (t->counts(r->op[i]))
 			add_row(t, f, r->op[i]);
 		list_region(t, f, &r->op[i]->body);
 	}
@@ -93,16 +95,17 @@ count_region(struct tally *t, const struct region *r, struct scope *s)
 			count_loop(t, op, s);
 		else if (op->code == OP_CALL)
 			count_call(t, op, s);
-		else if (cost_is_transfer(op))
-			row_of(t, op)->calls += cost_transfers(t->m, op);
+		else if (t->counts(op))
+			row_of(t, op)->calls += cost_is_host_copy(op) ? 1 :
+			    cost_transfers(t->m, op);
 	}
 }
 
-struct traffic *
-traffic_of_step(const struct module *m, int *n)
+static struct traffic *
+count_step(const struct module *m, bool (*counts)(const struct op *op), int *n)
 {
 	const struct func *step = module_func(m, "step");
-	struct tally t = {.m = m};
+	struct tally t = {.m = m, .counts = counts};
 	struct scope s = {.n = 0};
 	int used = 0;
 
@@ -115,4 +118,16 @@ traffic_of_step(const struct module *m, int *n)
 			t.row[used++] = t.row[i];
 	*n = used;
 	return t.row;
+}
+
+struct traffic *
+traffic_of_step(const struct module *m, int *n)
+{
+	return count_step(m, cost_is_transfer, n);
+}
+
+struct traffic *
+copies_of_step(const struct module *m, int *n)
+{
+	return count_step(m, cost_is_host_copy, n);
 }

@@ -25,6 +25,7 @@ struct why {
 	const struct op *op; /* that is counted */
 	double times;
 	uint64_t total[2];
+	uint64_t copied[2]; /* to the host, from it */
 };
 
 /* ---- who put it there ---- */
@@ -43,7 +44,7 @@ see(struct op *op, void *arg)
 {
 	struct why *w = arg;
 
-	if (!cost_is_transfer(op) || origin_of(w, op))
+	if (!cost_has_lane(op) || origin_of(w, op))
 		return;
 	if (w->n == w->cap) {
 		w->cap = 2 * w->cap + 64;
@@ -78,6 +79,9 @@ static const struct {
 	{"zero", OP_GATHER, "a layer's parameters, which ranks share"},
 	{"zero", OP_RSCATTER, "a layer's gradients, each rank's share"},
 	{"zero", OP_ALLREDUCE, "an op needs the sum complete"},
+	{"recompute", OP_OFFLOAD, "the host keeps it for backward"},
+	{"recompute", OP_FETCH, "backward reads what the host keeps"},
+	{"rotate", OP_FETCH, "what the host keeps, a layer early"},
 	{"recompute", OP_A2A, "backward computes it again"},
 	{"recompute", OP_GATHER, "backward computes it again"},
 };
@@ -197,6 +201,24 @@ put_name(struct buf *b, const struct module *m, const struct op *op)
 }
 
 static void
+put_copy(struct why *w, const struct op *op, const struct origin *o)
+{
+	uint64_t bytes = cost_local_bytes(w->m, op);
+	bool in = op->code == OP_FETCH;
+	struct buf b = {0};
+	double times = times_of(w, op);
+
+	w->copied[in] += (uint64_t)((double)bytes * times);
+	put_name(&b, w->m, op);
+	put_place(w, op->at);
+	fprintf(w->out, "fn %s: %s: %" PRIu64 " bytes %s the host, %.0f times a "
+	    "step; %s: %s\n", w->func->name, buf_text(&b), bytes,
+	    in ? "from" : "to", times, o ? o->pass : "read",
+	    reason_of(o ? o->pass : "read", (enum opcode)op->code));
+	buf_free(&b);
+}
+
+static void
 put_op(struct op *op, void *arg)
 {
 	struct why *w = arg;
@@ -207,6 +229,8 @@ put_op(struct op *op, void *arg)
 	struct buf b = {0};
 	double times;
 
+	if (cost_is_host_copy(op))
+		put_copy(w, op, o);
 	if (!cost_is_transfer(op))
 		return;
 	times = times_of(w, op) * (double)n;
@@ -236,6 +260,9 @@ why_print(struct module *m, const struct pass *const *list, const char *stop,
 		fprintf(out, "a rank sends %" PRIu64 " bytes a step within a "
 		    "machine of %" PRIu64 ", %" PRIu64 " between machines\n",
 		    w.total[0], w.x.gpus, w.total[1]);
+	if (result == PIPELINE_OK && w.copied[0] + w.copied[1] > 0)
+		fprintf(out, "a rank copies %" PRIu64 " bytes a step to its "
+		    "host, %" PRIu64 " from it\n", w.copied[0], w.copied[1]);
 	free(w.origin);
 	return result;
 }

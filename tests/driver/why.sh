@@ -22,6 +22,23 @@ grep -q 'shift by cp: .* 4 times .*ring: blocks' "$tmp/why" || fail "ring"
 grep -q '^a rank sends [0-9]* bytes a step' "$tmp/why" || fail "no sum"
 says 2 "makes nothing" "$model" --why --emit=c
 
+# What the host keeps: x and o of 256 tokens, 192 f32 each, in 4 layers, go
+# there and come back; the plan says the same.
+"$loongc" "$model" --mesh dp=2,cp=2 --why \
+	--set 'plan.recompute=save(z, offload(x, o))' >"$tmp/why" || fail "--why"
+n=$((256 * 192 * 4))
+grep -q "fn layer: x_host.* = offload: $n bytes to the host, 4 times a step; recompute: the host keeps it" "$tmp/why" ||
+	fail "sent to the host: $(cat "$tmp/why")"
+grep -q "fn layer.bwd: .* = fetch: $n bytes from the host, 3 times a step; rotate: what the host keeps" "$tmp/why" ||
+	fail "fetched: $(cat "$tmp/why")"
+grep -q "^a rank copies $((8 * n)) bytes a step to its host, $((8 * n)) from it" "$tmp/why" ||
+	fail "no sum of copies: $(tail -1 "$tmp/why")"
+"$loongc" "$model" --mesh dp=2,cp=2 --emit=plan \
+	--set 'plan.recompute=save(z, offload(x, o))' >"$tmp/plan" || fail "plan"
+grep -q "\"op\": \"offload\", \"lane\": \"ho\", \"bytes\": $n, \"calls\": 4}" "$tmp/plan" ||
+	fail "copies of the plan: $(grep -A9 copies "$tmp/plan")"
+grep -q "\"host\": $((8 * n))," "$tmp/plan" || fail "bytes on the host"
+
 statements() {
 	tr ';{}' '\n\n\n' | sed 's/^ *//; s/ *$//' | sort
 }
