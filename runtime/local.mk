@@ -58,6 +58,7 @@ libloong_rt_a_SOURCES = \
 	%D%/data/tokens.c %D%/data/tokens.h \
 	%D%/gpu/args.h \
 	%D%/gpu/cache.c \
+	%D%/gpu/cublas.c \
 	%D%/gpu/cuda.c %D%/gpu/cuda.h \
 	%D%/gpu/cuda_api.c %D%/gpu/cuda_api.h \
 	%D%/gpu/cuda_load.c \

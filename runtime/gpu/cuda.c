@@ -137,6 +137,7 @@ cuda_close(struct lt_gpu *g)
 	(void)c->cu->set_current(c->context);
 	if (c->graph)
 		(void)c->cu->exec_free(c->graph);
+	lt_blas_close(c->blas);
 	lt_cuda_unload(g);
 	for (int i = 0; i < LT_STREAMS; i++)
 		if (c->stream[i])
@@ -168,6 +169,8 @@ cuda_open(struct lt_gpu *g)
 	rc = rc ? rc : lt_cuda_load(g);
 	if (rc)
 		cuda_close(g);
+	else
+		c->blas = lt_blas_open();
 	return rc;
 }
 
@@ -346,6 +349,7 @@ const struct lt_device lt_device_cuda = {
 	.alloc = cuda_alloc, .free = cuda_free, .available = cuda_available,
 	.upload = cuda_upload, .download = cuda_download,
 	.copy = cuda_copy, .zero = cuda_zero, .launch = cuda_launch,
+	.gemm = lt_blas_gemm,
 	.event = cuda_event, .event_free = cuda_event_free,
 	.record = cuda_record, .wait = cuda_wait,
 	.synchronize = cuda_synchronize, .tensor_map = cuda_tensor_map,

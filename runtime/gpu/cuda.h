@@ -37,6 +37,13 @@ lt_cuda_must(struct lt_gpu *g, int result, const char *what)
 		lt_cuda_fail(g, result, what);
 }
 
+/* NULL, after a note: there is no cuBLASLt. */
+struct lt_blas *lt_blas_open(void);
+void lt_blas_close(struct lt_blas *);
+/* As the device's gemm. */
+bool lt_blas_gemm(struct lt_gpu *, const struct lt_gemm *, const void *a,
+    const void *b, void *c, const struct lt_gemm_epilogue *);
+
 /* Code for all kernels of this GPU: LT_OK, or an exit code after a message. */
 int lt_cuda_load(struct lt_gpu *);
 void lt_cuda_unload(struct lt_gpu *);

@@ -108,17 +108,21 @@ rank_close(struct rank *r)
 #endif
 }
 
-/* Where moves find n bytes that are at p, which is freed. */
+/* Where moves find n bytes that are at p, which is freed.  On a device they
+ * are there when the compute stream has come that far. */
 static inline void *
 rank_send(struct rank *r, void *p, size_t n)
 {
 #ifdef ON_DEVICE
-	void *to = r->room + r->used;
+	const struct lt_device *d = r->rt.gpu->device;
+	char *to = r->room + r->used, *from = to + (n + 255) / 256 * 256;
 
-	r->used += (n + 255) / 256 * 256;
+	r->used += (n + 255) / 256 * 512;
 	ck_assert_uint_le(r->used, ROOM);
-	if (n)
-		r->rt.gpu->device->upload(r->rt.gpu, to, p, n);
+	if (n) {
+		d->upload(r->rt.gpu, from, p, n);
+		d->copy(r->rt.gpu, LT_COMPUTE, to, from, n);
+	}
 	free(p);
 	return to;
 #else

@@ -17,7 +17,7 @@
 #include "runtime/gpu/host.h"
 #include "tests/gpu/kernels.h"
 
-enum { ROOM = 8 << 20, WORK = 1 << 20 };
+enum { ROOM = 40 << 20, WORK = 33 << 20 };
 
 /* A CPU rank and a GPU rank of the same program. */
 static struct lt_program prog;

@@ -5,13 +5,19 @@ top=$(pwd)
 . "${srcdir:-.}/tests/runtime/lib.sh"
 export LD_LIBRARY_PATH="$top/tests/gpu/libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 
-# the tests of calls and moves once more
+unset CUDA_HOME CUDA_PATH
+
+# the tests of calls and moves once more; products by the library, too
 for t in check_calls check_move_device; do
-	TEST_DEVICE=cuda "$top/$t" >log 2>&1 || {
+	TEST_DEVICE=cuda FAKE_CUDA_LOG=chosen "$top/$t" >log 2>&1 || {
 		echo "FAIL: $t on the fake driver"
 		tail -n 20 log
 		failed=1
 	}
+done
+
+for n in 0 1; do
+	said chosen "algorithm $n"
 done
 
 text 8000 text
@@ -53,8 +59,7 @@ with FAKE_CUDA_FAIL=cuModuleLoadData:1:222 fails 78 \
 LD_LIBRARY_PATH='' fails 78 'no NVIDIA driver: libcuda.so.1 is not here' $t
 
 # another GPU than the code is for: it is compiled here and kept
-export XDG_CACHE_HOME="$dir/cache" CUDA_HOME="$dir/none" FAKE_CUDA_ARCH=80
-unset CUDA_PATH
+export XDG_CACHE_HOME="$dir/cache" FAKE_CUDA_ARCH=80
 "$train" $t --dry-run >out 2>err
 if "$train" $t >out 2>err; then
 	said err 'compiling  all for sm_80'

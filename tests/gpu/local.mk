@@ -14,10 +14,13 @@ endif
 endif
 
 # A driver for machines without a GPU.
-EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c
-fakes = %D%/libs/libcuda.so.1
+EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c
+fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13
 check_DATA = $(fakes)
 CLEANFILES += $(fakes)
 %D%/libs/libcuda.so.1: %D%/fake_cuda.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cuda.c -lpthread
+%D%/libs/libcublasLt.so.13: %D%/fake_cublas.c
+	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
+	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cublas.c
