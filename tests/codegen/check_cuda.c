@@ -25,6 +25,7 @@ static const struct variant {
 	const char *file;
 	const char *dtype;
 	const char *plan;
+	const char *set;
 } variants[] = {
 	{"examples/quickstart.lt", "bf16", NULL},
 	{"examples/gpt2.lt", "bf16", NULL},
@@ -36,6 +37,9 @@ static const struct variant {
 	{"examples/mistral-7b.lt", "bf16", NULL},
 	{"examples/qwen3-8b.lt", "bf16", NULL},
 	{"examples/qwen3-8b.lt", "f32", NULL},
+	{"examples/llama3-8b.lt", "bf16", NULL, "e=16384"}, /* wide rows */
+	{"examples/qwen3-8b.lt", "bf16", NULL, "e=2560"},
+	{"tests/train/cuda.lt", "bf16", "four"},
 	{"tests/train/tiny.lt", "bf16", NULL},
 	{"tests/train/gqa.lt", "bf16", NULL},
 	{"tests/golden/docs.lt", "bf16", NULL},
@@ -69,8 +73,9 @@ compile(const struct variant *v)
 	struct source *src = NEW(&mem, struct source);
 	struct diag *d = NEW(&mem, struct diag);
 	const char *set[] = {arena_printf(&mem, "recipe.precision=%s",
-	    v->dtype)};
-	struct frontend_options o = {.set = set, .nset = 1, .plan = v->plan};
+	    v->dtype), v->set};
+	struct frontend_options o = {.set = set, .nset = v->set ? 2 : 1,
+	    .plan = v->plan};
 	struct pipeline_options p = {.out = stderr};
 	const char *text = read_file(arena_printf(&mem, "%s/%s", TOP_SRCDIR,
 	    v->file));

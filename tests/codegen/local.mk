@@ -3,7 +3,7 @@ EXTRA_DIST += \
 	%D%/cases.def %D%/cuda_cases.def \
 	%D%/gpu.h %D%/gpu_calls.h \
 	%D%/harness.c %D%/ranks.h \
-	%D%/attn.lir %D%/carried.lt %D%/dots.lir %D%/flight.lir %D%/flow.lir %D%/head.lir %D%/maps.lir %D%/mesh.lir %D%/ring.lir %D%/rounds.lir %D%/rows.lir %D%/shares.lir %D%/shares-micro.lir %D%/windows.lir
+	%D%/attn.lir %D%/carried.lt %D%/dots.lir %D%/flight.lir %D%/flow.lir %D%/head.lir %D%/maps.lir %D%/mesh.lir %D%/ring.lir %D%/rounds.lir %D%/rows.lir %D%/shares.lir %D%/shares-micro.lir %D%/wide.lir %D%/windows.lir
 CLEANFILES += codegen-*.tmp* cuda-*.tmp* plan-*.tmp.c
 
 if HAVE_CHECK
