@@ -166,6 +166,7 @@ struct Block {
 	std::vector<std::function<void()>> later;
 	Races *races = nullptr;
 	std::function<void()> body;
+	size_t ended;              /* threads */
 	u64 random;
 	char *shared = nullptr, *stacks = nullptr;
 	u32 shared_size = 0;
@@ -181,7 +182,7 @@ constexpr size_t STACK = 256 << 10;
 constexpr size_t STACK = 64 << 10;
 #endif
 
-inline thread_local Block block;
+inline thread_local Block *block; /* of this OS thread; see launch */
 inline thread_local Thread *self;
 
 /* Not by stderr, whose buffer may be more than a fiber's stack has left. */
@@ -203,8 +204,8 @@ die(const char *what, const char *more = "", int line = 0)
 
 	fflush(stdout);
 	say("emu: %s %s (line %d) block (%u, %u, %u) thread %d\n", what, more,
-	    line, block.id.x, block.id.y, block.id.z, self ? self->id : -1);
-	for (const Thread &t : block.thread)
+	    line, block->id.x, block->id.y, block->id.z, self ? self->id : -1);
+	for (const Thread &t : block->thread)
 		if (t.state != RUNNING && t.state != DONE && t.lane == 0 &&
 		    shown++ < WARPS_MAX)
 			say("emu: warp %d waits in %s line %d\n", t.warp,
@@ -215,7 +216,7 @@ die(const char *what, const char *more = "", int line = 0)
 inline u64
 random_number() /* xorshift64 */
 {
-	u64 &x = block.random;
+	u64 &x = block->random;
 
 	x ^= x << 13;
 	x ^= x >> 7;
@@ -228,10 +229,31 @@ random_number() /* xorshift64 */
 __attribute__((noinline)) inline void
 check_stack(int line)
 {
-	const char *low = block.stacks + (size_t)self->id * STACK;
+	const char *low = block->stacks + (size_t)self->id * STACK;
 
 	if ((const char *)__builtin_frame_address(0) < low + STACK / 8)
 		die("a thread's variables do not fit its stack", "", line);
+}
+
+/*
+ * This thread stops; the next one of its warp that can goes on, or else the
+ * scheduler.  (To go by way of the scheduler every time would double the
+ * number of switches, which is what the emulator spends most time with.)
+ */
+inline void
+leave()
+{
+	Thread *from = self, *end = &block->thread[0] + block->thread.size();
+	Thread *to = self + 1;
+
+	while (to < end && to->lane != 0 && to->state != RUNNING)
+		to++;
+	if (to < end && to->lane != 0) {
+		self = to;
+		fiber_switch(from->context, to->context);
+	} else {
+		fiber_switch(from->context, block->scheduler);
+	}
 }
 
 inline void
@@ -241,18 +263,18 @@ wait_as(State state, const char *what, int line)
 	self->state = state;
 	self->what = what;
 	self->line = line;
-	fiber_switch(self->context, block.scheduler);
+	leave();
 }
 
 /* n bytes of shared memory at an address that is a multiple of align. */
 inline char *
 shared_at(u32 s, u32 n, u32 align, int line)
 {
-	if (s < SHARED_BASE || s - SHARED_BASE + n > block.shared_size)
+	if (s < SHARED_BASE || s - SHARED_BASE + n > block->shared_size)
 		die("shared memory access out of bounds", "", line);
 	if (s % align)
 		die("shared memory address not aligned", "", line);
-	return block.shared + s - SHARED_BASE;
+	return block->shared + s - SHARED_BASE;
 }
 
 /*
@@ -262,11 +284,11 @@ shared_at(u32 s, u32 n, u32 align, int line)
 template <class F> inline void
 meet(const char *op, void *slot, F act, int line)
 {
-	Meeting &m = block.warp[(size_t)self->warp];
+	Meeting &m = block->warp[(size_t)self->warp];
 
 	if (!m.here)
 		m.op = op;
-	else if (strcmp(m.op, op))
+	else if (m.op != op && strcmp(m.op, op))
 		die("warp divergence: lanes in different operations:", op, line);
 	m.slot[self->lane] = slot;
 	m.here |= 1u << self->lane;
@@ -290,13 +312,14 @@ void groups_begin();                                /* emu_wgmma.h */
 inline void
 thread_main()
 {
-	block.body();
+	block->body();
 	if (!self->out.empty())
 		die("thread ended with a bulk copy not waited for");
 	if (!self->copies.empty())
 		die("thread ended with a cp.async not waited for");
 	self->state = DONE;
-	fiber_switch(self->context, block.scheduler);
+	block->ended++;
+	leave();
 	abort();
 }
 
@@ -311,10 +334,10 @@ can_run(Thread &t)
 inline void
 threads_begin()
 {
-	for (Barrier &b : block.barrier)
+	for (Barrier &b : block->barrier)
 		b.here = 0; /* a block may end with arrivals nobody awaits */
-	for (size_t i = 0; i < block.thread.size(); i++) {
-		Thread &t = block.thread[i];
+	for (size_t i = 0; i < block->thread.size(); i++) {
+		Thread &t = block->thread[i];
 
 		t.id = (int)i;
 		t.lane = t.id % 32;
@@ -323,25 +346,28 @@ threads_begin()
 		t.state = RUNNING;
 		t.copies.clear();
 		t.out.clear();
-		fiber_start(t.context, block.stacks + i * STACK, STACK,
+		fiber_start(t.context, block->stacks + i * STACK, STACK,
 		    thread_main);
 	}
 }
 
-/* Runs the threads of a warp that can; how many ended is added. */
+/* Runs the threads of a warp that can; some run one after the other before
+ * they come back here. */
 inline bool
-run_warp(int w, size_t *ended)
+run_warp(int w)
 {
-	size_t i = (size_t)w * 32, n = block.thread.size();
+	size_t i = (size_t)w * 32, n = block->thread.size();
 	size_t end = i + 32 < n ? i + 32 : n;
 	bool progress = false;
 
-	for (; i < end; i++) {
-		if (!can_run(block.thread[i]))
+	while (i < end) {
+		Thread *t = &block->thread[i++];
+
+		if (!can_run(*t))
 			continue;
-		self = &block.thread[i];
-		fiber_switch(block.scheduler, self->context);
-		*ended += self->state == DONE;
+		self = t;
+		fiber_switch(block->scheduler, t->context);
+		i = (size_t)self->id + 1;
 		progress = true;
 	}
 	self = nullptr;
@@ -354,13 +380,13 @@ copy_later(bool idle)
 {
 	size_t i = 0;
 
-	if (block.later.empty() ||
+	if (block->later.empty() ||
 	    (!idle && (options.mode != RANDOM || random_number() % 2)))
 		return false;
 	if (options.mode == RANDOM)
-		i = random_number() % block.later.size();
-	auto copy = std::move(block.later[i]);
-	block.later.erase(block.later.begin() + (long)i);
+		i = random_number() % block->later.size();
+	auto copy = std::move(block->later[i]);
+	block->later.erase(block->later.begin() + (long)i);
 	copy();
 	return true;
 }
@@ -376,16 +402,16 @@ inline void
 block_run()
 {
 	static thread_local std::vector<int> order;
-	size_t ended = 0;
 
+	block->ended = 0;
 	threads_begin();
 	groups_begin();
 	races_begin();
-	memset(block.shared, 0xff, block.shared_size); /* NaNs */
-	order.resize(block.warp.size());
+	memset(block->shared, 0xff, block->shared_size); /* NaNs */
+	order.resize(block->warp.size());
 	for (size_t i = 0; i < order.size(); i++)
 		order[i] = (int)i;
-	while (ended < block.thread.size()) {
+	while (block->ended < block->thread.size()) {
 		bool progress = false;
 
 		if (options.mode == RANDOM)
@@ -394,12 +420,12 @@ block_run()
 			if (options.mode == RANDOM && random_number() % 4 == 0)
 				progress = true; /* it will, later */
 			else
-				progress |= run_warp(w, &ended);
+				progress |= run_warp(w);
 		progress |= copy_later(!progress);
-		if (!progress && ended < block.thread.size())
+		if (!progress && block->ended < block->thread.size())
 			die("deadlock");
 	}
-	if (!block.later.empty())
+	if (!block->later.empty())
 		die("kernel ended with a bulk copy in flight");
 }
 
@@ -410,28 +436,28 @@ block_prepare(unsigned threads, u32 shared)
 {
 	if (threads == 0 || threads > THREADS_MAX)
 		die("threads of a block: 1 to 1024");
-	if (block.stacks_room < threads * STACK) {
-		if (block.stacks)
-			munmap(block.stacks, block.stacks_room);
-		block.stacks_room = threads * STACK;
-		block.stacks = (char *)mmap(nullptr, block.stacks_room,
+	if (block->stacks_room < threads * STACK) {
+		if (block->stacks)
+			munmap(block->stacks, block->stacks_room);
+		block->stacks_room = threads * STACK;
+		block->stacks = (char *)mmap(nullptr, block->stacks_room,
 		    PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (block.stacks == MAP_FAILED)
+		if (block->stacks == MAP_FAILED)
 			die("no memory for the stacks");
 	}
-	fiber_clean(block.stacks, block.stacks_room);
-	if (block.shared_room < shared + 1024u) {
-		free(block.shared);
-		block.shared_room = (shared + 2047u) & ~1023u;
-		block.shared = (char *)aligned_alloc(1024, block.shared_room);
-		if (!block.shared)
+	fiber_clean(block->stacks, block->stacks_room);
+	if (block->shared_room < shared + 1024u) {
+		free(block->shared);
+		block->shared_room = (shared + 2047u) & ~1023u;
+		block->shared = (char *)aligned_alloc(1024, block->shared_room);
+		if (!block->shared)
 			die("no shared memory");
 	}
-	block.shared_size = shared;
-	block.thread.resize(threads);
-	block.warp.resize((threads + 31) / 32);
-	block.threads = {threads, 1, 1};
+	block->shared_size = shared;
+	block->thread.resize(threads);
+	block->warp.resize((threads + 31) / 32);
+	block->threads = {threads, 1, 1};
 }
 
 /* The number of the i-th block to run. */
@@ -458,18 +484,20 @@ inline void
 launch(const unsigned grid[3], unsigned threads, unsigned shared,
     std::function<void()> body)
 {
+	static thread_local Block kept;
 	u64 blocks = (u64)grid[0] * grid[1] * grid[2];
 
+	block = &kept;
 	block_prepare(threads, shared);
-	block.grid = {grid[0], grid[1], grid[2]};
-	block.body = std::move(body);
+	block->grid = {grid[0], grid[1], grid[2]};
+	block->body = std::move(body);
 	for (u64 i = 0; i < blocks; i++) {
 		u64 n = block_number(i, blocks);
 
-		block.id = {(unsigned)(n % grid[0]),
+		block->id = {(unsigned)(n % grid[0]),
 		    (unsigned)(n / grid[0] % grid[1]),
 		    (unsigned)(n / grid[0] / grid[1])};
-		block.random =
+		block->random =
 		    options.seed * 0x9e3779b97f4a7c15u + n * 7919 + 1;
 		block_run();
 	}

@@ -162,8 +162,8 @@ lk_fence_proxy()
 	if (emu::options.race) {
 		int w = emu::self->warp;
 
-		emu::block.races->fenced[w] =
-		    emu::block.races->clock[w].c[w]++;
+		emu::block->races->fenced[w] =
+		    emu::block->races->clock[w].c[w]++;
 	}
 }
 
@@ -190,7 +190,7 @@ bulk_issue(u32 s, u32 n, u32 align, u32 bar, std::function<void()> copy,
 	    (options.mode == RANDOM && random_number() % 3 == 0))
 		land();
 	else
-		block.later.push_back(land);
+		block->later.push_back(land);
 }
 
 /* A 128-byte swizzle exchanges 16-byte chunks of a row of 128 bytes. */

@@ -68,12 +68,12 @@ races_begin()
 {
 	if (!options.race)
 		return;
-	if (!block.races)
-		block.races = new Races;
-	Races &r = *block.races;
+	if (!block->races)
+		block->races = new Races;
+	Races &r = *block->races;
 	r.epoch++;
-	if (r.word.size() < block.shared_size / 4 + 1)
-		r.word.resize(block.shared_size / 4 + 1);
+	if (r.word.size() < block->shared_size / 4 + 1)
+		r.word.resize(block->shared_size / 4 + 1);
 	for (int w = 0; w < WARPS_MAX; w++) {
 		r.clock[w] = Clock();
 		r.clock[w].c[w] = 1;
@@ -88,7 +88,7 @@ races_begin()
 inline int
 mbarrier_agent(u32 address)
 {
-	std::vector<MbarrierClocks> &m = block.races->mbarrier;
+	std::vector<MbarrierClocks> &m = block->races->mbarrier;
 	size_t i = 0;
 
 	while (i < m.size() && m[i].address != address)
@@ -103,7 +103,7 @@ mbarrier_agent(u32 address)
 inline MbarrierClocks &
 mbarrier_clocks(u32 address)
 {
-	return block.races->mbarrier[(size_t)(mbarrier_agent(address) -
+	return block->races->mbarrier[(size_t)(mbarrier_agent(address) -
 	    WARPS_MAX)];
 }
 
@@ -111,7 +111,7 @@ mbarrier_clocks(u32 address)
 inline void
 release(Clock &into)
 {
-	Clock &mine = block.races->clock[self->warp];
+	Clock &mine = block->races->clock[self->warp];
 
 	into.join(mine);
 	mine.c[self->warp]++;
@@ -120,8 +120,8 @@ release(Clock &into)
 inline void
 acquire(const Clock &from)
 {
-	block.races->clock[self->warp].join(from);
-	block.races->sync[self->warp]++;
+	block->races->clock[self->warp].join(from);
+	block->races->sync[self->warp]++;
 }
 
 [[noreturn]] inline void
@@ -148,7 +148,7 @@ struct Toucher {
 inline void
 check_other_warps(const Word &x, const Toucher &t, u32 s)
 {
-	const Races &r = *block.races;
+	const Races &r = *block->races;
 	const Clock &known = r.clock[t.warp];
 
 	if (x.written && x.writer != t.warp && x.written > known.c[x.writer])
@@ -164,7 +164,7 @@ check_other_warps(const Word &x, const Toucher &t, u32 s)
 inline void
 check_other_lanes(const Word &x, const Toucher &t, u32 s)
 {
-	u32 sync = block.races->sync[t.warp];
+	u32 sync = block->races->sync[t.warp];
 
 	if (t.lane == ALL_LANES)
 		return;
@@ -181,7 +181,7 @@ check_other_lanes(const Word &x, const Toucher &t, u32 s)
 inline void
 note(Word &x, const Toucher &t)
 {
-	Races &r = *block.races;
+	Races &r = *block->races;
 
 	if (t.writes()) {
 		x.writer = (unsigned char)
@@ -214,11 +214,11 @@ touch_as(u32 s, u32 n, Toucher t)
 	u32 from = (s - SHARED_BASE) / 4, to = (s - SHARED_BASE + n + 3) / 4;
 
 	for (u32 i = from; i < to; i++) {
-		Word &x = block.races->word[i];
+		Word &x = block->races->word[i];
 
-		if (x.epoch != block.races->epoch) {
+		if (x.epoch != block->races->epoch) {
 			x = Word();
-			x.epoch = block.races->epoch;
+			x.epoch = block->races->epoch;
 		}
 		check_other_warps(x, t, i * 4);
 		check_other_lanes(x, t, i * 4);

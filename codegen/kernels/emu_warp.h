@@ -15,11 +15,11 @@ arrive(int id, int n, bool wait, const char *what, int line)
 {
 	if (id < 0 || id >= BARRIERS)
 		die("barriers are 0 to 15:", what, line);
-	Barrier &b = block.barrier[id];
+	Barrier &b = block->barrier[id];
 
 	b.here++;
 	if (options.race)
-		release(block.races->barrier[id]);
+		release(block->races->barrier[id]);
 	if (b.here > n)
 		die("more arrivals than the barrier counts", what, line);
 	if (b.here < n) {
@@ -37,12 +37,12 @@ arrive(int id, int n, bool wait, const char *what, int line)
 		t->state = RUNNING;
 		self = t;
 		if (options.race)
-			acquire(block.races->barrier[id]);
+			acquire(block->races->barrier[id]);
 	}
 	self = last;
 	b.waiting.clear();
 	if (options.race)
-		block.races->barrier[id] = Clock();
+		block->races->barrier[id] = Clock();
 }
 
 } // namespace emu
@@ -50,7 +50,7 @@ arrive(int id, int n, bool wait, const char *what, int line)
 static inline void
 lk_sync(LK_AT)
 {
-	emu::arrive(0, (int)emu::block.thread.size(), true, "lk_sync", line);
+	emu::arrive(0, (int)emu::block->thread.size(), true, "lk_sync", line);
 }
 
 static inline void
@@ -70,7 +70,7 @@ lk_syncwarp(LK_AT)
 {
 	emu::meet("lk_syncwarp", nullptr, [](void **) {
 		if (emu::options.race)
-			emu::block.races->sync[emu::self->warp]++;
+			emu::block->races->sync[emu::self->warp]++;
 	}, line);
 }
 
@@ -161,7 +161,7 @@ lk_ballot(bool x, LK_AT)
 static inline u32
 lk_saddr(const void *p)
 {
-	return (u32)((const char *)p - emu::block.shared) + emu::SHARED_BASE;
+	return (u32)((const char *)p - emu::block->shared) + emu::SHARED_BASE;
 }
 
 template <class T> static inline T

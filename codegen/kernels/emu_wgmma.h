@@ -35,8 +35,8 @@ inline Block::~Block()
 inline void
 groups_begin()
 {
-	block.group.resize(block.thread.size() / 128);
-	for (Warpgroup &g : block.group)
+	block->group.resize(block->thread.size() / 128);
+	for (Warpgroup &g : block->group)
 		g.products.clear();
 }
 
@@ -46,12 +46,12 @@ meet_group(const char *op, void *slot, F act, int line)
 {
 	size_t number = (size_t)self->id / 128;
 
-	if (number >= block.group.size())
+	if (number >= block->group.size())
 		die("not in a whole warpgroup:", op, line);
-	Warpgroup &g = block.group[number];
+	Warpgroup &g = block->group[number];
 	if (!g.here)
 		g.op = op;
-	else if (strcmp(g.op, op))
+	else if (g.op != op && strcmp(g.op, op))
 		die("warpgroup divergence:", op, line);
 	g.slot[self->id % 128] = slot;
 	if (++g.here < 128) {

@@ -15,7 +15,7 @@
 
 #include "codegen/kernels/lk.h"
 
-#define HEAD_THREADS 512
+#define HEAD_THREADS 256
 #define HEAD_SMEM (HEAD_THREADS / 32 * 4)
 
 #define HEAD_AT_ONCE 4 /* logits that a thread has under way */

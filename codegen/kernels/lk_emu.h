@@ -16,7 +16,7 @@
 #define LK_ARCH 90
 #endif
 #define LK_INF __builtin_inff()
-#define LK_DYN_SMEM(name) char *name = emu::block.shared
+#define LK_DYN_SMEM(name) char *name = emu::block->shared
 
 /* See lk.h.  The body is a function of its own, called by every thread. */
 #define LK_KERNEL(name, nthreads, blocks, args)                               \
@@ -45,9 +45,9 @@ struct alignas(16) uint4 {
 	u32 x, y, z, w;
 };
 #define threadIdx (emu::self->tid)
-#define blockIdx (emu::block.id)
-#define blockDim (emu::block.threads)
-#define gridDim (emu::block.grid)
+#define blockIdx (emu::block->id)
+#define blockDim (emu::block->threads)
+#define gridDim (emu::block->grid)
 
 /* ---- numbers ---- */
 

@@ -219,8 +219,8 @@ head_in_double(const head_case &h, double dn)
 /*
  * exp(x - max): the difference is rounded, by up to 2^-24 |x - max|, and with
  * x and max of size `most` the sum of magnitudes matters; expf and the scale
- * are right to a few ulp.  The sum of vocab terms: each thread adds vocab/512,
- * corrected for each new maximum, then 5 + 16 additions.
+ * are right to a few ulp.  The sum of vocab terms: each thread adds vocab/256,
+ * corrected for each new maximum, then 5 + 8 additions.
  */
 static double
 head_bound(const head_case &h)
@@ -229,7 +229,7 @@ head_bound(const head_case &h)
 
 	for (float x : h.logits)
 		most = fmax(most, fabs((double)x - h.shift));
-	return F32_EPS * (2 * most + 4 * ((double)h.vocab / 512 + 21) + 8);
+	return F32_EPS * (2 * most + 4 * ((double)h.vocab / 256 + 21) + 8);
 }
 
 static void
