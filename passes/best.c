@@ -13,6 +13,14 @@
  *
  * Seconds come from flops and bytes by the rates of one desktop core; only
  * their ratios matter.
+ *
+ * A plan that says how fast the link to the host is, plan.host, has a second
+ * way: the host keeps a value.  All seconds are then by the plan's figures
+ * (plan/machine.h).  Forward, a copy hides behind what its layer computes after
+ * it has begun; backward, behind all of the layer before.  What does not fit
+ * there is the price.  So early values go to the host until the link is full,
+ * and others are dropped where that is cheaper.  The device still needs two
+ * buffers for each, so there must be more than two layers.
  */
 #include "config.h"
 
@@ -22,28 +30,34 @@
 #include "passes/pass.h"
 #include "passes/recompute.h"
 #include "passes/rewrite.h"
+#include "plan/cost.h"
 
 static const double FLOPS_F32 = 1.5e11, FLOPS_BF16 = 6e11, BYTES = 1e10;
 
+enum { BUFFERS = 2 }; /* of a fetched value: at work, on its way */
+
 struct choice {
 	const char *func, *value;
-	uint64_t bytes; /* of all layers */
+	uint64_t bytes; /* freed, of all layers */
+	bool host;      /* not made again: kept there */
 };
 
 struct search {
 	struct module *m;
+	struct machine x;
+	bool host; /* the plan has figures for it */
 	struct choice *drop;
 	int ndrop;
 };
 
-static bool
+static const struct choice *
 dropped(const struct search *s, const struct func *f, const struct value *v)
 {
 	for (int i = 0; i < s->ndrop; i++)
 		if (strcmp(s->drop[i].func, f->name) == 0 &&
 		    strcmp(s->drop[i].value, v->name) == 0)
-			return true;
-	return false;
+			return &s->drop[i];
+	return NULL;
 }
 
 static bool
@@ -60,18 +74,38 @@ was_loaded(const struct func *f, const struct value *v)
 static bool
 keep_rest(void *arg, const struct func *f, const struct value *v)
 {
-	return v->name && !dropped(arg, f, v) && was_loaded(f, v);
+	const struct choice *c = v->name ? dropped(arg, f, v) : NULL;
+
+	return v->name && (!c || c->host) && was_loaded(f, v);
+}
+
+static bool
+on_host(void *arg, const struct func *f, const struct value *v)
+{
+	const struct choice *c = v->name ? dropped(arg, f, v) : NULL;
+
+	return c && c->host;
+}
+
+static void
+apply(struct module *m, struct search *s)
+{
+	recompute_apply(m, keep_rest, s);
+	recompute_offload(m, on_host, s);
 }
 
 /* ------------------------------------------------------------------- cost */
 
 static double
-op_seconds(const struct module *m, const struct op *op)
+op_seconds(const struct search *s, const struct op *op)
 {
+	const struct module *m = s->m;
 	const struct type *t = op->nout ? op->out[0]->type : NULL;
 	double rate = t && t->dtype == DT_BF16 ? FLOPS_BF16 : FLOPS_F32;
 	double bytes = 0;
 
+	if (s->host)
+		return cost_seconds(m, &s->x, op);
 	for (int i = 0; i < op->nin; i++)
 		if (op->in[i].kind == ARG_VALUE && op->in[i].v->type)
 			bytes += (double)type_local_bytes(m,
@@ -94,9 +128,68 @@ is_made(const struct search *s, const struct func *f, const struct op *op,
 	return false;
 }
 
+static double
+copy_seconds(const struct search *s, const struct value *v)
+{
+	return s->x.latency + (double)type_local_bytes(s->m, v->type) /
+	    s->x.host;
+}
+
+/* What the link is done with if it begins with v at `from`. */
+static double
+sent(const struct search *s, const struct func *f, const struct value *v,
+    double from, double link)
+{
+	if (!v->type || !on_host((void *)s, f, v))
+		return link;
+	return (link > from ? link : from) + copy_seconds(s, v);
+}
+
+/* Forward a value is sent once it is made, and awaited at the layer's end. */
+static double
+late_forward(const struct search *s, const struct func *f)
+{
+	double now = 0, link = 0;
+
+	for (int i = 0; i < f->nparam; i++)
+		link = sent(s, f, f->param[i], now, link);
+	for (int i = 0; i < f->body.n; i++) {
+		const struct op *op = f->body.op[i];
+
+		now += cost_is_transfer(op) ? 0 : op_seconds(s, op);
+		for (int j = 0; j < op->nout; j++)
+			link = sent(s, f, op->out[j], now, link);
+	}
+	return link > now ? link - now : 0;
+}
+
+/* Backward values come while the layer before is at work, which takes `more`
+ * than what stands there. */
+static double
+late_backward(const struct search *s, const struct func *f, double more)
+{
+	const struct region *r = &f->twin->body;
+	double link = 0, now = more;
+
+	for (int i = 0; i < f->nvalue; i++)
+		if (f->value[i]->type && on_host((void *)s, f, f->value[i]))
+			link += copy_seconds(s, f->value[i]);
+	for (int i = 0; i < r->n && link > 0; i++)
+		now += cost_is_transfer(r->op[i]) ? 0 :
+		    op_seconds(s, r->op[i]);
+	return link > now ? link - now : 0;
+}
+
+static double
+waiting(const struct search *s, const struct func *f, double more)
+{
+	return s->host ? late_forward(s, f) + late_backward(s, f, more) : 0;
+}
+
 /*
- * Seconds that making all dropped values of one layer again takes.  Uses
- * follow definitions: one walk from the end finds every op that must run.
+ * Seconds that making all dropped values of one layer again takes, and waiting
+ * for others.  Uses follow definitions: one walk from the end finds every op
+ * that must run.
  */
 static double
 price(const struct search *s, const struct func *f)
@@ -114,11 +207,11 @@ price(const struct search *s, const struct func *f)
 	}
 	for (int i = f->body.n - 1; i >= 0; i--)
 		if (is_made(s, f, f->body.op[i], want)) {
-			seconds += op_seconds(s->m, f->body.op[i]);
+			seconds += op_seconds(s, f->body.op[i]);
 			want_operands(f->body.op[i], want);
 		}
 	arena_free(&mem);
-	return seconds;
+	return seconds + waiting(s, f, seconds);
 }
 
 /* ------------------------------------------------------------ what to drop */
@@ -130,14 +223,15 @@ struct offer {
 
 static void
 consider(struct search *s, const struct func *f, const struct value *v,
-    double before, struct offer *best)
+    bool host, double before, struct offer *best)
 {
+	uint64_t layers = module_dim(s->m, f->index_dim)->size;
 	struct choice c = {f->name, v->name, type_local_bytes(s->m, v->type) *
-	    module_dim(s->m, f->index_dim)->size};
-	double layers = (double)module_dim(s->m, f->index_dim)->size, seconds;
+	    (host ? layers - BUFFERS : layers), host};
+	double seconds;
 
 	s->drop[s->ndrop++] = c;
-	seconds = (price(s, f) - before) * layers;
+	seconds = (price(s, f) - before) * (double)layers;
 	s->ndrop--;
 	if (seconds < 1e-12)
 		seconds = 1e-12; /* made again already for another value */
@@ -145,17 +239,23 @@ consider(struct search *s, const struct func *f, const struct value *v,
 		*best = (struct offer){c, (double)c.bytes / seconds};
 }
 
+/* Of two ways that cost the same, the host's is the first. */
 static void
 consider_block(struct search *s, const struct func *f, struct offer *best)
 {
 	double before = price(s, f);
+	bool host = s->host && module_dim(s->m, f->index_dim)->size > BUFFERS;
 
 	for (int i = 0; i < f->nvalue; i++) {
 		const struct value *v = f->value[i];
 
-		if (v->name && v->def && v->type && was_loaded(f, v) &&
-		    !dropped(s, f, v))
-			consider(s, f, v, before, best);
+		if (!v->name || !v->type || !was_loaded(f, v) ||
+		    dropped(s, f, v))
+			continue;
+		if (host && v->type->dtype != DT_I32)
+			consider(s, f, v, true, before, best);
+		if (v->def)
+			consider(s, f, v, false, before, best);
 	}
 }
 
@@ -166,7 +266,7 @@ bytes_needed(struct search *s)
 	struct module *copy = module_clone(&mem, s->m);
 	uint64_t total;
 
-	recompute_apply(copy, keep_rest, s);
+	apply(copy, s);
 	module_compact(copy);
 	total = memory_need(copy).total;
 	arena_free(&mem);
@@ -192,7 +292,8 @@ take_back(struct search *s, uint64_t bytes)
 void
 recompute_best(struct module *m, uint64_t bytes)
 {
-	struct search s = {.m = m};
+	struct search s = {.m = m, .x = machine_of(m),
+	    .host = module_setting(m, "plan.host") != NULL};
 	int n = 0;
 
 	for (int i = 0; i < m->nfunc; i++)
@@ -210,5 +311,5 @@ recompute_best(struct module *m, uint64_t bytes)
 		s.drop[s.ndrop++] = best.choice;
 	}
 	take_back(&s, bytes);
-	recompute_apply(m, keep_rest, &s);
+	apply(m, &s);
 }

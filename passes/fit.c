@@ -121,21 +121,23 @@ batch_ranks(const struct module *m)
 static const char *
 advice(const struct module *m, uint64_t memory)
 {
-	static const char *const policy[] = {"save(x, attention)", "full"};
+	static const char *const policy[] = {"save(x, attention)", "full",
+	    "save(offload(x, attention))"};
+	size_t npolicy = COUNT_OF(policy) - !module_setting(m, "plan.host");
 	const struct dimdef *b = module_dim(m, "b");
 	uint64_t n, dp = batch_ranks(m), each = b ? b->size / dp : 1;
 
 	if ((m->naxis || recompute_offloads(m)) && !m->origin)
 		return "another recompute policy, a smaller microbatch, more "
 		    "ranks or zero { } may fit";
-	for (size_t i = 0; i < COUNT_OF(policy); i++) {
+	for (size_t i = 0; i < npolicy; i++) {
 		n = would_need(m, policy[i], 0);
 		if (n <= memory)
 			return arena_printf(m->mem, "fits with recompute = "
 			    "%s: %s", policy[i], size_text(m->mem, n));
 	}
 	for (uint64_t micro = each / 2; micro; micro--)
-		for (int i = -1; i < (int)COUNT_OF(policy) &&
+		for (int i = -1; i < (int)npolicy &&
 		    each % micro == 0; i++) {
 			const char *p = i < 0 ? NULL : policy[i];
 

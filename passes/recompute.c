@@ -535,7 +535,8 @@ recompute(struct module *m)
 	    memory > 0 ? "best" : "none");
 	struct span at = s ? s->at : (struct span){0};
 
-	if (memory > 0 && (m->naxis || strstr(policy, "offload(")))
+	if (memory > 0 && (m->naxis || strstr(policy, "offload(") ||
+	    module_setting(m, "plan.host")))
 		m->origin = module_clone(m->mem, m);
 	if (strcmp(policy, "best") == 0) {
 		if (memory > 0)

@@ -5,6 +5,7 @@ driver_filetests = \
 	%D%/set_fraction.lir \
 	%D%/unknown_op.lir
 driver_scripts = \
+	%D%/best.sh \
 	%D%/cc.sh \
 	%D%/cuda.sh \
 	%D%/dump_mesh.sh \

@@ -19,13 +19,14 @@ go() {
 	    "$out.log" >"$out.losses"
 }
 n=0
-# both POLICY SETTINGS...
+more=
+# both POLICY SETTINGS...; more: settings of the one that offloads
 both() {
 	policy=$1
 	shift
 	n=$((n + 1))
 	go kept$n "$@" --set plan.recompute=none
-	go sent$n "$@" --set "plan.recompute=$policy"
+	go sent$n "$@" --set "plan.recompute=$policy" $more
 	[ -s kept$n.losses ] && diff -u kept$n.losses sent$n.losses || {
 		echo "FAIL: losses of $policy with $*"
 		failed=1
@@ -35,7 +36,7 @@ both() {
 		    sent$n/step-000006/$f.safetensors || failed=1
 	done
 	"$loongc" "$source/tests/train/tiny.lt" "$@" --emit=plan \
-	    --set "plan.recompute=$policy" | grep -q '"host": [1-9]' || {
+	    --set "plan.recompute=$policy" $more | grep -q '"host": [1-9]' || {
 		echo "FAIL: the plan of $policy has nothing on the host"
 		failed=1
 	}
@@ -46,4 +47,6 @@ both 'save(offload(attention))' --set plan.prefetch=0 --set plan.micro=2
 both 'save(offload(x, attention))' --mesh dp=2,hp=2 \
     --set 'plan.shard=over(dp, hp)' --set plan.stage=3 --set plan.prefetch=2
 both 'save(x, offload(attention))' --mesh dp=2,cp=2 --set plan.micro=1
+more='--set plan.memory=1400K --set plan.host=25e9 --set plan.latency=0'
+both best --set L=6
 exit "$failed"

@@ -1,0 +1,41 @@
+#!/bin/sh
+# recompute = best with a link to the host: by the plan's own prices a step is
+# no slower than without, for memories from ample to narrow; what the device
+# needs fits; a slow link is not worth much; and the result trains alike
+# whatever is chosen (tests/train/offload.sh has the bits).
+set -u
+. "${srcdir:-.}/tests/driver/common.sh"
+
+# plan MEMORY [SETTINGS...]: ms of a step, GiB of the device, bytes of the host
+plan() {
+	memory=$1
+	shift
+	"$loongc" "$src/examples/llama3-8b.lt" --mesh dp=2,hp=4 "$@" \
+		--set 'plan.shard=over(dp,hp)' --set plan.stage=3 \
+		--set plan.recompute=best --set "plan.memory=$memory" \
+		--emit=plan >"$tmp/plan" || fail "$memory $*"
+	"$loongc" "$src/examples/llama3-8b.lt" --mesh dp=2,hp=4 "$@" \
+		--set 'plan.shard=over(dp,hp)' --set plan.stage=3 \
+		--set plan.recompute=best --set "plan.memory=$memory" \
+		--emit=timeline >"$tmp/time" || fail "$memory $*"
+	ms=$(sed -n 's/^step  *\([0-9]*\)\..*/\1/p' "$tmp/time")
+	host=$(sed -n 's/.*"host": \([0-9]*\), "total".*/\1/p' "$tmp/plan")
+	total=$(sed -n 's/.*"total": \([0-9]*\).*/\1/p' "$tmp/plan")
+	test "$total" -le "$((${memory%G} << 30))" || fail "$memory: $total bytes"
+}
+for memory in 30G 26G 25G; do
+	plan $memory
+	test "$host" -eq 0 || fail "$memory: the host keeps $host bytes unasked"
+	alone=$ms
+	plan $memory --set plan.host=25e9
+	test "$host" -gt 0 || fail "$memory: nothing on the host"
+	test "$ms" -le "$alone" || fail "$memory: $ms ms with a host, $alone without"
+	fast=$host
+	plan $memory --set plan.host=1e9
+	test "$host" -lt "$fast" || fail "$memory: a slow link, and $host bytes"
+done
+plan 26G
+alone=$ms
+plan 26G --set plan.host=25e9
+test $((ms * 100)) -lt $((alone * 98)) || fail "26G: $ms ms, not well below $alone"
+exit $bad
