@@ -202,8 +202,8 @@ kernel_print_sums(struct kernel *k)
 		emit_line(k->e, "%s%s + %" PRIu64 ", %" PRIu64 ", %" PRIu64
 		    ", %" PRIu64 ", %s, %s);", emit_callee(k->e, CALL_COLSUM),
 		    kernel_scratch(k),
-		    k->sum[i].at, group_blocks(k->rows), k->width,
-		    k->sum[i].cols, emit_result_ptr(k->e, op, k->sum[i].out),
+		    k->sum[i].at, group_blocks(k->e->m, k->rows, k->cols),
+		    k->width, k->sum[i].cols, emit_result_ptr(k->e, op, k->sum[i].out),
 		    op->has_target && op->target_add ? "true" : "false");
 	}
 }

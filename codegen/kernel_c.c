@@ -185,7 +185,7 @@ print_blocks(struct kernel *k, FILE *out, const char *row)
 	    "\t\tfloat *sums = a->part + b * WIDTH;\n\n"
 	    "\t\tmemset(sums, 0, WIDTH * sizeof(float));\n"
 	    "\tfor (long r = ROWS * b / BLOCKS; r < ROWS * (b + 1) / BLOCKS; "
-	    "r++) {\n", group_blocks(k->rows), k->width);
+	    "r++) {\n", group_blocks(k->e->m, k->rows, k->cols), k->width);
 	for (int i = 0; i < k->nsum; i++)
 		fprintf(out, "\t\tfloat *s_%d = sums + %" PRIu64 ";\n", i,
 		    k->sum[i].at);

@@ -47,7 +47,7 @@ find_shared(struct kernel *k)
 static uint64_t
 partials(const struct kernel *k)
 {
-	return group_blocks(k->rows);
+	return group_blocks(k->e->m, k->rows, k->cols);
 }
 
 static uint64_t

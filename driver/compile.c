@@ -194,6 +194,14 @@ finish(struct job *j)
 	return j->o->run ? finish_stdout(run_module(j->m, stdout)) : emit(j);
 }
 
+/* What passes ask of it; a dump whose memory is planned keeps its own. */
+static void
+choose_target(struct job *j)
+{
+	if (j->o->target == TARGET_CUDA && j->m->stage != 'e')
+		module_set_number(j->m, "target.gpu", 1, (struct span){0});
+}
+
 static int
 run(struct job *j)
 {
@@ -206,6 +214,7 @@ run(struct job *j)
 	j->m = load_module(j->mem, j->diag, j->o);
 	if (!j->m)
 		return EXIT_ERRORS;
+	choose_target(j);
 	times_lap(&j->times, "read");
 	return finish(j);
 }

@@ -12,6 +12,9 @@
 #include "ir/rules.h"
 
 enum { WIDE_ROW = 32768, BLOCKS = 64 };
+/* Two blocks for each of a GPU's 132 multiprocessors; for short rows as many
+ * as have a million columns together. */
+enum { GPU_BLOCKS_MIN = 256, GPU_BLOCKS_MAX = 8192, GPU_ELEMENTS = 1 << 20 };
 
 /* ---- one op ---- */
 
@@ -176,9 +179,16 @@ group_used_outside(struct func *f, const struct value *v,
 }
 
 uint64_t
-group_blocks(uint64_t rows)
+group_blocks(const struct module *m, uint64_t rows, uint64_t cols)
 {
-	return rows < BLOCKS ? rows : BLOCKS;
+	uint64_t n = BLOCKS;
+
+	if (module_number(m, "target.gpu", 0) != 0) {
+		n = GPU_ELEMENTS / (cols ? cols : 1);
+		n = n < GPU_BLOCKS_MIN ? GPU_BLOCKS_MIN :
+		    n > GPU_BLOCKS_MAX ? GPU_BLOCKS_MAX : n;
+	}
+	return rows < n ? rows : n;
 }
 
 static int
@@ -198,7 +208,7 @@ uint64_t
 group_scratch(const struct module *m, struct op *const *op, int n)
 {
 	const struct type *space = group_space(op[0]);
-	uint64_t width = 0, rows = 1;
+	uint64_t width = 0, rows = 1, cols = 1;
 	int ncol = most_cols(m, op, n);
 
 	for (int i = 0; i < n; i++)
@@ -207,9 +217,12 @@ group_scratch(const struct module *m, struct op *const *op, int n)
 			    group_result(op[i], j) == RESULT_ALL)
 				width += type_local_count(m,
 				    op[i]->out[j]->type);
-	for (int i = 0; i < space->rank - ncol; i++)
-		rows *= dim_local_size(m, &space->d[i]);
-	return width * group_blocks(rows) * sizeof(float);
+	for (int i = 0; i < space->rank; i++)
+		if (i < space->rank - ncol)
+			rows *= dim_local_size(m, &space->d[i]);
+		else
+			cols *= dim_local_size(m, &space->d[i]);
+	return width * group_blocks(m, rows, cols) * sizeof(float);
 }
 
 int

@@ -47,8 +47,12 @@ int group_collect(const struct region *r, int at, struct op_list *out);
 bool group_used_outside(struct func *f, const struct value *v,
     struct op *const *op, int n);
 
-/* Blocks of rows that have a partial sum each, and the bytes of them all. */
-uint64_t group_blocks(uint64_t rows);
+/*
+ * Blocks of rows of so many columns that have a partial sum each, and the
+ * bytes of them all.  A GPU (setting target.gpu) needs more of them, and the
+ * more the shorter the rows: several rows are one block's work there.
+ */
+uint64_t group_blocks(const struct module *m, uint64_t rows, uint64_t cols);
 uint64_t group_scratch(const struct module *m, struct op *const *op, int n);
 
 /*

@@ -85,6 +85,7 @@ compile(const struct variant *v)
 	*d = (struct diag){.src = src, .out = stderr};
 	m = frontend_compile(&mem, d, &o);
 	ck_assert_msg(m != NULL, "%s does not compile", v->file);
+	module_set_number(m, "target.gpu", 1, (struct span){0});
 	ck_assert_int_eq(pipeline_run(pipeline, m, &p), PIPELINE_OK);
 	return m;
 }
