@@ -49,3 +49,7 @@ check_mutate_kernels_CPPFLAGS = $(AM_CPPFLAGS) -DCXX='"$(CXX)"' \
 	-DCXX_FLAGS='"$(CXXFLAGS) $(WARN_CXXFLAGS)"' \
 	-DSOURCE_DIR='"$(abs_top_srcdir)"'
 check_mutate_kernels_LDADD = libsupport.a
+
+# The example of doc/add-a-kernel.md.
+EXTRA_DIST += %D%/doc.sh
+TESTS += %D%/doc.sh
