@@ -12,7 +12,7 @@ EXTRA_DIST += %D%/filetest %D%/suite.h
 # What the interpreter and the rules promise.
 if HAVE_CHECK
 sem_tests = check_autodiff check_comm check_coverage check_fd check_interp \
-	check_ir check_partition check_partition_models check_passes \
+	check_exact check_ir check_partition check_partition_models check_passes \
 	check_nvrtc \
 	check_pipeline check_race check_ring check_rng check_rotate \
 	check_rules check_schedule \
@@ -45,6 +45,10 @@ check_zero_SOURCES = %D%/sem/check_zero.c %D%/sem/trace.c %D%/sem/trace.h \
 	%D%/sem/train.c %D%/sem/train.h
 check_zero_CPPFLAGS = $(sem_cppflags)
 check_zero_LDADD = $(pass_ldadd)
+check_exact_SOURCES = %D%/sem/check_exact.c %D%/sem/train.c \
+	%D%/sem/train.h %D%/train/integers.h
+check_exact_CPPFLAGS = $(sem_cppflags)
+check_exact_LDADD = $(pass_ldadd)
 check_ir_SOURCES = %D%/unit/check_ir.c
 check_ir_CPPFLAGS = $(sem_cppflags)
 check_ir_LDADD = $(sem_ldadd)

@@ -2,6 +2,7 @@
 train_scripts =
 train_scripts += %D%/comm.sh
 train_scripts += %D%/e2e.sh
+train_scripts += %D%/exact.sh
 train_scripts += %D%/formulas.sh
 train_scripts += %D%/layouts.sh
 train_scripts += %D%/memory.sh
@@ -20,6 +21,7 @@ EXTRA_DIST += %D%/cuda.sh
 EXTRA_DIST += $(train_scripts)
 EXTRA_DIST += %D%/formulas.awk
 EXTRA_DIST += %D%/cuda.lt
+EXTRA_DIST += %D%/exact.lt %D%/integers.c %D%/integers.h
 EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
 
 # What changes no bit of the losses.
