@@ -18,11 +18,28 @@
 #define LK_INF __builtin_inff()
 #define LK_DYN_SMEM(name) char *name = emu::block->shared
 
+#ifdef LK_ON_DEVICE
+/* The tests of the emulator, on a GPU: see tests/gpu/on_device.h. */
+extern "C" void on_device(const char *kernel, const void *args, size_t size,
+    const unsigned grid[3], unsigned threads, unsigned smem);
+#define LK_ENTRY(name, args)                                                  \
+	extern "C" void name(const void *p, const unsigned grid[3],           \
+	    unsigned threads, unsigned smem)                                  \
+	{                                                                     \
+		on_device(#name, p, sizeof(args), grid, threads, smem);       \
+	}                                                                     \
+	extern "C" void name##_emulated(const void *p,                        \
+	    const unsigned grid[3], unsigned threads, unsigned smem)
+#else
+#define LK_ENTRY(name, args)                                                  \
+	extern "C" void name(const void *p, const unsigned grid[3],           \
+	    unsigned threads, unsigned smem)
+#endif
+
 /* See lk.h.  The body is a function of its own, called by every thread. */
 #define LK_KERNEL(name, nthreads, blocks, args)                               \
 	static void name##_body(const args &a);                               \
-	extern "C" void name(const void *p, const unsigned grid[3],           \
-	    unsigned threads, unsigned smem)                                  \
+	LK_ENTRY(name, args)                                                  \
 	{                                                                     \
 		if (threads != (nthreads))                                    \
 			emu::die(#name " needs " #nthreads " threads");       \

@@ -24,3 +24,51 @@ CLEANFILES += $(fakes)
 %D%/libs/libcublasLt.so.13: %D%/fake_cublas.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cublas.c
+
+# What needs a GPU: make check-gpu, ten minutes at most.  The programs that test
+# the emulator, with kernels on the device.
+dev_tests = dev_emulator dev_kernels_gemm dev_kernels_memory dev_kernels_sums \
+	dev_attn_sm80 dev_attn_sm90
+EXTRA_PROGRAMS = dev_emulator dev_kernels_sums dev_attn_sm80 dev_attn_sm90
+CLEANFILES += $(dev_tests)
+dev_sources = %D%/on_device.cpp %D%/on_device.h
+dev_flags = $(AM_CPPFLAGS) -DLK_ON_DEVICE
+dev_libs = libcodegen.a libloong_rt.a libsupport.a $(RT_LIBS)
+dev_link = $(AM_LDFLAGS) -Wl,--export-dynamic
+dev_emulator_SOURCES = tests/kernels/check_emulator.cpp $(dev_sources)
+dev_emulator_CPPFLAGS = $(dev_flags)
+dev_emulator_LDADD = $(dev_libs)
+dev_emulator_LDFLAGS = $(dev_link)
+dev_kernels_gemm_SOURCES = tests/kernels/check_kernels_gemm.cpp $(dev_sources)
+dev_kernels_gemm_CPPFLAGS = $(dev_flags)
+dev_kernels_gemm_LDADD = $(dev_libs)
+dev_kernels_gemm_LDFLAGS = $(dev_link)
+dev_kernels_memory_SOURCES = tests/kernels/check_kernels_memory.cpp \
+	$(dev_sources)
+dev_kernels_memory_CPPFLAGS = $(dev_flags)
+dev_kernels_memory_LDADD = $(dev_libs)
+dev_kernels_memory_LDFLAGS = $(dev_link)
+dev_kernels_sums_SOURCES = tests/kernels/check_kernels_sums.cpp $(dev_sources)
+dev_kernels_sums_CPPFLAGS = $(dev_flags)
+dev_kernels_sums_LDADD = $(dev_libs)
+dev_kernels_sums_LDFLAGS = $(dev_link)
+dev_attn_sm80_SOURCES = tests/kernels/check_attn_sm80.cpp $(attn_test) \
+	$(dev_sources)
+dev_attn_sm80_CPPFLAGS = $(dev_flags)
+dev_attn_sm80_LDADD = $(dev_libs)
+dev_attn_sm80_LDFLAGS = $(dev_link)
+dev_attn_sm90_SOURCES = tests/kernels/check_attn_sm90.cpp $(attn_test) \
+	$(dev_sources)
+dev_attn_sm90_CPPFLAGS = $(dev_flags)
+dev_attn_sm90_LDADD = $(dev_libs)
+dev_attn_sm90_LDFLAGS = $(dev_link)
+gpu_only_tests = %D%/check-gpu.sh
+EXTRA_DIST += %D%/check-gpu.sh %D%/on_device.sh
+check-gpu: all $(dev_tests)
+	@srcdir='$(srcdir)' LOONGC='$(abs_top_builddir)/loongc' \
+	    $(srcdir)/%D%/check-gpu.sh
+.PHONY: check-gpu
+if HAVE_CXX
+TESTS += %D%/on_device.sh
+check_PROGRAMS += dev_kernels_gemm dev_kernels_memory
+endif

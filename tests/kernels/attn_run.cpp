@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <new>
 
 /* A buffer with a margin that must stay as it is. */
 template <class T> struct guarded {
@@ -37,11 +38,12 @@ template <class T> struct aligned {
 	{
 		size_t bytes = x.size() * sizeof(T);
 
-		p = (T *)aligned_alloc(64, (bytes + 127) & ~(size_t)63);
+		p = (T *)::operator new((bytes + 127) & ~(size_t)63,
+		    std::align_val_t(64));
 		memcpy(p, x.data(), bytes);
 	}
 	aligned(const aligned &) = delete;
-	~aligned() { free(p); }
+	~aligned() { ::operator delete(p, std::align_val_t(64)); }
 };
 
 struct run {

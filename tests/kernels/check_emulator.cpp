@@ -378,7 +378,7 @@ TEST(mistakes_are_found)
 
 	for (auto &w : want) {
 		alignas(16) float x[4] = {}, out[4] = {};
-		probe_args a = {};
+		[[maybe_unused]] probe_args a = {};
 
 		a.x = x;
 		a.out = out;
@@ -402,7 +402,7 @@ LK_KERNEL(deep, 32, 1, struct probe_args)
 TEST(stacks_that_are_too_small)
 {
 	float out[32];
-	probe_args a = {};
+	[[maybe_unused]] probe_args a = {};
 
 	a.out = out;
 	DIES("do not fit its stack", deep(&a, one, 32, 0));

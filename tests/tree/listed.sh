@@ -44,5 +44,5 @@ grep -E '^tests/.*/check_[^/]*\.c$' "$tmp/files" |
 grep -E '^tests/.*\.sh$' "$tmp/files" | grep -Ev '/(lib|common)\.sh$' |
     sort >"$tmp/scripts"
 sort "$tmp/programs" "$tmp/scripts" | comm -23 - "$tmp/tests" >"$tmp/bad"
-report "tests that neither TESTS nor long_tests names"
+report "tests that neither TESTS, long_tests nor gpu_only_tests names"
 exit $status

@@ -1,0 +1,127 @@
+#!/bin/sh
+# make check-gpu: everything that needs a GPU, on the first one of this machine,
+# within ten minutes.  Prints a table, a line a check; ends with 1 if one
+# failed and with 77 if there is no GPU.
+#
+#	conformance  each primitive of lk.h, device against emulator's reference
+#	kernels      all kernels against f64
+#	trainers     1 rank, and 4 and 8 on the one GPU, against a CPU's losses
+#	sanitizer    compute-sanitizer's memcheck and racecheck, where it is
+#	resume       100 steps, and 50 and 50: the same bits
+set -u
+build=$(pwd)
+src=$(cd "${srcdir:-.}" && pwd)
+loongc=${LOONGC:-$build/loongc}
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+bad=0 ran=0
+
+# row NAME STATUS SECONDS [NOTE]
+row() {
+	case $2 in
+	0) result=passed ran=$((ran + 1)) ;;
+	77) result=skipped ;;
+	*) result=FAILED bad=1 ;;
+	esac
+	printf '%-34s %-8s %5s s  %s\n' "$1" "$result" "$3" "${4-}"
+}
+
+# try NAME COMMAND...: the last line it prints is the note.
+try() {
+	name=$1
+	shift
+	begin=$(date +%s)
+	"$@" >"$tmp/out" 2>&1
+	status=$?
+	row "$name" $status $(($(date +%s) - begin)) "$(tail -n 1 "$tmp/out")"
+	test $status -eq 0 -o $status -eq 77 || sed 's/^/    /' "$tmp/out" |
+		tail -n 20
+	return $status
+}
+
+printf '%-34s %-8s %7s\n' check result time
+try 'conformance of primitives' "$build/dev_emulator" lanes_exchange functions \
+	memory_of_each_type rounding_to_bf16 mma_multiplies
+test $? -ne 77 || exit 77
+try 'conformance of sm_90 primitives' "$build/dev_emulator" wgmma_multiplies \
+	bulk_copies
+for t in memory sums gemm; do
+	try "kernels: $t" "$build/dev_kernels_$t"
+done
+try 'kernels: attention, sm_80' "$build/dev_attn_sm80"
+try 'kernels: attention, sm_90' "$build/dev_attn_sm90"
+
+# ---- trainers ----
+
+cd "$tmp" || exit 99
+awk 'BEGIN {
+	n = split("the cat sat on a mat and saw the dog run to it", w, " ")
+	x = 1
+	for (i = 0; i < 4000; i++) {
+		x = (x * 16807) % 2147483647
+		printf "%s%s", w[x % n + 1], x % 31 == 0 ? ".\n" : " "
+	}
+}' >text
+model=$src/tests/train/cuda.lt
+sets='--set recipe.steps=40'
+
+steps() {
+	sed -n 's/.*"event":"step","step":\([0-9]*\),.*"loss":\([-0-9.e]*\).*"grad_norm":\([-0-9.e]*\).*/\1 \2 \3/p' "$1"
+}
+# learn NAME LOONGC-ARGS...: 40 steps, to NAME.steps.
+learn() {
+	name=$1
+	shift
+	# shellcheck disable=SC2086
+	"$loongc" "$model" $sets "$@" -o "$name" &&
+		./"$name" --data text --quiet --log "$name.jsonl" || return 1
+	steps "$name.jsonl" >"$name.steps"
+}
+# The bound of tests/train/cuda.sh grows with the steps, one of which makes the
+# difference of weights at most as large again as that of its gradients: twice
+# after three steps, as sqrt(n) for n.
+as_cpu() {
+	learn "$@" || return 1
+	paste "$1.steps" cpu.steps | awk '
+		{ e = 5e-3 * sqrt($1 > 3 ? $1 / 3 : 1); d = $2 - $5
+		  if (d < 0) d = -d
+		  if (NF != 6 || $1 != $4 || d > e) bad = 1
+		  if (d / e > far) far = d / e; n++ }
+		END { printf "%d losses, at most %.2f of the bound\n", n, far
+		  exit bad || n != 40 }'
+}
+try 'trainer for CPUs' learn cpu
+try 'trainer, 1 rank' as_cpu one --target=cuda
+try 'trainer, 4 ranks (hp=2, cp=2)' as_cpu four --plan four --target=cuda
+try 'trainer, 8 ranks (dp, hp, cp = 2)' as_cpu eight --mesh dp=2,hp=2,cp=2 \
+	--target=cuda
+
+# ---- the sanitizer of NVIDIA ----
+
+sanitize() {
+	sanitizer=$(command -v compute-sanitizer ||
+		ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+	test -n "$sanitizer" || { echo 'no compute-sanitizer'; return 77; }
+	"$sanitizer" --tool "$1" --error-exitcode 1 ./one --data text --steps 2 \
+		--eval-every 0 --quiet && echo 'clean'
+}
+try 'compute-sanitizer memcheck' sanitize memcheck
+try 'compute-sanitizer racecheck' sanitize racecheck
+
+# ---- resuming ----
+
+resume() {
+	# shellcheck disable=SC2086
+	"$loongc" "$model" --set recipe.steps=100 --target=cuda -o hundred &&
+		./hundred --data text --quiet --out whole &&
+		./hundred --data text --quiet --out parts --steps 50 &&
+		./hundred --data text --quiet --out parts --resume || return 1
+	for f in model optimizer; do
+		cmp "whole/step-000100/$f.safetensors" \
+			"parts/step-000100/$f.safetensors" || return 1
+	done
+	echo 'the same bits'
+}
+try 'resume at 50 of 100 steps' resume
+test $bad -eq 0 && echo "$ran checks passed" || echo 'checks FAILED'
+exit $bad
