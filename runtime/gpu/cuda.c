@@ -209,6 +209,39 @@ cuda_free(struct lt_gpu *g, void *p)
 	(void)of(g)->cu->mem_free(address(p));
 }
 
+/* Locked in memory: copies to other memory are not under way by themselves. */
+static int
+cuda_alloc_host(struct lt_gpu *g, uint64_t bytes, void **p)
+{
+	struct lt_cuda *c = of(g);
+	int r = c->cu->host_alloc(p, bytes, LT_CU_HOST_PORTABLE);
+
+	if (r == LT_CU_NO_MEMORY)
+		return LT_EXIT_CONFIG;
+	lt_cuda_must(g, r, "allocating memory of the host");
+	memset(*p, 0, bytes);
+	return LT_OK;
+}
+
+static void
+cuda_free_host(struct lt_gpu *g, void *p)
+{
+	(void)of(g)->cu->set_current(of(g)->context);
+	(void)of(g)->cu->host_free(p);
+}
+
+static void
+cuda_copy_host(struct lt_gpu *g, enum lt_stream s, void *dst, const void *src,
+    uint64_t bytes)
+{
+	struct lt_cuda *c = of(g);
+
+	lt_cuda_must(g, s == LT_OUT ?
+	    c->cu->download(dst, address(src), bytes, c->stream[s]) :
+	    c->cu->upload(address(dst), src, bytes, c->stream[s]),
+	    "copying between the GPU and the host");
+}
+
 static void
 cuda_synchronize(struct lt_gpu *g)
 {
@@ -348,6 +381,8 @@ const struct lt_device lt_device_cuda = {
 	.open = cuda_open, .close = cuda_close,
 	.alloc = cuda_alloc, .free = cuda_free, .available = cuda_available,
 	.upload = cuda_upload, .download = cuda_download,
+	.alloc_host = cuda_alloc_host, .free_host = cuda_free_host,
+	.copy_host = cuda_copy_host,
 	.copy = cuda_copy, .zero = cuda_zero, .launch = cuda_launch,
 	.gemm = lt_blas_gemm,
 	.event = cuda_event, .event_free = cuda_event_free,

@@ -34,6 +34,9 @@ struct lt_device {
 	 * any memory is. */
 	int (*alloc_host)(struct lt_gpu *, uint64_t bytes, void **);
 	void (*free_host)(struct lt_gpu *, void *);
+	/* Enqueued: between the device and such memory; NULL: as copy. */
+	void (*copy_host)(struct lt_gpu *, enum lt_stream, void *dst,
+	    const void *src, uint64_t bytes);
 	/* Between host and device, after everything enqueued on the compute
 	 * stream; return when it has happened. */
 	void (*upload)(struct lt_gpu *, void *dst, const void *src,

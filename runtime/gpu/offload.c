@@ -29,7 +29,8 @@ lt_gpu_host_start(struct lt *rt, void *dst, const void *src, uint64_t bytes)
 		g->copy[i] = g->device->event(g);
 	g->device->record(g, g->copy[i], LT_COMPUTE);
 	g->device->wait(g, s, g->copy[i]);
-	g->device->copy(g, s, dst, src, bytes);
+	(g->device->copy_host ? g->device->copy_host : g->device->copy)(g, s,
+	    dst, src, bytes);
 	g->device->record(g, g->copy[i], s);
 	return LT_TOKEN_HOST + i;
 }

@@ -174,6 +174,50 @@ START_TEST(rows_are_copied_and_added)
 }
 END_TEST
 
+/* What is on its way to the host is what was there when it set out; nothing
+ * goes ahead of what computes, nor stays behind what is finished. */
+START_TEST(the_host_keeps_values)
+{
+	const struct lt_device *d = gpu.gpu->device;
+	size_t n = 5000, bytes = n * sizeof(float);
+	float *x = floats(n), *y = floats(n);
+	float *dx = on_device(x, bytes), *dy = on_device(NULL, bytes);
+	lt_token t[2];
+	void *host;
+
+	if (d->alloc_host)
+		ck_assert_int_eq(d->alloc_host(gpu.gpu, 2 * bytes, &host),
+		    LT_OK);
+	else
+		host = malloc(2 * bytes);
+	prog.arena[LT_HOST] = 2 * bytes;
+	gpu.arena[LT_HOST] = host;
+	lt_gpu_copy(&gpu, dy, dx, bytes);
+	t[0] = lt_gpu_host_start(&gpu, host, dy, bytes);
+	lt_finish(&gpu, t[0]);
+	lt_gpu_set(&gpu, dy, 3, n);
+	t[0] = lt_gpu_host_start(&gpu, (char *)host + bytes, dy, bytes);
+	lt_gpu_set(&gpu, dx, 0, n);
+	t[1] = lt_gpu_host_start(&gpu, dx, host, bytes);
+	lt_finish(&gpu, t[0]);
+	lt_gpu_set(&gpu, dy, 4, n);
+	lt_finish(&gpu, t[1]);
+	lt_gpu_copy(&gpu, dy, dx, bytes);
+	same(dy, x, bytes);
+	t[0] = lt_gpu_host_start(&gpu, dy, (char *)host + bytes, bytes);
+	lt_finish(&gpu, t[0]);
+	for (size_t i = 0; i < n; i++)
+		y[i] = 3;
+	same(dy, y, bytes);
+	if (d->free_host)
+		d->free_host(gpu.gpu, host);
+	else
+		free(host);
+	free(x);
+	free(y);
+}
+END_TEST
+
 /* ---- rows ---- */
 
 START_TEST(tables_are_read_and_added_to)
@@ -493,6 +537,7 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, rows_are_copied_and_added, 0, 4);
+	tcase_add_test(t, the_host_keeps_values);
 	tcase_add_loop_test(t, tables_are_read_and_added_to, 0, 4);
 	tcase_add_test(t, positions_and_angles);
 	tcase_add_test(t, elements_and_columns);

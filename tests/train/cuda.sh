@@ -58,6 +58,12 @@ build four --plan four --target=cuda --arch=emu
 go four four
 near four cpu
 
+# The same bits where the host keeps what backward needs, on streams of its own.
+build host --target=cuda --arch=emu \
+	--set 'plan.recompute=save(z, offload(x, o))'
+go host host
+cmp host.steps gpu.steps || fail "what the host keeps changes the result"
+
 # The same bits whatever the threads of a block do first.
 LOONG_EMU_MODE=random
 export LOONG_EMU_MODE
