@@ -69,6 +69,14 @@ mbarrier_at(u32 s, int line)
 	return (Mbarrier *)shared_at(s, 8, 8, line);
 }
 
+/* For this thread, which must know that it has been initialised. */
+inline Mbarrier *
+mbarrier_used(u32 s, int line)
+{
+	touch(s, 8, READ, line);
+	return mbarrier_at(s, line);
+}
+
 inline void
 mbarrier_complete(Mbarrier *m, u32 s)
 {
@@ -98,7 +106,7 @@ mbarrier_landed(u32 s, int bytes, int line)
 inline void
 mbarrier_arrive(u32 s, int bytes, int line)
 {
-	Mbarrier *m = mbarrier_at(s, line);
+	Mbarrier *m = mbarrier_used(s, line);
 
 	if (!m->pending)
 		die("mbarrier: more arrivals than its count", "", line);
@@ -122,6 +130,7 @@ lk_mbar_init(u32 bar, int count, LK_AT)
 {
 	emu::Mbarrier *m = emu::mbarrier_at(bar, line);
 
+	emu::touch(bar, 8, emu::WRITE, line);
 	m->phase = 0;
 	m->pending = m->count = (unsigned)count & 0xfffff;
 	m->bytes = 0;
@@ -147,7 +156,7 @@ lk_mbar_arrive(u32 bar, LK_AT)
 static inline void
 lk_mbar_wait(u32 bar, u32 parity, LK_AT)
 {
-	if (emu::mbarrier_at(bar, line)->phase == parity) {
+	if (emu::mbarrier_used(bar, line)->phase == parity) {
 		emu::self->mbarrier = bar;
 		emu::self->parity = parity;
 		emu::wait_as(emu::AT_MBARRIER, "lk_mbar_wait", line);

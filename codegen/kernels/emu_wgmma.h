@@ -9,7 +9,7 @@ namespace emu {
 /* One m64nNk16. */
 struct Wgmma {
 	float *d[128];       /* each thread's part of D */
-	u32 a[128][4];       /* A in registers, if so */
+	const u32 *a[128];   /* A in registers, if so: read when it is used */
 	u64 da, db;          /* descriptors */
 	int n;
 	bool ta, tb, add, registers;
@@ -183,8 +183,7 @@ wgmma(float *d, const u32 *a, Wgmma p, int line)
 			WgmmaPart *t = (WgmmaPart *)g.slot[i];
 
 			p.d[i] = t->d;
-			if (p.registers)
-				memcpy(p.a[i], t->a, sizeof p.a[i]);
+			p.a[i] = t->a;
 		}
 		if (options.mode == EAGER) {
 			wgmma_now(p, line);

@@ -39,6 +39,7 @@ check_attn_sm90_LDADD = libloong_rt.a libsupport.a
 # Bugs on purpose, in copies of the kernels.
 EXTRA_DIST += %D%/mutate/mutants.def %D%/mutate/result.txt
 EXTRA_DIST += %D%/mutate/attn_sm80.cpp %D%/mutate/mutants_attn_sm80.def
+EXTRA_DIST += %D%/mutate/attn_sm90.cpp %D%/mutate/mutants_attn_sm90.def
 CLEANFILES += mutate-kernels.txt
 if HAVE_CXX
 check_PROGRAMS += check_mutate_kernels
