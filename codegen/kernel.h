@@ -105,6 +105,7 @@ struct kernel {
 	char *loop_text;
 	size_t loop_size;
 	const char *reductions; /* C: clauses of that loop; CUDA: what follows */
+	bool reduces_max;  /* CUDA: those are maxima */
 	const char *loads, *stores; /* CUDA: around a piece of it */
 	bool loop_used;
 };

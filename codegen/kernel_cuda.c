@@ -7,7 +7,7 @@
  *			const float t = ..
  *			t_o[j] = t
  *		lt_store(p_t + c0, t_o)
- *	q = lt_row_sum<LANES>(q, scratch)
+ *	lt_row_sum<LANES>(scratch, q)
  *
  * Rows too wide for registers keep arrays in shared memory, sums over rows in
  * the partial sums themselves, and read their operands again in each loop.
@@ -109,10 +109,22 @@ store_row(struct kernel *k, struct member *t, const char *value)
 static void
 reduce(struct kernel *k, const char *op, const char *name, const char *first)
 {
+	bool max = strcmp(op, "max") == 0;
+
 	fprintf(k->row, "\t\tfloat %s = %s;\n", name, first);
-	k->reductions = TEXT(k, "%s\t\t%s = lt_row_%s<LANES>(%s, scratch);\n",
-	    k->reductions, name, strcmp(op, "max") == 0 ? "max" : "sum",
-	    name);
+	if (*k->reductions && max != k->reduces_max)
+		emit_broken(k->e, k->op[0], "sums and maxima in one loop");
+	k->reduces_max = max;
+	k->reductions = TEXT(k, "%s, %s", k->reductions, name);
+}
+
+/* One call for all of a loop, whose values share a barrier. */
+static void
+print_reductions(struct kernel *k)
+{
+	if (*k->reductions)
+		fprintf(k->row, "\t\tlt_row_%s<LANES>(scratch%s);\n",
+		    k->reduces_max ? "max" : "sum", k->reductions);
 }
 
 static void
@@ -173,7 +185,8 @@ finish_loop(struct kernel *k)
 	    "\t\t\t\t[[maybe_unused]] const int c = c0 + j, e = i * V + j;\n\n",
 	    k->loads);
 	print_deeper(k->row, k->loop_text);
-	fprintf(k->row, "\t\t\t}\n%s\t\t}\n%s", k->stores, k->reductions);
+	fprintf(k->row, "\t\t\t}\n%s\t\t}\n", k->stores);
+	print_reductions(k);
 	if (wrote_shared(k))
 		fputs("\t\tlt_row_sync<LANES>();\n", k->row);
 	k->loads = k->stores = "";

@@ -9,8 +9,9 @@
 #include "codegen/kernel_cuda.h"
 #include "ir/group.h"
 
-/* Where warps leave their sums; what blocks of all GPUs may have (sm_80). */
-enum { SCRATCH = 128, SHARED_MAX = 160 * 1024 };
+/* Two of LT_SCRATCH_HALF (fused.cuh), where warps leave their sums; what blocks
+ * of all GPUs may have (sm_80). */
+enum { SCRATCH = 2 * 256, SHARED_MAX = 160 * 1024 };
 
 /* ---- shape ---- */
 
@@ -171,10 +172,10 @@ print_constants(struct kernel *k, FILE *out)
 	    k->grid.each, k->grid.rows);
 	if (shared(k))
 		fputs("\tLK_DYN_SMEM(smem);\n"
-		    "\t[[maybe_unused]] const u32 scratch = lk_saddr(smem);\n",
+		    "\t[[maybe_unused]] u32 scratch = lk_saddr(smem);\n",
 		    out);
 	else
-		fputs("\t[[maybe_unused]] const u32 scratch = 0;\n", out);
+		fputs("\t[[maybe_unused]] u32 scratch = 0;\n", out);
 	fputs("\tconst int lane = (int)threadIdx.x % LANES;\n", out);
 }
 

@@ -305,32 +305,78 @@ LK_FN float lt_get(const float *p) { return *p; }
 LK_FN float lt_get(const u16 *p) { return lk_bf(*p); }
 LK_FN float lt_get(const int *p) { return (float)*p; }
 
-/* ---- a row's sum and maximum, the same bits in all of its threads ---- */
+/* ---- a row's sums and maxima, the same bits in all of its threads ---- */
 
-/* LANES is a power of two up to 32, or the whole block; scratch as for
- * lk_block_sum. */
-template <int LANES>
+/* Shared memory of the reductions of rows that are a block: two halves that
+ * take turns, in each a word of every warp for every value. */
+enum { LT_REDUCED_MAX = 2, LT_SCRATCH_HALF = LT_REDUCED_MAX * 128 };
+
+template <bool MAX>
 LK_FN float
-lt_row_sum(float x, u32 scratch)
+lt_both(float x, float y)
 {
-	if constexpr (LANES > 32)
-		return lk_block_sum(x, scratch);
+	return MAX ? lk_max(x, y) : x + y;
+}
+
+/* Over LANES neighbours, a power of two. */
+template <bool MAX, int LANES>
+LK_FN float
+lt_lanes(float x)
+{
 	LK_UNROLL
 	for (int i = LANES / 2; i > 0; i >>= 1)
-		x += lk_shfl_xor(x, i);
+		x = lt_both<MAX>(x, lk_shfl_xor(x, i));
 	return x;
 }
 
-template <int LANES>
+/* What the warps have left at s, in their order. */
+template <bool MAX, int WARPS>
 LK_FN float
-lt_row_max(float x, u32 scratch)
+lt_warps(u32 s)
 {
-	if constexpr (LANES > 32)
-		return lk_block_max(x, scratch);
+	float x = lk_lds<float>(s);
+
 	LK_UNROLL
-	for (int i = LANES / 2; i > 0; i >>= 1)
-		x = lk_max(x, lk_shfl_xor(x, i));
+	for (int i = 1; i < WARPS; i++)
+		x = lt_both<MAX>(x, lk_lds<float>(s + 4 * i));
 	return x;
+}
+
+/*
+ * Each of x becomes that of all lanes of the row: a power of two up to 32, or
+ * the whole block.  A block has one barrier for all of them: who comes to the
+ * next reduction, in the other half, has read this one.
+ */
+template <bool MAX, int LANES, class... X>
+LK_FN void
+lt_reduce(u32 &scratch, X &...x)
+{
+	if constexpr (LANES <= 32) {
+		((x = lt_lanes<MAX, LANES>(x)), ...);
+	} else {
+		u32 s = scratch + 4 * (u32)lk_warp(), t = scratch;
+
+		((x = lt_lanes<MAX, 32>(x)), ...);
+		if (lk_lane() == 0)
+			((lk_sts(s, x), s += 128), ...);
+		lk_sync();
+		((x = lt_warps<MAX, LANES / 32>(t), t += 128), ...);
+		scratch ^= LT_SCRATCH_HALF;
+	}
+}
+
+template <int LANES, class... X>
+LK_FN void
+lt_row_sum(u32 &scratch, X &...x)
+{
+	lt_reduce<false, LANES>(scratch, x...);
+}
+
+template <int LANES, class... X>
+LK_FN void
+lt_row_max(u32 &scratch, X &...x)
+{
+	lt_reduce<true, LANES>(scratch, x...);
 }
 
 /* All threads of a row have written what others of it read now. */

@@ -431,7 +431,7 @@ emit_cuda(struct program *p, const char *path, struct cuda_program *c)
 	ck_assert_int_eq(fclose(f), 0);
 }
 
-/* The same unit of another test, or NULL: it is to be made. */
+/* The same unit of another test. */
 static bool
 is_there(const char *path)
 {
@@ -446,8 +446,8 @@ static const char *
 compile_unit(struct program *p, const struct cuda_unit *u, const char *exe)
 {
 	bool own = strcmp(u->name, "fused") == 0;
-	const char *name = own ? exe : arena_printf(&p->mem, "cuda-%s.tmp",
-	    u->name);
+	const char *name = own ? exe : arena_printf(&p->mem,
+	    "cuda-%s-%016" PRIx64 ".tmp", u->name, lt_fnv1a64(u->emulated));
 	const char *cc = arena_printf(&p->mem, "%s-%d.cpp", name,
 	    (int)getpid());
 	const char *o = arena_printf(&p->mem, "%s.o", name);

@@ -57,7 +57,7 @@ void program_interpret(struct program *p, bool round, struct results *r);
 /* Emits and compiles, for one level of instructions or all. */
 void program_compile(struct program *p, const char *exe, bool clones);
 /* For GPUs, with kernels in the emulator.  The library kernels' objects,
- * cuda-NAME.tmp.o, are made once. */
+ * cuda-NAME-HASH.tmp.o, are made once. */
 void program_compile_cuda(struct program *p, const char *exe);
 void program_run(struct program *p, const char *exe, int threads,
     struct results *r);
