@@ -10,3 +10,7 @@ EXTRA_DIST += %D%/ranks \
 	%D%/peers/sweep.py \
 	tests/bench/run.sh
 TESTS += tests/bench/run.sh
+EXTRA_DIST += %D%/gpu/run %D%/gpu/peer.py %D%/gpu/kernels.c
+EXTRA_DIST += %D%/gpu/llama_1b.lt %D%/gpu/block_8b.lt
+EXTRA_DIST += tests/bench/gpu.sh
+TESTS += tests/bench/gpu.sh

@@ -12,7 +12,7 @@ documents='README.md doc/HACKING.md bench/README.md'
 #   run       it is run below, in an empty folder
 #   ci        minutes, and packages from the network: .ci/run does it
 #   fake      needs PyTorch: tests/bench/run.sh runs it with a fake of it
-#   peer      needs llm.c, which is fetched, and minutes
+#   peer      needs llm.c, which is fetched, or a GPU, and minutes
 table='
 ci   | ./quickstart
 ci   | ./quickstart check
@@ -27,6 +27,7 @@ peer | VENV/bin/python bench/peers/mk_gpt2_bin.py LLMC_DIR some-text.txt
 run  | mkdir -p LLMC_DIR/dev/data/tinyshakespeare
 run  | for f in train val; do cp LLMC_DIR/tokens.bin LLMC_DIR/dev/data/tinyshakespeare/tiny_shakespeare_$f.bin; done
 peer | bench/run ... --llmc LLMC_DIR/train_gpt2
+peer | bench/gpu/run --loongc BUILD/loongc --runtime BUILD/libloong_rt.a --python VENV/bin/python
 '
 
 # commands FILE: its indented lines outside of fences and lists

@@ -1,0 +1,39 @@
+#!/bin/sh
+# bench/gpu as far as it goes without a GPU: its models fit one, its program
+# runs on the fake driver, its scripts are Python.
+set -u
+. "${srcdir:-.}/tests/driver/common.sh"
+build=$(pwd)
+for model in llama_1b block_8b; do
+	"$loongc" "$src/bench/gpu/$model.lt" --target=cuda --emit=plan \
+		>"$tmp/plan" || fail "$model"
+done
+python=$(command -v python3) || python=
+for script in run peer.py; do
+	test -z "$python" || PYTHONDONTWRITEBYTECODE=1 "$python" -c \
+		'import ast, sys; ast.parse(open(sys.argv[1]).read())' \
+		"$src/bench/gpu/$script" || fail "$script"
+done
+
+"$loongc" "$src/tests/train/cuda.lt" --target=cuda --arch=sm_90a --emit=c \
+	-v -o "$tmp/gen.c" 2>/dev/null || fail "no C"
+"$loongc" -v "$src/tests/driver/tiny.lt" -o "$tmp/exe" 2>"$tmp/cc" ||
+	fail "no trainer"
+# The compiler's line without its program: -o to the end.
+flags=$(sed -n 's/^  \(.*\) -o .* -x c - -x none\( .*\)$/\1 -w -x c FILE -x none\2/p' \
+	"$tmp/cc" | head -n 1)
+test -n "$flags" || fail "the compiler's line: $(cat "$tmp/cc")"
+printf '#define GENERATED "%s"\n#include "%s"\n' "$tmp/gen.c" \
+	"$src/bench/gpu/kernels.c" >"$tmp/main.c"
+# shellcheck disable=SC2086
+eval "$(echo "$flags" | sed "s|FILE|$tmp/main.c|") -o $tmp/kernels" ||
+	fail "kernels.c does not compile"
+LD_LIBRARY_PATH=$build/tests/gpu/libs FAKE_CUDA_ARCH=90
+export LD_LIBRARY_PATH FAKE_CUDA_ARCH
+for what in 'copy 1000000' 'rows 100000' 'attn 64 8 4 512 1 2'; do
+	# shellcheck disable=SC2086
+	"$tmp/kernels" $what >"$tmp/out" 2>"$tmp/err" &&
+		grep -q '^{".*_ms": [0-9.]*' "$tmp/out" ||
+		fail "kernels $what: $(cat "$tmp/out" "$tmp/err")"
+done
+exit $bad
