@@ -7,9 +7,10 @@
  *                               with every nested choice of what ZeRO shares
  *                               and four ways to recompute; layers come 0, 1
  *                               or 2 ahead by turns
- *   sweep values STRIDE FIRST   all values of some passes on the interpreter:
- *                               the meshes up to 18 ranks and each 50th of the
- *                               others
+ *   sweep values STRIDE FIRST   all values of some passes on the interpreter,
+ *                               dims as small as the mesh lets them be: every
+ *                               mesh up to 18 ranks with one of the choices,
+ *                               and of the programs for more ranks 2 %, drawn
  *
  * Of the list, every STRIDE-th from FIRST on; it prints how many there were
  * and how long they took, and what failed.
@@ -65,12 +66,16 @@ axes_from(struct arena *mem, const struct variant *v, int level)
 
 static struct module *
 load(struct arena *mem, struct diag *d, struct input *in,
-    const struct variant *v)
+    const struct variant *v, bool small)
 {
 	const struct layout *l = &v->l;
-	int s = 2 * l->hp * l->cp * 6;
+	int s = 2 * l->hp * l->cp * (small ? 1 : 6);
 	int cuts = v->level[0] + v->level[1] + v->level[2];
-	const char *set[] = {arena_printf(mem, "k=%d", v->k),
+	const char *set[] = {arena_printf(mem, "e=%d", small ? 5 : 24),
+	    arena_printf(mem, "f=%d", small ? 7 : 40),
+	    arena_printf(mem, "v=%d", small ? 11 : 64),
+	    arena_printf(mem, "d=%d", small ? 2 : 4),
+	    arena_printf(mem, "k=%d", v->k),
 	    arena_printf(mem, "g=%d", v->g), arena_printf(mem, "s=%d", s),
 	    arena_printf(mem, "recipe.batch=%d", 4 * l->dp * s),
 	    arena_printf(mem, "plan.micro=%d", v->number % 2 ? 2 : 4),
@@ -132,7 +137,7 @@ run(struct sweep *s, const struct variant *v)
 
 	if (s->seen++ % s->stride != s->first)
 		return;
-	m = load(&mem, &d, &in, v);
+	m = load(&mem, &d, &in, v, s->values);
 	ok = m && (s->values ? values_agree(s, m) :
 	    verify_static(m, pipeline, s->nowhere) == PIPELINE_OK);
 	s->done++;
@@ -149,14 +154,15 @@ run(struct sweep *s, const struct variant *v)
 
 /* ---- what there is ---- */
 
-/* Kv heads and group: the ranks of hp divide the first, or need both. */
+/* Kv heads and group: the ranks of hp divide the first, or need both.  The
+ * interpreter gets as few as these ranks need. */
 static void
-choose_heads(struct variant *v)
+choose_heads(const struct sweep *s, struct variant *v)
 {
 	int p = 2;
 
-	v->k = v->g = 8;
-	if (64 % v->l.hp == 0)
+	v->k = v->g = s->values ? 2 : 8;
+	if (v->l.hp == 1 || (!s->values && 64 % v->l.hp == 0))
 		return;
 	while (v->l.hp % p)
 		p++;
@@ -167,6 +173,18 @@ choose_heads(struct variant *v)
 static const char *const mode[] = {"none", "full", "save(x, attention)",
     "save(attention, offload(x))"};
 enum { MODES = (int)(sizeof mode / sizeof *mode) };
+
+/* True for one program of 50, which look drawn. */
+static bool
+drawn(const struct variant *v, int shares, int j)
+{
+	uint64_t x = (uint64_t)v->number * 1000003 + (uint64_t)shares * 101 +
+	    (uint64_t)j;
+
+	x = (x ^ x >> 31) * 0x9e3779b97f4a7c15u;
+	x = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
+	return (x >> 32) % 50 == 0;
+}
 
 static void
 shares(struct sweep *s, struct variant *v)
@@ -180,19 +198,19 @@ shares(struct sweep *s, struct variant *v)
 			v->level[1] = i / top[0] % top[1];
 			v->level[2] = i / top[0] / top[1];
 			v->recompute = mode[j];
-			run(s, v);
+			if (!s->values || drawn(v, i, j))
+				run(s, v);
 		}
 }
 
-/* With values, shares and modes take turns. */
+/* With values, shares and modes take turns on few ranks. */
 static void
-one_layout(struct sweep *s, struct variant *v, bool power)
+one_layout(struct sweep *s, struct variant *v)
 {
-	choose_heads(v);
-	if (!s->values) {
+	choose_heads(s, v);
+	if (!s->values || v->l.dp * v->l.hp * v->l.cp > OTHERS) {
 		shares(s, v);
-	} else if (v->l.dp * v->l.hp * v->l.cp <= OTHERS ||
-	    (power && v->number % 50 == 7)) {
+	} else {
 		v->level[0] = v->l.dp > 1 ? v->number % 4 : 0;
 		v->level[1] = v->l.cp > 1 ? v->number / 4 % 4 : 0;
 		v->level[2] = v->l.hp > 1 ? v->number / 3 % 4 : 0;
@@ -221,11 +239,11 @@ layouts_of(struct sweep *s, struct variant *v, int ranks)
 				if (v->l.cp % v->l.inner)
 					continue;
 				v->l.context_first = false;
-				one_layout(s, v, is_power(ranks));
+				one_layout(s, v);
 				if (v->l.hp == 1 || v->l.cp == 1)
 					continue;
 				v->l.context_first = true;
-				one_layout(s, v, is_power(ranks));
+				one_layout(s, v);
 			}
 		}
 }

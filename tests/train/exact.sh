@@ -2,7 +2,7 @@
 # Programs whose sums are all exact train alike to the last bit on every mesh:
 # the loss, and all parameters and moments after a step.
 #
-# Parameters are integers (integers.c) and 256 labels count, so that losses and
+# Parameters are integers (integers.h) and 256 labels count, so that losses and
 # gradients are integers times powers of two; sums of such numbers below 2^24
 # units do not depend on their order.  AdamW makes of each sum what it does
 # element by element.  The norm of the gradient, a sum of squares, is too
@@ -37,7 +37,7 @@ program() {
 # begin SEED: begin/ is step 0 with those integers
 begin() {
 	rm -rf begin
-	./integers "$1" "$identity" begin || {
+	./begin.exe integers "$1" "$identity" begin || {
 		fail "no integers"
 		exit 1
 	}
@@ -55,8 +55,8 @@ go() {
 
 program one
 "$loongc" one.lir -o one && "$loongc" one.lir --emit=c -o one.c &&
-	$cc -std=gnu11 -O0 $sanitize -I"$src" -o integers one.c \
-		"$src/tests/train/integers.c" "$rt" -ljansson -lm -lpthread || {
+	$cc -std=gnu11 -O0 $sanitize -I"$src" -o begin.exe one.c \
+		"$src/tests/train/begin.c" "$rt" -ljansson -lm -lpthread || {
 	fail "compiling"
 	exit 1
 }

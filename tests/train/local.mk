@@ -21,7 +21,7 @@ EXTRA_DIST += %D%/cuda.sh
 EXTRA_DIST += $(train_scripts)
 EXTRA_DIST += %D%/formulas.awk
 EXTRA_DIST += %D%/cuda.lt
-EXTRA_DIST += %D%/exact.lt %D%/integers.c %D%/integers.h
+EXTRA_DIST += %D%/exact.lt %D%/begin.c %D%/integers.h
 EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
 
 # What changes no bit of the losses.
