@@ -39,6 +39,19 @@ check_program(const struct lt_program *p)
 	return LT_OK;
 }
 
+/* Also where no MPI is needed: a name that is none helps nobody. */
+static int
+check_mpi(const char *name)
+{
+	static const char *const known[] = {"openmpi", "mpich"};
+
+	for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
+		if (strcmp(name, known[i]) == 0)
+			return LT_OK;
+	return name ? lt_fail(LT_EXIT_USAGE, "--mpi %s: is openmpi or mpich",
+	    name) : LT_OK;
+}
+
 /* The plan decides on the ranks; launchers and options only confirm. */
 static int
 check_ranks(const struct lt_program *p, int64_t nproc, struct lt_launch *by)
@@ -367,6 +380,7 @@ lt_main(int argc, char **argv, const struct lt_program *prog)
 	run.data.file.data.fd = run.data.file.index.fd = -1;
 	run.data.val_file.data.fd = run.data.val_file.index.fd = -1;
 	rc = check_program(prog);
+	rc = rc ? rc : check_mpi(run.opt.mpi);
 	rc = rc ? rc : check_ranks(prog, run.opt.nproc, &by);
 	if (!rc) {
 		configure(&rt, prog, &by);

@@ -27,6 +27,7 @@ for n in x nan inf -0.1 101 '' 1e999; do
 	use "--temperature: '$n' is not a number from 0 to 100" "--temperature=$n"
 done
 use "--data: the value is empty" --data=
+use "--mpi foo: is openmpi or mpich" --data text --mpi foo
 use "--quiet takes no value" --quiet=yes
 fails 2 "--steps needs a value" --steps
 fails 2 "--resume needs --out DIR" --data text --resume
