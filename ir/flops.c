@@ -184,11 +184,18 @@ flops_of_step(const struct module *m, double *model, double *executed)
 	    eval ? 3 * region_flops(m, &eval->body) * micro : 0);
 }
 
+/* Padding is no work of the model: sequences have the recipe's length. */
 void
 flops_keep(struct module *m)
 {
-	double model, executed;
+	struct dimdef *s = module_dim(m, "s");
+	uint64_t padded = s ? s->size : 0;
+	double model, executed, length = module_number(m, "recipe.s", 0);
 
+	if (s && length >= 1 && length < (double)padded)
+		s->size = (uint64_t)length;
 	flops_of_step(m, &model, &executed);
+	if (s)
+		s->size = padded;
 	module_set_number(m, kept, model, (struct span){0, 0});
 }

@@ -15,7 +15,8 @@ double op_flops(const struct module *m, const struct op *op);
  * One step on all ranks together: of the model, that is three times its
  * forward pass, and as executed, with what backward computes again.  The
  * former is a property of the model and its batch: what flops_keep has noted
- * before the program was cut for several ranks stays the answer.
+ * before the program was cut for several ranks stays the answer; tokens that
+ * only pad a sequence do not count in it.
  */
 void flops_of_step(const struct module *m, double *model, double *executed);
 void flops_keep(struct module *m);

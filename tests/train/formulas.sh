@@ -191,6 +191,17 @@ hp=3 cp=2 act=2 recompute=full
 model=tiny k=2 g=2 s=32 hp=4 cp=2 seqs=8 micro=2
 model=tiny k=2 g=2 s=40 dp=2 cp=4 inner=2 seqs=8 recompute=save ring=q
 END
+
+# FLOPs of the model are those of its tokens, not of padding
+flops() {
+	"$loongc" "$source/tests/train/gqa.lt" --set recipe.s=50 \
+	    --set recipe.batch=200 "$@" --emit=plan -o plan.json || failed=1
+	sed -n 's/.*"flops_step": \([^,]*\),.*/\1/p' plan.json
+}
+[ "$(flops)" = "$(flops --mesh hp=3,cp=2)" ] && [ -n "$(flops)" ] || {
+	echo "FAIL: FLOPs of padding: $(flops), $(flops --mesh hp=3,cp=2)"
+	failed=1
+}
 [ $plans -ge 90 ] && [ $trainers -ge 20 ] || {
 	echo "FAIL: only $plans plans and $trainers trainers"
 	failed=1
