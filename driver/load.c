@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,20 +132,48 @@ set_one(struct module *m, const char *text)
 	return set_setting(m, key, text, eq + 1, !*end && isfinite(v), v);
 }
 
+/* The end of documents must be a token, as in a .lt: a row of the table that
+ * i32[b,s] indexes. */
+static void
+check_eos(struct op *op, void *arg)
+{
+	struct module *m = arg;
+	const struct setting *eos = module_setting(m, "recipe.eos");
+	const struct type *index, *table;
+	struct dimdef *d;
+
+	if (op->code != OP_EMBED)
+		return;
+	table = arg_type(m, &op->in[0]);
+	index = arg_type(m, &op->in[1]);
+	d = table && table->rank ? module_dim(m, table->d[0].name) : NULL;
+	if (d && index && index->rank == 2 && eos->num >= (double)d->size &&
+	    m->diag->errors == 0)
+		diag_error(m->diag, eos->at, "recipe.eos = %.15g is no token: "
+		    "the table has %s = %" PRIu64 " rows, tokens are smaller",
+		    eos->num, d->name, d->size);
+}
+
 static struct module *
 load_lir(struct arena *mem, struct diag *d, const struct options *o)
 {
 	struct module *m;
 
 	if (o->mesh) {
-		fputs("loongc: --mesh: a dump has its mesh\n", stderr);
+		fputs("loongc: --mesh: a dump has its mesh: its sizes, padding "
+		      "and plan were chosen for that; give --mesh with the "
+		      ".lt, or change the lines mesh, dim and set of the "
+		      "dump\n", stderr);
 		return NULL;
 	}
 	m = module_read(mem, d);
 	for (int i = 0; m && i < o->set.n; i++)
 		if (!set_one(m, o->set.item[i]))
 			return NULL;
-	return m;
+	for (int i = 0; m && module_setting(m, "recipe.eos") &&
+	    i < m->nfunc; i++)
+		region_walk(&m->func[i]->body, check_eos, m);
+	return m && d->errors ? NULL : m;
 }
 
 static struct module *

@@ -81,7 +81,8 @@ find_clash(struct options *o)
 		return "a dump has one model, recipe and plan: no --model, "
 		       "--recipe or --plan";
 	if (o->why && (o->run || o->verify || o->emit || o->output))
-		return "--why makes nothing: no -o, --emit, --run or --verify";
+		return "--why prints what sends and makes nothing: leave out "
+		       "-o, --emit, --run and --verify";
 	if (o->why)
 		return NULL;
 	if (o->run && o->verify)

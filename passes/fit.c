@@ -118,6 +118,54 @@ batch_ranks(const struct module *m)
 	return 1;
 }
 
+/* Whether all ranks share all state: every axis is in both lists of what
+ * parameters share, which are in all others. */
+static bool
+shares_all(const struct module *m)
+{
+	static const char *const key[] = {"plan.zero.matrices",
+	    "plan.zero.rest"};
+
+	for (size_t k = 0; k < COUNT_OF(key); k++) {
+		const struct setting *s = module_setting(m, key[k]);
+		const char *at = s && s->text ? strstr(s->text, "params(") :
+		    NULL;
+		int n = 0;
+
+		if (!at)
+			return false;
+		for (at += strlen("params("); *at && *at != ')';
+		    at += strspn(at, ", ")) {
+			n += *at != ',';
+			at += strcspn(at, ", )");
+		}
+		if (n < m->naxis)
+			return false;
+	}
+	return true;
+}
+
+static const char *
+last_resort(const struct module *m)
+{
+	if (m->naxis == 0)
+		return "no recompute policy and no smaller microbatch fits";
+	return shares_all(m) ?
+	    "no recompute policy and no smaller microbatch fits, and ranks "
+	    "share all they can: take more" :
+	    "no recompute policy and no smaller microbatch fits: share more, "
+	    "zero { stage = 3; } over all axes, or take more ranks";
+}
+
+/* What to try where a program cannot be planned again. */
+static const char *
+untried(const struct module *m, uint64_t each)
+{
+	return arena_printf(m->mem, "another recompute policy, %smore ranks%s "
+	    "may fit", each > 1 ? "a smaller microbatch, " : "",
+	    shares_all(m) ? "" : " or zero { }");
+}
+
 static const char *
 advice(const struct module *m, uint64_t memory)
 {
@@ -128,8 +176,7 @@ advice(const struct module *m, uint64_t memory)
 	uint64_t n, dp = batch_ranks(m), each = b ? b->size / dp : 1;
 
 	if ((m->naxis || recompute_offloads(m)) && !m->origin)
-		return "another recompute policy, a smaller microbatch, more "
-		    "ranks or zero { } may fit";
+		return untried(m, each);
 	for (size_t i = 0; i < npolicy; i++) {
 		n = would_need(m, policy[i], 0);
 		if (n <= memory)
@@ -149,9 +196,7 @@ advice(const struct module *m, uint64_t memory)
 				    ", recompute = " : "", p ? p : "",
 				    size_text(m->mem, n));
 		}
-	return m->naxis ? "no recompute policy and no smaller microbatch "
-	    "fits: share more, zero { stage = 3; }, or take more ranks" :
-	    "no recompute policy and no smaller microbatch fits";
+	return last_resort(m);
 }
 
 static int

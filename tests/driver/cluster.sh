@@ -30,4 +30,24 @@ says 1 "help: fits with micro = 1" $small --set plan.memory=30000000 \
 "$loongc" $small --set plan.recompute=best --emit=c -o "$tmp/best.c" \
 	"$src/examples/quickstart.lt" || fail "best"
 says 1 "a dump has its mesh" --mesh dp=2 --run "$src/tests/driver/read.lir"
+says 1 "give --mesh with the .lt" --mesh dp=2 --emit=c \
+	-o "$tmp/no.c" "$src/tests/driver/read.lir"
+
+# advice is not what the plan has already
+tiny=$src/tests/train/tiny.lt
+says 1 "share more, zero { stage = 3; } over all axes, or take more ranks" \
+	"$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=10000
+says 1 "share more, zero { stage = 3; } over all axes, or take more ranks" \
+	"$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=10000 --set plan.stage=3 \
+	--set 'plan.shard=over(dp)'
+says 1 "ranks share all they can: take more" \
+	"$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=10000 --set plan.stage=3 \
+	--set 'plan.shard=over(dp,cp)'
+
+# what ends a document is a token in a dump, too
+"$loongc" "$tiny" --emit=ir --after=read >"$tmp/tiny.lir" || fail "a dump"
+says 1 "recipe.eos = 256 is no token: the table has v = 256 rows" \
+	"$tmp/tiny.lir" --set recipe.eos=256 --emit=c -o "$tmp/no.c"
+"$loongc" "$tmp/tiny.lir" --set recipe.eos=255 --emit=c -o "$tmp/tiny.c" ||
+	fail "the last token ends documents"
 exit $bad

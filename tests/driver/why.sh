@@ -20,7 +20,9 @@ grep -q "quickstart.lt:[0-9]*:[0-9]*: fn layer: .* = a2a on hr: 49152 bytes a ra
 grep -q 'fn layer: w = gather .*zero: a layer' "$tmp/why" || fail "zero"
 grep -q 'shift by cp: .* 4 times .*ring: blocks' "$tmp/why" || fail "ring"
 grep -q '^a rank sends [0-9]* bytes a step' "$tmp/why" || fail "no sum"
-says 2 "makes nothing" "$model" --why --emit=c
+says 2 "makes nothing: leave out -o, --emit" "$model" --why --emit=c
+says 2 "makes nothing: leave out -o, --emit" "$model" --why -o "$tmp/no"
+test ! -e "$tmp/no" || fail "--why made a file"
 
 # What the host keeps: x and o of 256 tokens, 192 f32 each, in 4 layers, go
 # there and come back; the plan says the same.
