@@ -70,6 +70,7 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/head.c \
 	%D%/gpu/host.c %D%/gpu/host.h \
 	%D%/gpu/offload.c \
+	%D%/gpu/nccl.c %D%/gpu/nccl.h \
 	%D%/gpu/nest.c %D%/gpu/nest.h \
 	%D%/gpu/optim.c \
 	%D%/gpu/rows.c \

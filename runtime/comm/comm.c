@@ -38,6 +38,12 @@ lt_comm_fail(struct lt_comm *c, int code, const char *fmt, ...)
 	lt_comm_escape(c, code);
 }
 
+static const struct lt_transport *
+by(const struct lt_comm *c, const struct lt_op *op)
+{
+	return op->device && c->on_device ? c->on_device : c->transport;
+}
+
 static const char *
 axes_text(const struct lt_comm *c, const struct lt_op *op, char buf[128])
 {
@@ -104,7 +110,7 @@ late(struct lt_comm *c, struct lt_op *op, const char *what,
 static bool
 not_here(struct lt_comm *c, struct lt_op *op, int p)
 {
-	return lt_op_takes(op, p) && !c->transport->here(c, op, p);
+	return lt_op_takes(op, p) && !by(c, op)->here(c, op, p);
 }
 
 static bool
@@ -120,7 +126,7 @@ static void
 take(struct lt_comm *c, struct lt_op *op, int member)
 {
 	if (lt_op_takes(op, member) &&
-	    !c->transport->take(c, op, member, &c->view[member]))
+	    !by(c, op)->take(c, op, member, &c->view[member]))
 		late(c, op, "nothing came from", not_here);
 }
 
@@ -165,8 +171,11 @@ copy_piece(struct lt_comm *c, const struct lt_op *op, const struct lt_nest *x,
 {
 	size_t size = lt_dtype_size(op->move->type);
 
+	struct lt_nest from = c->source[0].packed ? lt_nest_from_packed(x) :
+	    *x;
+
 	if (op->device)
-		lt_gpu_nest_copy(c->device, LT_COMM, x, size, dst,
+		lt_gpu_nest_copy(c->device, LT_COMM, &from, size, dst,
 		    c->source[0].at);
 	else
 		lt_nest_copy(c->pool, x, size, dst, c->source[0]);
@@ -215,20 +224,20 @@ receive(struct lt_comm *c, struct lt_op *op)
 	for (int p = 0; op->from == LT_OP_ALL && p < op->group.n; p++)
 		if (lt_op_leads(op, p))
 			take_and_fill(c, op, p);
-	c->transport->taken(c, op);
+	by(c, op)->taken(c, op);
 }
 
 static void
 end(struct lt_comm *c, struct lt_op *op)
 {
-	if (!c->transport->done(c, op))
+	if (!by(c, op)->done(c, op))
 		late(c, op, "nobody took what was sent to", reads);
 }
 
 void
 lt_comm_run(struct lt_comm *c, struct lt_op *op)
 {
-	c->transport->post(c, op);
+	by(c, op)->post(c, op);
 	receive(c, op);
 	end(c, op);
 }
@@ -259,12 +268,36 @@ copy_pairs(struct lt_comm *c, struct lt_pending *p, int n,
 	memcpy(p->pair, pair, (size_t)n * sizeof *pair);
 }
 
+/* Everything is enqueued on the stream for moves, in the order of starts. */
 static void
-finish(struct lt_comm *c, struct lt_pending *p)
+enqueue(struct lt_comm *c, struct lt_pending *p)
 {
 	receive(c, &p->op);
 	if (p->op.phase == LT_PHASE_SUM) {
-		c->transport->post(c, &p->spread);
+		by(c, &p->op)->post(c, &p->spread);
+		receive(c, &p->spread);
+	}
+}
+
+static void
+finish_enqueued(struct lt_comm *c, struct lt_pending *p)
+{
+	end(c, &p->op);
+	if (p->op.phase == LT_PHASE_SUM)
+		end(c, &p->spread);
+	p->finished = true;
+}
+
+static void
+finish(struct lt_comm *c, struct lt_pending *p)
+{
+	if (by(c, &p->op)->at_once) {
+		finish_enqueued(c, p);
+		return;
+	}
+	receive(c, &p->op);
+	if (p->op.phase == LT_PHASE_SUM) {
+		by(c, &p->op)->post(c, &p->spread);
 		end(c, &p->op);
 		receive(c, &p->spread);
 		end(c, &p->spread);
@@ -335,7 +368,9 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 	set_steps(c, p, m, &g, n);
 	check_sum(c, &p->op);
 	lt_count_add(&c->count, &p->op);
-	c->transport->post(c, &p->op);
+	by(c, &p->op)->post(c, &p->op);
+	if (by(c, &p->op)->at_once)
+		enqueue(c, p);
 	if (c->serial)
 		finish(c, p);
 	return (lt_token)(p - c->pending);

@@ -29,6 +29,9 @@ struct lt_pending {
 struct lt_comm {
 	const struct lt_transport *transport;
 	void *world;             /* the transport's, of all ranks */
+	const struct lt_transport *on_device; /* for moves of devices, if not
+	                                         the same */
+	struct lt_nccl *nccl;    /* its: gpu/nccl.h */
 	const struct lt_program *prog;
 	struct lt_pool *pool;    /* for copies and sums; may be NULL */
 	struct lt *device;       /* the rank, if it computes on a device: moves

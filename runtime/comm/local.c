@@ -210,28 +210,10 @@ channel_of(struct lt_comm *c, const struct lt_op *op)
 	return ch;
 }
 
-/* A member's place in the order of ranks: axes ascend from major to minor. */
-static int
-place(const struct lt_op *op, int member)
-{
-	const struct lt_group *g = &op->group;
-	int at = 0;
-
-	for (int h = 0; h < g->nhop; h++) {
-		int stride = 1;
-
-		for (int k = 0; k < g->nhop; k++)
-			if (op->move->hop[k].axis > op->move->hop[h].axis)
-				stride *= g->size[k];
-		at += lt_group_coord(g, member, h) * stride;
-	}
-	return at;
-}
-
 static struct slot *
 slot_of(const struct lt_op *op, int member)
 {
-	return &op->channel->shared->slot[place(op, member) * SLOTS +
+	return &op->channel->shared->slot[lt_op_place(op, member) * SLOTS +
 	    (int)(op->seq % SLOTS)];
 }
 

@@ -63,6 +63,23 @@ hop_adds(const struct lt_op *op, int hop)
 	return op->phase != LT_PHASE_SPREAD;
 }
 
+int
+lt_op_place(const struct lt_op *op, int member)
+{
+	const struct lt_group *g = &op->group;
+	int at = 0;
+
+	for (int h = 0; h < g->nhop; h++) {
+		int stride = 1;
+
+		for (int k = 0; k < g->nhop; k++)
+			if (op->move->hop[k].axis > op->move->hop[h].axis)
+				stride *= g->size[k];
+		at += lt_group_coord(g, member, h) * stride;
+	}
+	return at;
+}
+
 bool
 lt_op_sums(const struct lt_op *op)
 {

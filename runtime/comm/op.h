@@ -44,6 +44,8 @@ void lt_op_set(struct lt_op *, const struct lt_move *,
 
 bool lt_op_sends(const struct lt_op *, int member);
 bool lt_op_takes(const struct lt_op *, int member);
+/* A member's place in the order of ranks: axes ascend from major to minor. */
+int lt_op_place(const struct lt_op *, int member);
 /* Whether pieces of this member are added to those of earlier ones. */
 bool lt_op_leads(const struct lt_op *, int member);
 bool lt_op_adds(const struct lt_op *, int leader, int member);

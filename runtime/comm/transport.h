@@ -26,6 +26,8 @@ struct lt_view {
 
 struct lt_transport {
 	const char *name;
+	bool at_once; /* of devices: post enqueues all there is, and take does
+	                 not wait */
 	/* Sends my pieces to all members that lt_op_sends names and gets ready
 	 * for those that lt_op_takes names.  Sources are complete. */
 	void (*post)(struct lt_comm *, struct lt_op *);

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "runtime/comm/comm.h"
+#include "runtime/gpu/nccl.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 
@@ -88,6 +91,7 @@ describe(struct lt_gpu *g)
 	char buf[256];
 
 	r = c->cu->count(&n);
+	g->devices = n;
 	c->ordinal = n > 0 ? choose_gpu(g->rt, n) : 0;
 	r = r ? r : c->cu->get(&device, c->ordinal);
 	r = r ? r : c->cu->name(c->name, sizeof c->name, device);
@@ -242,19 +246,49 @@ cuda_copy_host(struct lt_gpu *g, enum lt_stream s, void *dst, const void *src,
 	    "copying between the GPU and the host");
 }
 
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* What waits for other ranks may wait for ever: somebody has to look. */
+static void
+watch(struct lt_gpu *g, enum lt_stream s)
+{
+	const struct timespec nap = {0, 50000};
+	double begin = now(), looked = begin;
+	int r;
+
+	while ((r = of(g)->cu->stream_query(of(g)->stream[s])) ==
+	    LT_CU_NOT_READY) {
+		nanosleep(&nap, NULL);
+		if (now() < looked + 0.1)
+			continue;
+		looked = now();
+		lt_nccl_check(g->rt, looked - begin);
+	}
+	lt_cuda_must(g, r, "computing");
+}
+
+static void
+wait_for(struct lt_gpu *g, enum lt_stream s)
+{
+	if (g->rt->comm && g->rt->comm->nccl)
+		watch(g, s);
+	else
+		lt_cuda_must(g, of(g)->cu->stream_sync(of(g)->stream[s]),
+		    "computing");
+}
+
 static void
 cuda_synchronize(struct lt_gpu *g)
 {
 	for (int i = 0; i < LT_STREAMS; i++)
-		lt_cuda_must(g, of(g)->cu->stream_sync(of(g)->stream[i]),
-		    "waiting");
-}
-
-static void
-wait_for_compute(struct lt_gpu *g)
-{
-	lt_cuda_must(g, of(g)->cu->stream_sync(of(g)->stream[LT_COMPUTE]),
-	    "computing");
+		wait_for(g, (enum lt_stream)i);
 }
 
 static void
@@ -262,7 +296,7 @@ cuda_upload(struct lt_gpu *g, void *dst, const void *src, uint64_t bytes)
 {
 	lt_cuda_must(g, of(g)->cu->upload(address(dst), src, bytes,
 	    of(g)->stream[LT_COMPUTE]), "copying to the GPU");
-	wait_for_compute(g);
+	wait_for(g, LT_COMPUTE);
 }
 
 static void
@@ -270,7 +304,7 @@ cuda_download(struct lt_gpu *g, void *dst, const void *src, uint64_t bytes)
 {
 	lt_cuda_must(g, of(g)->cu->download(dst, address(src), bytes,
 	    of(g)->stream[LT_COMPUTE]), "copying from the GPU");
-	wait_for_compute(g);
+	wait_for(g, LT_COMPUTE);
 }
 
 static void

@@ -23,7 +23,7 @@ typedef unsigned long long lt_cu_ptr;
 enum lt_cu_result {
 	LT_CU_OK = 0, LT_CU_NO_MEMORY = 2, LT_CU_STUB = 34, LT_CU_NO_DEVICE = 100,
 	LT_CU_INVALID_IMAGE = 200, LT_CU_NO_BINARY = 209, LT_CU_ECC = 214,
-	LT_CU_UNSUPPORTED_PTX = 222, LT_CU_MISMATCH = 803
+	LT_CU_UNSUPPORTED_PTX = 222, LT_CU_NOT_READY = 600, LT_CU_MISMATCH = 803
 };
 
 enum lt_cu_attribute {
@@ -68,6 +68,7 @@ enum {
 	F(stream_new, "cuStreamCreate", (lt_cu_stream *, unsigned))           \
 	F(stream_free, "cuStreamDestroy_v2", (lt_cu_stream))                  \
 	F(stream_sync, "cuStreamSynchronize", (lt_cu_stream))                 \
+	F(stream_query, "cuStreamQuery", (lt_cu_stream))                      \
 	F(stream_wait, "cuStreamWaitEvent",                                   \
 	    (lt_cu_stream, lt_cu_event, unsigned))                            \
 	F(stream_write, "cuStreamWriteValue32_v2",                            \

@@ -71,6 +71,7 @@ struct lt_gpu {
 	void *self;            /* the backend's */
 	int arch;              /* 90: sm_90 */
 	int processors;        /* multiprocessors */
+	int devices;           /* that this process sees */
 	uint64_t total;        /* bytes of memory; 0: unknown */
 	int *sorted, nsorted;  /* this architecture's kernels, by name */
 	/* One allocation: struct lk_step, then struct lk_result. */

@@ -81,6 +81,7 @@ emu_open(struct lt_gpu *g)
 	g->self = e;
 	g->arch = arch && atoi(arch) > 0 ? atoi(arch) : ARCH;
 	g->processors = PROCESSORS;
+	g->devices = 1;
 	return LT_OK;
 }
 

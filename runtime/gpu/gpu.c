@@ -243,8 +243,11 @@ lt_gpu_open(struct lt *rt)
 		return lt_fail(rc, "out of memory");
 	rc = g->device->alloc(g, sizeof(struct lk_step) +
 	    sizeof(struct lk_result), &words);
-	g->words = rc ? NULL : words;
-	return rc;
+	if (rc)
+		return lt_fail(rc, "rank %d: no memory on the device",
+		    rt->rank);
+	g->words = words;
+	return LT_OK;
 }
 
 void

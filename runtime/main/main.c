@@ -11,6 +11,7 @@
 #include "runtime/cpu/cpu.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/gpu/device.h"
+#include "runtime/gpu/nccl.h"
 #include "runtime/main/launch.h"
 #include "runtime/main/limits.h"
 #include "runtime/main/memory.h"
@@ -330,10 +331,13 @@ run_rank(struct lt *rt)
 	int rc = lt_same_check(rt);
 
 	rc = rc ? rc : lt_ranks_agree(rt, open_machine(rt));
+	rc = rc ? rc : lt_ranks_agree(rt, lt_nccl_open(rt));
 	rc = rc ? rc : lt_ranks_agree(rt, open_state(rt));
 	rc = rc ? rc : lt_same_state(rt);
 	rc = rc ? rc : lt_ranks_agree(rt, open_metrics(rt));
-	return rc ? rc : run_training(rt);
+	rc = rc ? rc : run_training(rt);
+	lt_nccl_close(rt);
+	return rc;
 }
 
 static int

@@ -14,6 +14,7 @@
 #include "runtime/comm/world.h"
 #include "runtime/loong_rt.h"
 #ifdef ON_DEVICE
+#include "runtime/gpu/nccl.h"
 #include "tests/gpu/kernels.h"
 #endif
 
@@ -60,8 +61,16 @@ ranks_thread(void *arg)
 
 	c->escape = &escape;
 	r->escaped = setjmp(escape);
-	if (!r->escaped)
-		r->all->body(r, r->all->arg);
+	if (r->escaped)
+		return NULL;
+#ifdef ON_DEVICE
+	if (lt_nccl_open(&r->rt))
+		abort();
+#endif
+	r->all->body(r, r->all->arg);
+#ifdef ON_DEVICE
+	lt_nccl_close(&r->rt);
+#endif
 	return NULL;
 }
 
@@ -80,6 +89,28 @@ ranks_mesh(struct ranks *w, int naxis, const int size[])
 	ck_assert_int_le(w->n, RANKS_MAX);
 }
 
+#ifdef ON_DEVICE
+enum { LANES = 3 };
+static struct lt_move every_line[LANES << LT_AXES_MAX];
+
+/* A move on each lane over each set of axes, which a program would have. */
+static inline void
+ranks_moves(struct ranks *w)
+{
+	w->prog.move = every_line;
+	for (int lane = 0; lane < LANES; lane++)
+		for (int set = 1; set < 1 << w->prog.naxis; set++) {
+			struct lt_move *m = &every_line[w->prog.nmove++];
+
+			*m = (struct lt_move){.name = "line",
+			    .lane = (uint8_t)lane};
+			for (int i = 0; i < w->prog.naxis; i++)
+				if (set >> i & 1)
+					m->hop[m->n++].axis = (int8_t)i;
+		}
+}
+#endif
+
 /* On a device what is moved is there. */
 static inline void
 rank_open(struct rank *r)
@@ -87,7 +118,6 @@ rank_open(struct rank *r)
 #ifdef ON_DEVICE
 	void *room;
 
-	kernels_program(&r->all->prog);
 	ck_assert_int_eq(lt_gpu_open(&r->rt), LT_OK);
 	ck_assert_int_eq(r->rt.gpu->device->alloc(r->rt.gpu, ROOM, &room),
 	    LT_OK);
@@ -155,6 +185,10 @@ ranks_run(struct ranks *w, void (*body)(struct rank *, void *), void *arg)
 {
 	w->body = body;
 	w->arg = arg;
+#ifdef ON_DEVICE
+	kernels_program(&w->prog);
+	ranks_moves(w);
+#endif
 	w->local = lt_local_new(&w->prog);
 	ck_assert_ptr_nonnull(w->local);
 	for (int i = 0; i < w->n; i++) {

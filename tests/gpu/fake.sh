@@ -16,6 +16,26 @@ for t in check_calls check_move_device; do
 	}
 done
 
+# each rank with a GPU of its own: over NCCL
+TEST_DEVICE=cuda FAKE_CUDA_COUNT=16 "$top/check_move_device" >log 2>&1 || {
+	echo "FAIL: moves over the fake NCCL"
+	tail -n 20 log
+	failed=1
+}
+
+# breaks "NAME=VALUE" TEXT: the moves end with that message
+breaks() {
+	if env "$1" TEST_DEVICE=cuda FAKE_CUDA_COUNT=16 \
+	    "$top/check_move_device" >log 2>&1; then
+		echo "FAIL: $1 breaks nothing"
+		failed=1
+	fi
+	said log "$2"
+}
+breaks FAKE_NCCL_VERSION=21703 'NCCL 2.17.3 is here; 2.18 or later is needed'
+breaks FAKE_NCCL_ERROR=1:6 \
+    'line: NCCL: remote process exited or there was a network error'
+
 for n in 0 1; do
 	said chosen "algorithm $n"
 done
@@ -45,7 +65,7 @@ export FAKE_DEVICE
 with FAKE_CUDA_FAIL=cuLaunchKernel:3:700 run 70 $t
 said err 'launching obey (bigram.lt:7), 1 x 1 x 1 blocks of 32 threads: CUDA_ERROR_ILLEGAL_ADDRESS'
 with FAKE_CUDA_FAIL=obey:3:700 run 70 $t
-said err 'GPU 0, Fake 0: waiting in kernel obey (bigram.lt:7): CUDA_ERROR_ILLEGAL_ADDRESS (an illegal'
+said err 'GPU 0, Fake 0: computing in kernel obey (bigram.lt:7): CUDA_ERROR_ILLEGAL_ADDRESS (an illegal'
 with FAKE_CUDA_FAIL=cuStreamSynchronize:20:214 run 1 $t
 said err 'has an error that ECC cannot correct; the last checkpoint is whole'
 

@@ -25,8 +25,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { CONTEXT = 64, NO_MEMORY = 2, INVALID = 1, NO_DEVICE = 100 };
+enum { CONTEXT = 64, NO_MEMORY = 2, INVALID = 1, NO_DEVICE = 100,
+	NOT_READY = 600 };
 
 typedef void emulated(const void *, const unsigned[3], unsigned, unsigned);
 
@@ -38,7 +40,8 @@ struct instance { /* of an event: one record */
 
 struct op {
 	struct op *next;
-	enum { KERNEL, COPY, FILL, WRITE, RECORD, WAIT } kind;
+	enum { KERNEL, COPY, FILL, WRITE, RECORD, WAIT, CALL } kind;
+	int (*call)(void *);   /* CALL: 0 for not yet */
 	struct function *function;
 	unsigned grid[3], threads, smem;
 	char *args;
@@ -72,7 +75,7 @@ struct module {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static size_t used;
+static _Atomic size_t used;
 static int streams, broken;
 static FILE *out;
 
@@ -120,12 +123,15 @@ asked(const char *call)
 
 /* ---- doing it, late ---- */
 
-static void drain(struct stream *s, const struct instance *until);
+static bool drain(struct stream *s, const struct instance *until);
 
-static void
+/* False: it has to wait for what is not enqueued yet. */
+static bool
 perform(struct op *o)
 {
 	switch (o->kind) {
+	case CALL:
+		return o->call(o->args);
 	case KERNEL:
 		broken = asked(o->function->name);
 		if (o->function->run && !broken)
@@ -147,31 +153,37 @@ perform(struct op *o)
 	case WAIT:
 		if (!o->at->done)
 			drain(o->at->stream, o->at);
-		break;
+		return o->at->done || broken;
 	}
+	return true;
 }
 
-/* All of a stream, or what is before a place in it. */
-static void
+/* All of a stream, or what is before a place in it; false: not all of that. */
+static bool
 drain(struct stream *s, const struct instance *until)
 {
-	if (s->running) {
-		fprintf(stderr, "fake cuda: streams wait for each other\n");
-		abort();
-	}
+	if (s->running)
+		return false;
 	s->running = true;
 	while (s->head && !(until && until->done) && !broken) {
 		struct op *o = s->head;
 
-		perform(o);
+		if (!perform(o))
+			break;
 		s->head = o->next;
 		if (!s->head)
 			s->tail = &s->head;
-		free(o->args);
+		if (o->kind != CALL)
+			free(o->args);
 		free(o);
 	}
 	s->running = false;
+	return broken || (until ? until->done : !s->head);
 }
+
+/* For a library that enqueues calls of its own: they hold the lock. */
+int fake_enqueue(void *stream, int (*call)(void *), void *arg);
+int fake_advance(void *stream);
 
 static int
 enqueue(struct stream *s, struct op o)
@@ -183,6 +195,22 @@ enqueue(struct stream *s, struct op o)
 	*s->tail = x;
 	s->tail = &x->next;
 	return 0;
+}
+
+int
+fake_enqueue(void *stream, int (*call)(void *), void *arg)
+{
+	pthread_mutex_lock(&lock);
+	enqueue(stream, (struct op){.kind = CALL, .call = call, .args = arg});
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+/* By a call that waits for what another stream does. */
+int
+fake_advance(void *stream)
+{
+	return drain(stream, NULL);
 }
 
 /* ---- the driver ---- */
@@ -349,15 +377,30 @@ cuStreamCreate(void **p, unsigned flags)
 }
 
 int
+cuStreamQuery(void *s)
+{
+	bool all;
+
+	pthread_mutex_lock(&lock);
+	all = drain(s, NULL);
+	pthread_mutex_unlock(&lock);
+	return broken ? broken : all ? 0 : NOT_READY;
+}
+
+int
 cuStreamSynchronize(void *s)
 {
 	int r = asked("cuStreamSynchronize");
 
 	if (r)
 		return r;
-	pthread_mutex_lock(&lock);
-	drain(s, NULL);
-	pthread_mutex_unlock(&lock);
+	for (int i = 0; cuStreamQuery(s) == NOT_READY; i++) {
+		if (i > 20000) {
+			fprintf(stderr, "fake cuda: a stream waits for ever\n");
+			abort();
+		}
+		usleep(1000);
+	}
 	return broken;
 }
 
@@ -405,7 +448,14 @@ cuEventCreate(void **e, unsigned flags)
 }
 
 int cuEventDestroy_v2(void *e) { free(e); return 0; }
-int cuEventQuery(void *e) { (void)e; return 0; }
+
+int
+cuEventQuery(void *event)
+{
+	const struct event *e = event;
+
+	return !e->last || e->last->done ? 0 : NOT_READY;
+}
 
 int
 cuEventElapsedTime(float *ms, void *a, void *b)

@@ -14,8 +14,8 @@ endif
 endif
 
 # A driver for machines without a GPU.
-EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c
-fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13
+EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c
+fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13 %D%/libs/libnccl.so.2
 check_DATA = $(fakes)
 CLEANFILES += $(fakes)
 %D%/libs/libcuda.so.1: %D%/fake_cuda.c
@@ -24,6 +24,9 @@ CLEANFILES += $(fakes)
 %D%/libs/libcublasLt.so.13: %D%/fake_cublas.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cublas.c
+%D%/libs/libnccl.so.2: %D%/fake_nccl.c
+	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
+	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_nccl.c -lpthread
 
 # What needs a GPU: make check-gpu, ten minutes at most.  The programs that test
 # the emulator, with kernels on the device.
