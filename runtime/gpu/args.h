@@ -13,7 +13,7 @@
  * the device's tensor_map(). */
 typedef struct lk_tmap {
 	unsigned long long word[16];
-} __attribute__((aligned(64))) lk_tmap;
+} __attribute__((aligned(128))) lk_tmap;
 
 /* What the emulator's tensor_map() puts there: bf16, dimension 0 the fastest
  * with stride 1, up to 5 of them. */

@@ -64,7 +64,7 @@ lt_cuda_fail(struct lt_gpu *g, int result, const char *what)
 
 /* ---- opening ---- */
 
-/* Ranks that are threads take turns; a process has the GPU that its launcher
+/* Ranks that are threads have one each or share the first; a process has the GPU that its launcher
  * counts for it. */
 static int
 choose_gpu(const struct lt *rt, int count)
@@ -80,7 +80,9 @@ choose_gpu(const struct lt *rt, int count)
 		if (s && *s)
 			return (int)(strtol(s, NULL, 10) % count);
 	}
-	return rt->rank % count;
+	if (rt->run && rt->run->processes)
+		return rt->rank % count;
+	return rt->ranks > count ? 0 : rt->rank;
 }
 
 static int

@@ -573,7 +573,7 @@ cuLaunchKernel(void *p, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
 
 	if (r || by != 1 || bz != 1 || extra)
 		return r ? r : INVALID;
-	copied = aligned_alloc(64, (f->args + 127) / 64 * 64);
+	copied = aligned_alloc(128, (f->args + 255) / 128 * 128);
 	memcpy(copied, args[0], f->args);
 	pthread_mutex_lock(&lock);
 	say("launch %s %u %u %u of %u, %u bytes, on %d", f->name, gx, gy, gz,
@@ -597,7 +597,7 @@ cuTensorMapEncodeTiled(void *to, int type, uint32_t rank, void *base,
 	} m = {.base = base, .rank = (int)rank, .swizzle = swizzle == 3};
 
 	if (type != 9 || interleave || l2 != 2 || fill || *step != 1 ||
-	    (uintptr_t)base % 16 || (uintptr_t)to % 64)
+	    (uintptr_t)base % 16 || (uintptr_t)to % 128)
 		return INVALID;
 	for (uint32_t i = 0; i < rank; i++) {
 		if (i && stride[i - 1] % 16)

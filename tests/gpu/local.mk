@@ -13,6 +13,20 @@ TESTS += %D%/fake.sh
 endif
 endif
 
+# Our declarations against NVIDIA's headers and libraries, if they are here.
+abi_tests = abi_cuda abi_cublas abi_nccl
+abi_cppflags = $(AM_CPPFLAGS) -isystem /usr/local/cuda/include
+check_PROGRAMS += $(abi_tests)
+TESTS += $(abi_tests)
+abi_cuda_SOURCES = %D%/abi_cuda.c
+abi_cuda_CPPFLAGS = $(abi_cppflags)
+abi_cublas_SOURCES = %D%/abi_cublas.c
+abi_cublas_CPPFLAGS = $(abi_cppflags)
+abi_cublas_LDADD = libloong_rt.a $(RT_LIBS)
+abi_nccl_SOURCES = %D%/abi_nccl.c
+abi_nccl_CPPFLAGS = $(abi_cppflags)
+abi_nccl_LDADD = libloong_rt.a $(RT_LIBS)
+
 # A driver for machines without a GPU.
 EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c
 fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13 %D%/libs/libnccl.so.2
