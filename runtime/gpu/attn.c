@@ -1,4 +1,8 @@
-/* Attention: which kernels, their grids, the ranges of documents. */
+/*
+ * Attention: which kernels, their grids, the ranges of documents.  Forward is
+ * by the kernel for sm_90a where the program has it and the device is one;
+ * everything else by those for sm_80 and later.
+ */
 #include "config.h"
 
 #include <stdio.h>
@@ -68,14 +72,81 @@ run(struct lt *rt, const char *name, const struct lt_attn *p,
 	    ATTN80_ROWS * parts, heads, p->b, a);
 }
 
+/* ---- sm_90a ---- */
+
+/* What the keys and values of the heads at work together take at most: they
+ * stay in the 50 MiB of an H100's L2 cache. */
+static const uint64_t section_bytes = (uint64_t)32 << 20;
+
+/* Query heads, of those of all batch items, that go together. */
+static int
+section_of(const struct lt_attn *p)
+{
+	uint64_t one = (uint64_t)p->sk * p->d * 2 * 2;
+	uint64_t n = one < section_bytes ? section_bytes / one * p->g : p->g;
+	uint64_t all = (uint64_t)p->b * p->k * p->g;
+
+	return (int)(n < all ? n : all);
+}
+
+/* Blocks of a grid that goes over all tiles.  Where ranks exchange data, some
+ * multiprocessors are left to the kernels that do. */
+static uint64_t
+blocks_of(const struct lt *rt, uint64_t all)
+{
+	int n = rt->gpu->processors;
+
+	if (rt->ranks > 1)
+		n -= n / 16;
+	return all < (uint64_t)n ? all : (uint64_t)n;
+}
+
+/* [b, rows, heads, d], in boxes of 64 columns of `box` rows of one head. */
+static void
+make_map(struct lt *rt, lk_tmap *map, const void *x, const struct lt_attn *p,
+    uint32_t heads, uint32_t rows, uint32_t box)
+{
+	const uint64_t row = (uint64_t)heads * p->d;
+	const uint64_t size[] = {p->d, heads, rows, p->b};
+	const uint64_t stride[] = {p->d, row, row * rows};
+	const uint32_t boxes[] = {64, 1, box, 1};
+
+	rt->gpu->device->tensor_map(rt->gpu, map, x, 4, size, stride, boxes,
+	    true);
+}
+
+static void
+forward_tma(struct lt *rt, const char *kernel, const struct lt_attn *p,
+    const struct attn_args *at)
+{
+	struct attn_tma_args a = {.at = *at, .section = section_of(p)};
+	uint64_t tiles = ((uint64_t)p->sq + ATTN90_BQ - 1) / ATTN90_BQ;
+	uint64_t heads = (uint64_t)p->k * p->g;
+
+	make_map(rt, &a.q, at->q, p, p->k * p->g, p->sq, ATTN90_BQ);
+	make_map(rt, &a.k, at->k, p, p->k, p->sk, ATTN90_BK(p->d));
+	make_map(rt, &a.v, at->v, p, p->k, p->sk, ATTN90_BK(p->d));
+	lt_gpu_run(rt, LT_COMPUTE, kernel,
+	    blocks_of(rt, tiles * heads * p->b), 1, 1, &a);
+}
+
+/* ---- the calls ---- */
+
 static void
 forward(struct lt *rt, const struct lt_attn *p, struct attn_args *a,
     const void *q, const void *k, const void *v)
 {
+	char tma[64];
+
 	a->q = q;
 	a->k = k;
 	a->v = v;
-	run(rt, "fwd", p, a, p->sq, p->k * p->g, 1);
+	snprintf(tma, sizeof tma, "attn_fwd_sm90_d%u", p->d);
+	/* A tensor map is of something. */
+	if (p->sq > 0 && p->sk > 0 && p->b > 0 && lt_gpu_find(rt, tma) >= 0)
+		forward_tma(rt, tma, p, a);
+	else
+		run(rt, "fwd", p, a, p->sq, p->k * p->g, 1);
 }
 
 void

@@ -128,7 +128,7 @@ struct spans {
 
 	spans(const run &r, attn_args *a)
 	{
-		if (!a->qdoc)
+		if (!a->qdoc || r.kernels.call_fwd)
 			return;
 		make(r, a->b, a->sq, a->qdoc, &q);
 		make(r, a->b, a->sk, a->kdoc, &k);
@@ -157,6 +157,30 @@ args_of(run &r, const attn_piece &p)
 	if (!lt_attn_args(&a, &shape))
 		r.say("args", 0, 0, 0, 0);
 	return a;
+}
+
+static void
+run_fwd(run &r, const attn_piece &p, const attn_args &a)
+{
+	lt_attn shape = attn_case_step(r.c, p);
+
+	if (r.kernels.call_fwd)
+		r.kernels.call_fwd(&shape, &a);
+	else
+		launch(r.kernels.fwd, a, r.c.d);
+}
+
+static void
+run_bwd(run &r, const attn_piece &p, const attn_args &a)
+{
+	lt_attn shape = attn_case_step(r.c, p);
+
+	if (r.kernels.call_bwd) {
+		r.kernels.call_bwd(&shape, &a);
+		return;
+	}
+	launch(r.kernels.keys, a, r.c.d);
+	launch(r.kernels.queries, a, r.c.d);
 }
 
 /* Steps in an order that is not that of the keys. */
@@ -194,7 +218,7 @@ forward(run &r, std::vector<float> *z_out)
 		a.o = o.at();
 		a.acc = ring ? acc.at() : NULL;
 		a.z = z.at();
-		launch(r.kernels.fwd, a, c.d);
+		run_fwd(r, p, a);
 	}
 	for (size_t i = 0; i < c.q.size(); i++)
 		r.compare("o", i, ring ? acc.at()[i] : attn_bf(o.at()[i]), c.o[i], c.o_bound[i]);
@@ -259,8 +283,7 @@ backward(run &r, const std::vector<float> &z_in)
 		a.dq = dq.at();
 		a.dk = dk.at();
 		a.dv = dv.at();
-		launch(r.kernels.keys, a, c.d);
-		launch(r.kernels.queries, a, c.d);
+		run_bwd(r, p, a);
 		dk.check(r, "dk", p.dk, p.dk_bound);
 		dv.check(r, "dv", p.dv, p.dv_bound);
 	}
@@ -274,7 +297,7 @@ attn_run(const attn_kernels &kernels, const attn_case &c)
 	std::vector<float> z;
 
 	forward(r, &z);
-	if (kernels.keys.fn)
+	if (kernels.keys.fn || kernels.call_bwd)
 		backward(r, z);
 	return r.ok;
 }

@@ -24,6 +24,9 @@ struct attn_kernels {
 	int d;
 	attn_launch fwd, keys, queries; /* keys.fn NULL: forward only */
 	attn_kernel *docs;
+	/* Not NULL: who launches them, with what is in the arguments. */
+	void (*call_fwd)(const lt_attn *, const attn_args *) = NULL;
+	void (*call_bwd)(const lt_attn *, const attn_args *) = NULL;
 };
 
 /* False, and a line on stderr for what is wrong, if an element is off. */
@@ -34,5 +37,8 @@ bool attn_run(const attn_kernels &, const attn_case &);
  * `long` as argument, or those of the shapes whose name has the argument.
  */
 int attn_test(int argc, char **argv, const attn_kernels *, size_t n);
+
+/* One of these shapes, lazily. */
+bool attn_check(const attn_kernels &, const char *shape);
 
 #endif

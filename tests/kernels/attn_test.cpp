@@ -54,6 +54,16 @@ run(const attn_kernels &k, const attn_shape &s, const mode &m)
 	return false;
 }
 
+bool
+attn_check(const attn_kernels &k, const char *shape)
+{
+	for (const attn_shape &s : shapes)
+		if (!strcmp(s.name, shape))
+			return run(k, s, modes[0]);
+	fprintf(stderr, "no shape %s\n", shape);
+	return false;
+}
+
 /* A sample in which every shape meets d = 64 lazily, and every shape and every
  * head dim something in all modes. */
 static bool

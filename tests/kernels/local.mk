@@ -14,6 +14,7 @@ emu_tests += check_emulator
 emu_tests += check_emulator_ucontext
 emu_tests += check_attn_sm80
 emu_tests += check_attn_sm90
+emu_tests += check_attn_calls
 emu_tests += check_kernels_gemm
 emu_tests += check_kernels_memory
 emu_tests += check_kernels_sums
@@ -35,6 +36,10 @@ check_attn_sm80_SOURCES = %D%/check_attn_sm80.cpp $(attn_test)
 check_attn_sm80_LDADD = libloong_rt.a libsupport.a
 check_attn_sm90_SOURCES = %D%/check_attn_sm90.cpp $(attn_test)
 check_attn_sm90_LDADD = libloong_rt.a libsupport.a
+check_attn_calls_SOURCES = %D%/check_attn_calls.cpp $(attn_test) \
+	%D%/attn_calls.c %D%/attn_calls.h
+check_attn_calls_LDADD = libloong_rt.a libsupport.a $(RT_LIBS)
+check_attn_calls_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
 
 # Bugs on purpose, in copies of the kernels.
 EXTRA_DIST += %D%/mutate/mutants.def %D%/mutate/result.txt
