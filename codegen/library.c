@@ -106,11 +106,18 @@ add_sm80(struct emit *e, int unit)
 static void
 add_sm90(struct emit *e, int unit)
 {
-	for (size_t i = 0; i < COUNT_OF(heads); i++)
-		if ((e->heads & 1u << i) && heads[i] >= SM90_HEAD_MIN)
-			add_entry(e, unit, "attn_fwd_sm90", heads[i],
-			    ATTN90_THREADS, ATTN90_FWD_SMEM((unsigned)heads[i]),
+	for (size_t i = 0; i < COUNT_OF(heads); i++) {
+		unsigned d = (unsigned)heads[i];
+
+		if (!(e->heads & 1u << i) || heads[i] < SM90_HEAD_MIN)
+			continue;
+		add_entry(e, unit, "attn_fwd_sm90", heads[i], ATTN90_THREADS,
+		    ATTN90_FWD_SMEM(d), "struct attn_tma_args");
+		if (d <= ATTN90_BWD_MAX)
+			add_entry(e, unit, "attn_bwd_keys_sm90", heads[i],
+			    ATTN90_THREADS, ATTN90_KEYS_SMEM(d),
 			    "struct attn_tma_args");
+	}
 }
 
 static bool

@@ -68,6 +68,7 @@ kernel_texts += codegen/kernels/attn_mma.cuh
 kernel_texts += codegen/kernels/attn_sm80.cuh
 kernel_texts += codegen/kernels/attn_state.cuh
 kernel_texts += codegen/kernels/attn_fwd_sm90.cuh
+kernel_texts += codegen/kernels/attn_bwd_keys_sm90.cuh
 kernel_texts += codegen/kernels/attn_sm90.cuh
 kernel_texts += codegen/kernels/attn_tma.cuh
 kernel_texts += codegen/kernels/reduce.cuh

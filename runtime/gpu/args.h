@@ -315,6 +315,14 @@ struct probe_args {
 #define ATTN90_FWD_SMEM(d)                                                    \
 	((ATTN90_BQ + 4 * ATTN90_BK(d)) * ATTN90_COLUMNS(d) * 2 + 1024)
 
+/* Backward over keys, for heads of at most so many columns. */
+#define ATTN90_BWD_MAX 128
+#define ATTN90_BWD_BK 128
+#define ATTN90_BWD_BQ 64
+#define ATTN90_KEYS_SMEM(d)                                                   \
+	((2 * ATTN90_BWD_BK + 4 * ATTN90_BWD_BQ) * ATTN90_COLUMNS(d) * 2 +    \
+	    4 * ATTN90_BWD_BQ * 4 + 1024)
+
 #define ATTN_DOCS_THREADS 128
 
 enum {

@@ -1,7 +1,7 @@
 /*
- * Attention: which kernels, their grids, the ranges of documents.  Forward is
- * by the kernel for sm_90a where the program has it and the device is one;
- * everything else by those for sm_80 and later.
+ * Attention: which kernels, their grids, the ranges of documents.  Those for
+ * sm_90a go first where the program has them and the device is one; everything
+ * else is done by those for sm_80 and later.
  */
 #include "config.h"
 
@@ -130,6 +130,31 @@ forward_tma(struct lt *rt, const char *kernel, const struct lt_attn *p,
 	    blocks_of(rt, tiles * heads * p->b), 1, 1, &a);
 }
 
+static void
+bwd_keys_tma(struct lt *rt, const char *kernel, const struct lt_attn *p,
+    const struct attn_args *at)
+{
+	struct attn_tma_args a = {.at = *at};
+	uint32_t heads = p->k * p->g;
+
+	make_map(rt, &a.q, at->q, p, heads, p->sq, ATTN90_BWD_BQ);
+	make_map(rt, &a.dout, at->dout, p, heads, p->sq, ATTN90_BWD_BQ);
+	make_map(rt, &a.k, at->k, p, p->k, p->sk, ATTN90_BWD_BK);
+	make_map(rt, &a.v, at->v, p, p->k, p->sk, ATTN90_BWD_BK);
+	lt_gpu_run(rt, LT_COMPUTE, kernel, ((uint64_t)p->sk + ATTN90_BWD_BK -
+	    1) / ATTN90_BWD_BK, p->k, p->b, &a);
+}
+
+/* The program's kernel of that name for sm_90a, if it is one for these sizes:
+ * a tensor map is of something. */
+static bool
+find_sm90(struct lt *rt, const char *kernel, const struct lt_attn *p,
+    char *name, size_t size)
+{
+	snprintf(name, size, "attn_%s_sm90_d%u", kernel, p->d);
+	return p->sq > 0 && p->sk > 0 && p->b > 0 && lt_gpu_find(rt, name) >= 0;
+}
+
 /* ---- the calls ---- */
 
 static void
@@ -141,9 +166,7 @@ forward(struct lt *rt, const struct lt_attn *p, struct attn_args *a,
 	a->q = q;
 	a->k = k;
 	a->v = v;
-	snprintf(tma, sizeof tma, "attn_fwd_sm90_d%u", p->d);
-	/* A tensor map is of something. */
-	if (p->sq > 0 && p->sk > 0 && p->b > 0 && lt_gpu_find(rt, tma) >= 0)
+	if (find_sm90(rt, "fwd", p, tma, sizeof tma))
 		forward_tma(rt, tma, p, a);
 	else
 		run(rt, "fwd", p, a, p->sq, p->k * p->g, 1);
@@ -179,6 +202,7 @@ lt_gpu_attn_bwd(struct lt *rt, const struct lt_attn *p, const void *dout,
     const float *delta, void *dq, void *dk, void *dv)
 {
 	struct attn_args a;
+	char tma[64];
 
 	begin(rt, p, &a);
 	a.q = q;
@@ -190,6 +214,9 @@ lt_gpu_attn_bwd(struct lt *rt, const struct lt_attn *p, const void *dout,
 	a.dq = dq;
 	a.dk = dk;
 	a.dv = dv;
-	run(rt, "bwd_keys", p, &a, p->sk, p->k, ATTN80_PARTS(p->d));
+	if (find_sm90(rt, "bwd_keys", p, tma, sizeof tma))
+		bwd_keys_tma(rt, tma, p, &a);
+	else
+		run(rt, "bwd_keys", p, &a, p->sk, p->k, ATTN80_PARTS(p->d));
 	run(rt, "bwd_queries", p, &a, p->sq, p->k * p->g, 1);
 }

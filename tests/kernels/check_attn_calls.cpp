@@ -33,7 +33,8 @@ run(int arch)
 		for (const attn_kernels &k : kernels)
 			bad += !attn_check(k, shape);
 	tma = attn_calls_count("sm90");
-	if ((tma > 0) != (arch == 90) || (attn_calls_count("fwd_sm80") > 0) == (arch == 90)) {
+	if ((tma > 0) != (arch == 90) ||
+	    (attn_calls_count("bwd_keys_sm90") > 0) != (arch == 90) || (attn_calls_count("fwd_sm80") > 0) == (arch == 90)) {
 		printf("sm_%d: %d launches of kernels for sm_90a\n", arch, tma);
 		bad++;
 	}
