@@ -43,6 +43,8 @@ check_attn_calls_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
 
 # Bugs on purpose, in copies of the kernels.
 EXTRA_DIST += %D%/mutate/mutants.def %D%/mutate/result.txt
+EXTRA_DIST += %D%/mutate/attn_bwd_sm90.cpp
+EXTRA_DIST += %D%/mutate/mutants_attn_bwd_sm90.def
 EXTRA_DIST += %D%/mutate/attn_sm80.cpp %D%/mutate/mutants_attn_sm80.def
 EXTRA_DIST += %D%/mutate/attn_sm90.cpp %D%/mutate/mutants_attn_sm90.def
 CLEANFILES += mutate-kernels.txt
