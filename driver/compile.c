@@ -7,6 +7,7 @@
 
 #include "codegen/codegen.h"
 #include "driver/diff.h"
+#include "driver/launch.h"
 #include "driver/load.h"
 #include "driver/output.h"
 #include "driver/run.h"
@@ -62,6 +63,10 @@ write_text(struct job *j, FILE *out)
 	switch (j->o->emit) {
 	case EMIT_TIMELINE:
 		ok = timeline_print(j->m, out);
+		break;
+	case EMIT_LAUNCH:
+		ok = launch_print(j->m, (enum launcher)j->o->launcher,
+		    j->o->target == TARGET_CUDA, out);
 		break;
 	case EMIT_PLAN:
 		ok = codegen_plan(j->m, out) == 0;

@@ -10,6 +10,7 @@ libdriver_a_SOURCES = \
 	%D%/gpu.c %D%/gpu.h \
 	%D%/help.c \
 	%D%/input.c %D%/input.h \
+	%D%/launch.c %D%/launch.h \
 	%D%/load.c %D%/load.h \
 	%D%/manual.c \
 	%D%/options.c %D%/options.h \

@@ -74,6 +74,8 @@ find_clash(struct options *o)
 	if (o->target == TARGET_CPU && (o->arch || o->unit || emits_kernels(o)))
 		return "--arch, --unit and --emit=cuda, ptx, cubin or kernels "
 		       "go with --target=cuda";
+	if (o->launcher && o->emit != EMIT_LAUNCH)
+		return "--launcher goes with --emit=launch";
 	if (o->unit && !emits_kernels(o))
 		return "--unit goes with --emit=cuda, ptx, cubin or kernels";
 	if (file_kind(o->file) == FILE_LIR &&

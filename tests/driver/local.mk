@@ -13,6 +13,7 @@ driver_scripts = \
 	%D%/hardened.sh \
 	%D%/injection.sh \
 	%D%/installed.sh \
+	%D%/launch.sh \
 	%D%/options.sh \
 	%D%/verify.sh \
 	%D%/cluster.sh %D%/verify_mesh.sh \

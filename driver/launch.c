@@ -1,0 +1,165 @@
+#include "config.h"
+
+#include "driver/launch.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "driver/say.h"
+
+struct shape {
+	uint64_t nodes, each, ranks; /* each: ranks of a node */
+	char name[64];               /* of the job: a-z, 0-9 and dashes */
+};
+
+/* Names of models are identifiers; what a host's name may not have goes. */
+static void
+job_name(const char *model, char *name, size_t size)
+{
+	size_t n = 0;
+
+	for (; *model && n + 1 < size; model++)
+		if (*model >= 'A' && *model <= 'Z')
+			name[n++] = (char)(*model - 'A' + 'a');
+		else if ((*model >= 'a' && *model <= 'z') ||
+		    (*model >= '0' && *model <= '9'))
+			name[n++] = *model;
+		else if (n && name[n - 1] != '-')
+			name[n++] = '-';
+	while (n && name[n - 1] == '-')
+		n--;
+	name[n] = '\0';
+	if (!n || (name[0] >= '0' && name[0] <= '9'))
+		snprintf(name, size, "loong");
+}
+
+static struct shape
+shape_of(const struct module *m)
+{
+	struct shape s = {.ranks = 1};
+
+	for (int i = 0; i < m->naxis; i++)
+		s.ranks *= m->axis[i].size;
+	s.nodes = (uint64_t)module_number(m, "plan.nodes", 1);
+	if (s.nodes < 1 || s.ranks % s.nodes != 0)
+		s.nodes = 1;
+	s.each = s.ranks / s.nodes;
+	job_name(m->name, s.name, sizeof s.name);
+	return s;
+}
+
+static void
+print_mesh(const struct module *m, FILE *out)
+{
+	for (int i = 0; i < m->naxis; i++)
+		fprintf(out, "%s%s=%u", i ? " " : ", ", m->axis[i].name,
+		    m->axis[i].size);
+}
+
+static const char slurm_body[] =
+    "\n"
+    "# sbatch [options] THIS-SCRIPT [options of the trainer]\n"
+    "# TRAIN names the trainer, OUT the folder of checkpoints, which all nodes\n"
+    "# see.  The trainer is told five minutes before the time is over: it\n"
+    "# saves and ends with 75, and the job is queued again.\n"
+    "set -u\n"
+    "train=${TRAIN:-./train} out=${OUT:-run}\n"
+    "srun --kill-on-bad-exit=1 --mpi=pmix \"$train\" --out \"$out\" --resume "
+    "\"$@\"\n"
+    "status=$?\n"
+    "if [ \"$status\" -eq 75 ]; then\n"
+    "\tscontrol requeue \"$SLURM_JOB_ID\"\n"
+    "fi\n"
+    "exit \"$status\"\n";
+
+static bool
+print_slurm(const struct module *m, const struct shape *s, bool gpus,
+    FILE *out)
+{
+	fprintf(out, "#!/bin/sh\n"
+	    "#SBATCH --job-name=%s\n"
+	    "#SBATCH --nodes=%" PRIu64 "\n"
+	    "#SBATCH --ntasks-per-node=%" PRIu64 "\n", s->name, s->nodes,
+	    s->each);
+	if (gpus)
+		fprintf(out, "#SBATCH --gpus-per-node=%" PRIu64 "\n", s->each);
+	fprintf(out, "#SBATCH --signal=TERM@300\n"
+	    "#SBATCH --requeue\n"
+	    "#SBATCH --open-mode=append\n"
+	    "# %" PRIu64 " rank%s", s->ranks, s->ranks > 1 ? "s" : "");
+	print_mesh(m, out);
+	fputs("\n", out);
+	fputs(slurm_body, out);
+	return true;
+}
+
+static const char jobset_head[] =
+    "# kubectl apply -f THIS-FILE; IMAGE has the trainer as /train, the volume\n"
+    "# claim the data and, in /run/out, the checkpoints.  A pod that ends with\n"
+    "# 75 has saved and is started again.\n"
+    "apiVersion: jobset.x-k8s.io/v1alpha2\n"
+    "kind: JobSet\n"
+    "metadata:\n"
+    "  name: %s\n"
+    "spec:\n"
+    "  failurePolicy:\n"
+    "    maxRestarts: 100\n"
+    "  replicatedJobs:\n"
+    "  - name: workers\n"
+    "    replicas: 1\n"
+    "    template:\n"
+    "      spec:\n"
+    "        parallelism: 1\n"
+    "        completions: 1\n"
+    "        backoffLimit: 0\n"
+    "        template:\n"
+    "          spec:\n"
+    "            restartPolicy: Never\n"
+    "            terminationGracePeriodSeconds: 300\n"
+    "            containers:\n"
+    "            - name: train\n"
+    "              image: IMAGE\n"
+    "              workingDir: /run\n"
+    "              command: [\"/train\", \"--out\", \"/run/out\", "
+    "\"--resume\"]\n";
+
+static const char jobset_tail[] =
+    "              volumeMounts:\n"
+    "              - name: run\n"
+    "                mountPath: /run\n"
+    "            volumes:\n"
+    "            - name: run\n"
+    "              persistentVolumeClaim:\n"
+    "                claimName: %s\n";
+
+/* All ranks are threads of one pod. */
+static bool
+print_jobset(const struct module *m, const struct shape *s, bool gpus,
+    FILE *out)
+{
+	if (s->nodes > 1)
+		return say_error("--launcher=jobset: the plan has %" PRIu64
+		    " nodes, and the ranks of several pods need MPI to find "
+		    "each other: use --launcher=slurm, or mpirun", s->nodes);
+	fprintf(out, "# %" PRIu64 " rank%s", s->ranks,
+	    s->ranks > 1 ? "s" : "");
+	print_mesh(m, out);
+	fputs("\n", out);
+	fprintf(out, jobset_head, s->name);
+	if (gpus)
+		fprintf(out, "              resources:\n"
+		    "                limits:\n"
+		    "                  nvidia.com/gpu: %" PRIu64 "\n", s->each);
+	fprintf(out, jobset_tail, s->name);
+	return true;
+}
+
+bool
+launch_print(const struct module *m, enum launcher launcher, bool gpus,
+    FILE *out)
+{
+	struct shape s = shape_of(m);
+
+	return launcher == LAUNCHER_SLURM ? print_slurm(m, &s, gpus, out) :
+	    print_jobset(m, &s, gpus, out);
+}
