@@ -220,6 +220,9 @@ hosts(struct module *m, const struct func *f)
 		const struct slot *s = v && v->slot ?
 		    module_slot(m, v->slot) : NULL;
 
+		if (v && !s && value_on_host(v))
+			return bad(m, v->at, "%s has no place on the host",
+			    v->name);
 		if (s && (s->arena == ARENA_HOST) != value_on_host(v))
 			return bad(m, v->at, s->arena == ARENA_HOST ?
 			    "%s lies on the host, and was not sent there" :

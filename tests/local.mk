@@ -148,6 +148,7 @@ ir_tests = \
 	%D%/ir/offload/bad.lir \
 	%D%/ir/offload/save.lir \
 	%D%/ir/offload/unknown.lir \
+	%D%/ir/offload/unknown-name.lir \
 	%D%/ir/partition/captured.lir \
 	%D%/ir/partition/documents.lir \
 	%D%/ir/partition/kv-heads.lir \

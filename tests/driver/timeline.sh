@@ -20,4 +20,16 @@ show 1e9
 slow=$(stalled)
 awk "BEGIN { exit !($slow > 2 * $fast && $fast >= 0) }" ||
 	fail "stalls: $fast ms, with slow links $slow ms"
+
+# Copies to the host and back have lanes, and hide behind a layer's work.
+"$loongc" "$model" --mesh dp=2,hp=4 --emit=timeline \
+	--set 'plan.recompute=save(z, offload(x, o))' >"$tmp/out" || fail "host"
+grep -A4 '^layer  ' "$tmp/out" | grep -q '^ho|.*=.*|' || fail "no lane to the host"
+grep -A6 '^layer.bwd' "$tmp/out" | grep -q '^hi|.*=.*|' ||
+	fail "no lane from the host"
+host=$(stalled)
+"$loongc" "$model" --mesh dp=2,hp=4 --emit=timeline \
+	--set 'plan.recompute=save(x, attention)' >"$tmp/out" || fail "no host"
+awk "BEGIN { exit !($host <= 1.001 * $(stalled)) }" ||
+	fail "stalls: $host ms with the host, $(stalled) without"
 exit $bad

@@ -120,6 +120,7 @@ lt_diag = \
 	%D%/diag/plan_values.lt \
 	%D%/diag/precision.lt \
 	%D%/diag/rank.lt \
+	%D%/diag/recompute_offload.lt \
 	%D%/diag/recompute_save.lt \
 	%D%/diag/rename.lt \
 	%D%/diag/repeat_count.lt \
