@@ -17,6 +17,8 @@ long_tests += %D%/train/kill_long.sh
 long_tests += %D%/train/races_long.sh
 # attention kernels: every shape, head dim and mode: two minutes
 long_tests += %D%/kernels/attn_long.sh
+# programs for GPUs in the emulator: ten minutes
+long_tests += %D%/codegen/cuda_long.sh
 EXTRA_DIST += $(long_tests)
 
 check-long: all $(check_PROGRAMS)

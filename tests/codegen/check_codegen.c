@@ -60,7 +60,7 @@ static const struct variant variants[] = {
 #undef CUDA_CASE
 #undef CUDA_GOLDEN
 #undef CUDA_MODEL
-#else
+#endif
 #define CASE(name)                                                             \
 	{"codegen/" name, "f32", 0, NULL, NULL},                               \
 	{"codegen/" name, "bf16", 0, NULL, NULL},                              \
@@ -88,6 +88,21 @@ static const struct variant variants[] = {
 #undef EXAMPLE
 #undef CASE
 #undef MODEL
+};
+
+/* How many of them are not for `check_codegen_cuda long` alone. */
+enum {
+#ifdef CUDA
+#define CUDA_CASE(...) +1
+#define CUDA_GOLDEN(...) +1
+#define CUDA_MODEL(...) +1
+	QUICK = 0
+#include "tests/codegen/cuda_cases.def"
+#undef CUDA_CASE
+#undef CUDA_GOLDEN
+#undef CUDA_MODEL
+#else
+	QUICK = (int)COUNT_OF(variants)
 #endif
 };
 
@@ -241,16 +256,18 @@ START_TEST(as_interpreted)
 END_TEST
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	Suite *s = suite_create("codegen");
+	bool all = argc > 1 && strcmp(argv[1], "long") == 0;
+	size_t n = all ? COUNT_OF(variants) : QUICK;
+	Suite *s = suite_create(KIND);
 	TCase *t = tcase_create("programs");
 	SRunner *r;
 	int failed;
 
-	tcase_set_timeout(t, 120);
+	tcase_set_timeout(t, 240);
 	/* Sanitized programs compile slowly: every third variant. */
-	for (size_t i = 0; i < COUNT_OF(variants); i += *SAN_CFLAGS ? 3 : 1)
+	for (size_t i = 0; i < n; i += *SAN_CFLAGS ? 3 : 1)
 		tcase_add_loop_test(t, as_interpreted, (int)i, (int)i + 1);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
