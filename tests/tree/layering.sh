@@ -12,7 +12,7 @@ plan      plan ir support
 passes    passes plan ir support
 codegen   codegen plan ir support runtime/gpu/args.h
 driver    driver frontend passes plan codegen ir support
-runtime   runtime support/rng.h support/size.h
+runtime   runtime support/nvrtc.h support/rng.h support/size.h
 '
 
 # violations DIR ALLOWED...: prints FILE:LINE:#include of what is not allowed
