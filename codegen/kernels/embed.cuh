@@ -48,9 +48,9 @@ LK_KERNEL(embed_2, 256, 1, struct embed_args)
 
 /*
  * Thread t looks at index first + t; the last list may still be read until the
- * first barrier, the last counts until the second.  The list gets those in lo..hi-1, in
- * order: a thread's place is the number of hits before it in its warp plus
- * those of the warps before.  Returns how many there are.
+ * first barrier, the last counts until the second.  The list gets those in
+ * lo..hi-1, in order: a thread's place is the number of hits before it in its
+ * warp plus those of the warps before.  Returns how many there are.
  */
 LK_FN int
 embed_find(const embed_bwd_args &a, i64 first, int lo, int hi, u32 list)

@@ -236,7 +236,8 @@ LK_KERNEL(gemm_any, GEMM_ANY_THREADS, 1, struct gemm_args)
 	const u32 sa = lk_saddr(smem), sb = sa + GEMM_ANY_K * GEMM_TILE * 4;
 	const int m0 = (int)blockIdx.y * GEMM_TILE;
 	const int n0 = (int)blockIdx.x * GEMM_TILE;
-	const int ty = (int)threadIdx.x / 16 * 4, tx = (int)threadIdx.x % 16 * 4;
+	const int ty = (int)threadIdx.x / 16 * 4;
+	const int tx = (int)threadIdx.x % 16 * 4;
 	float c[4][4] = {};
 
 	for (int k0 = 0; k0 < a.k; k0 += GEMM_ANY_K) {

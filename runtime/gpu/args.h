@@ -36,7 +36,8 @@ struct lk_step {
 	double lr;
 	long long step;          /* from 1 */
 	unsigned long long seed; /* of dropout */
-	float rate, ifix2;       /* lr / (1 - beta1^step), 1 / (1 - beta2^step) */
+	float rate;              /* lr / (1 - beta1^step) */
+	float ifix2;             /* 1 / (1 - beta2^step) */
 	float decay;             /* lr * wd */
 	int training;
 };
@@ -79,7 +80,7 @@ struct rope_table_args {
 	int d;
 };
 
-/* ---- convert.cuh: accum_f32, accum_bf16 (by the type of x), round_bf16 ---- */
+/* ---- convert.cuh: accum_f32, accum_bf16 (what x is), round_bf16 ---- */
 
 /* y = x, or y += x */
 struct accum_args {

@@ -132,11 +132,11 @@ TEST(mma_multiplies)
 				double sum = 0, size = 0;
 
 				for (int k = 0; k < 16; k++) {
-					double t = (double)lk_bf(x[i * 16 + k]) *
-					    lk_bf(y[k * 8 + j]);
+					double a = lk_bf(x[i * 16 + k]);
+					double b = lk_bf(y[k * 8 + j]);
 
-					sum += t;
-					size += fabs(t);
+					sum += a * b;
+					size += fabs(a * b);
 				}
 				/* products of bf16 are exact in f32 */
 				c.add(out[i * 8 + j], sum,
@@ -385,7 +385,8 @@ TEST(mistakes_are_found)
 		a.n = w.n;
 		DIES(w.says, wrong(&a, one, 64, 1024));
 	}
-	DIES("needs 64 threads", ({ probe_args a = {}; wrong(&a, one, 32, 0); }));
+	probe_args a = {};
+	DIES("needs 64 threads", wrong(&a, one, 32, 0));
 }
 
 /* A thread that fills most of its stack. */

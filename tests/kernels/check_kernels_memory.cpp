@@ -72,15 +72,22 @@ TEST(accumulates)
 	const std::vector<float> y = normal_f32(r, 1001);
 
 	each_mode([&] {
-		for (int add = 0; add < 2; add++) {
+		for (size_t k = 0; k < 4; k++) { /* k & 2: misaligned */
+			const int add = (int)k & 1;
+			const size_t from = k / 2;
 			std::vector<float> u = y, v = y;
 
-			launch_accum_f32({x.data(), u.data(), 1001, add}, 3);
-			launch_accum_bf16({h.data(), v.data(), 1001, add}, 3);
+			launch_accum_f32({x.data() + from, u.data() + from,
+			    998, add}, 2);
+			launch_accum_bf16({h.data() + from, v.data() + from,
+			    998, add}, 2);
 			for (size_t i = 0; i < 1001; i++) {
-				CHECK(u[i] == (add ? y[i] + x[i] : x[i]));
-				CHECK(v[i] == (add ? y[i] + lk_bf(h[i]) :
-				    lk_bf(h[i])));
+				bool in = i >= from && i < from + 998;
+				float f = in ? x[i] : y[i];
+				float g = in ? lk_bf(h[i]) : y[i];
+
+				CHECK(u[i] == (in && add ? y[i] + f : f));
+				CHECK(v[i] == (in && add ? y[i] + g : g));
 			}
 		}
 	});
