@@ -1,13 +1,14 @@
 # make check-long: what takes too long to run before every change.  Each
 # script prints a line at its end; NAME.long.log has the rest.
 long_tests =
-# 107 meshes of up to 16 ranks: five minutes and more on two cores
+# 107 meshes of up to 16 ranks: nine minutes of processor time
 long_tests += %D%/train/meshes_long.sh
 # 324 ordered pairs of meshes: three to five minutes on two cores
 long_tests += %D%/train/resume_long.sh
 # 9 pairs in bf16: half a minute
 long_tests += %D%/train/resume_bf16_long.sh
-# 55,364 programs without execution, 330 with: ten minutes to half an hour
+# 55,364 programs without execution: under three minutes of processor time;
+# 953 with: about a quarter of an hour, by a sample; two processes
 long_tests += %D%/sweep/sweep_long.sh
 # two machines as network namespaces: half a minute; needs root and Open MPI
 long_tests += %D%/train/hosts_long.sh
