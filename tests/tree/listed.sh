@@ -45,4 +45,19 @@ grep -E '^tests/.*\.sh$' "$tmp/files" | grep -Ev '/(lib|common)\.sh$' |
     sort >"$tmp/scripts"
 sort "$tmp/programs" "$tmp/scripts" | comm -23 - "$tmp/tests" >"$tmp/bad"
 report "tests that neither TESTS, long_tests nor gpu_only_tests names"
+
+# Readers find every page from the README, and every folder of tests.
+# missing FILE: of the names in standard input, those that it does not have
+missing()
+{
+	while read -r name; do
+		grep -qF "\`$name\`" "$srcdir/$1" || echo "$name"
+	done
+}
+
+grep '^doc/.*\.md$' "$tmp/files" | missing README.md >"$tmp/bad"
+report "pages that README.md does not name"
+sed -n 's,^\(tests/[^/]*/\).*,\1,p' "$tmp/files" | sort -u |
+    missing doc/HACKING.md >"$tmp/bad"
+report "folders that doc/HACKING.md does not name"
 exit $status
