@@ -46,6 +46,9 @@ add(struct arch_list *a, const char *word, size_t len)
 	if (!parse_one(&x, word, len))
 		return say_usage("'%.*s' is no architecture; %s", (int)len,
 		    word, known);
+	if (strcmp(x.name, "sm_90") == 0)
+		return say_usage("attention for sm_90 uses what only sm_90a "
+		    "has: --arch=sm_90a");
 	if (is_there(a, &x))
 		return say_usage("--arch names %d twice", x.number);
 	if (a->n == ARCH_MAX)

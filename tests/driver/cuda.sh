@@ -8,7 +8,8 @@ go() { "$loongc" --target=cuda "$model" "$@"; }
 says 2 "'sm_70' is no architecture" --target=cuda --arch=sm_70 "$model" -o t
 says 2 "'sm_90b' is no architecture" --target=cuda --arch=sm_90b "$model" -o t
 says 2 "'' is no architecture" --target=cuda --arch=sm_90a, "$model" -o t
-says 2 "--arch names 90 twice" --target=cuda --arch=sm_90,sm_90a "$model" -o t
+says 2 "what only sm_90a has" --target=cuda --arch=sm_80,sm_90 "$model" -o t
+says 2 "--arch names 90 twice" --target=cuda --arch=sm_90a,sm_90a "$model" -o t
 says 1 "no unit is called 'frob'; there are:" --target=cuda --unit=frob \
 	--emit=cuda "$model"
 says 1 "NVRTC compiles nothing of it" --target=cuda --arch=emu --emit=ptx \
