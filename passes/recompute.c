@@ -430,10 +430,15 @@ host_words(void *arg, const struct func *f, const struct value *v)
 }
 
 static bool
-bad_policy(struct module *m, const char *policy, struct span at)
+bad_policy(struct module *m, const char *policy, const struct words *w,
+    struct span at)
 {
-	diag_report(m->diag, DIAG_SETTING_WORD, at, "recompute = %s: use none, "
-	    "full, best or save(x, attention)", policy);
+	if (w->n == (int)COUNT_OF(w->word))
+		diag_report(m->diag, DIAG_SETTING_WORD, at, "recompute = %s: "
+		    "save takes at most %d names", policy, w->n);
+	else
+		diag_report(m->diag, DIAG_SETTING_WORD, at, "recompute = %s: use "
+		    "none, full, best or save(x, attention)", policy);
 	return false;
 }
 
@@ -519,7 +524,7 @@ recompute_policy(struct module *m, const char *policy, struct span at)
 	if (strcmp(policy, "none") == 0)
 		return true;
 	if (strcmp(policy, "full") != 0 && !parse_words(m, policy, &w))
-		return bad_policy(m, policy, at);
+		return bad_policy(m, policy, &w, at);
 	recompute_apply(m, keep_words, &w);
 	recompute_offload(m, host_words, &w);
 	return words_known(m, &w, at);

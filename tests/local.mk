@@ -163,6 +163,7 @@ ir_tests = \
 	%D%/ir/recompute/save-x-attention.lir \
 	%D%/ir/recompute/save-x-y-u.lir \
 	%D%/ir/recompute/unknown-name.lir \
+	%D%/ir/recompute/many-names.lir \
 	%D%/ir/recompute/unknown-policy.lir \
 	%D%/ir/ring/bad.lir \
 	%D%/ir/ring/double.lir \
