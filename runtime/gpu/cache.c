@@ -191,7 +191,11 @@ lt_cache_compile(const struct lt_unit *u, const char *arch, size_t *size,
 		return NULL;
 	}
 	folder = open_folder();
-	if (folder >= 0 && key_of(u, arch, nvrtc_version(n), &k))
+	if (folder >= 0 && !key_of(u, arch, nvrtc_version(n), &k)) {
+		close(folder);
+		folder = -1;
+	}
+	if (folder >= 0)
 		code = find(folder, &k, size);
 	if (!code) {
 		code = compile(n, u, arch, size, why);
