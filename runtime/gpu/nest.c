@@ -90,7 +90,7 @@ lt_gpu_nest_sum(struct lt *rt, enum lt_stream s, const struct lt_nest *x,
 
 	if (n > LK_SOURCES_MAX)
 		lt_gpu_fail(rt, LT_EXIT_CONFIG, "sums over more than %d ranks "
-		    "are not for one device", LK_SOURCES_MAX);
+		    "are not for GPUs", LK_SOURCES_MAX);
 	for (int i = 0; i < n; i++) {
 		a.src[i] = (const float *)(const void *)src[i].at;
 		a.packed |= src[i].packed ? 1ull << i : 0;
