@@ -115,11 +115,11 @@ nvrtc_open(char *why, size_t size)
 	return NULL;
 }
 
+/* The library stays: what it allocated when it was loaded would be lost, and
+ * the next open finds it. */
 void
 nvrtc_close(struct nvrtc *n)
 {
-	if (n && n->lib)
-		dlclose(n->lib);
 	free(n);
 }
 

@@ -2,7 +2,7 @@
 EXTRA_DIST += %D%/emu_test.h %D%/launch.h %D%/units.def %D%/allowed.def
 if HAVE_CHECK
 check_PROGRAMS += check_nvrtc_kernels
-TESTS += check_nvrtc_kernels
+plain_tests += check_nvrtc_kernels
 endif
 check_nvrtc_kernels_SOURCES = %D%/check_nvrtc_kernels.c
 check_nvrtc_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
@@ -50,7 +50,7 @@ EXTRA_DIST += %D%/mutate/attn_sm90.cpp %D%/mutate/mutants_attn_sm90.def
 CLEANFILES += mutate-kernels.txt
 if HAVE_CXX
 check_PROGRAMS += check_mutate_kernels
-TESTS += check_mutate_kernels
+plain_tests += check_mutate_kernels
 endif
 check_mutate_kernels_SOURCES = %D%/mutate/check_mutate_kernels.c
 check_mutate_kernels_CPPFLAGS = $(AM_CPPFLAGS) -DCXX='"$(CXX)"' \

@@ -2,8 +2,8 @@
 train_scripts =
 train_scripts += %D%/comm.sh
 train_scripts += %D%/e2e.sh
-train_scripts += %D%/exact.sh
-train_scripts += %D%/formulas.sh
+plain_tests += %D%/exact.sh
+plain_tests += %D%/formulas.sh
 train_scripts += %D%/layouts.sh
 train_scripts += %D%/memory.sh
 train_scripts += %D%/mpi.sh
@@ -19,6 +19,7 @@ TESTS += %D%/cuda.sh
 endif
 EXTRA_DIST += %D%/cuda.sh
 EXTRA_DIST += $(train_scripts)
+EXTRA_DIST += %D%/exact.sh %D%/formulas.sh
 EXTRA_DIST += %D%/formulas.awk
 EXTRA_DIST += %D%/cuda.lt
 EXTRA_DIST += %D%/exact.lt %D%/begin.c %D%/integers.h

@@ -15,4 +15,4 @@ EXTRA_DIST += $(tree_tests)
 list-dist:
 	@printf '%s\n' $(DISTFILES)
 list-tests:
-	@printf '%s\n' $(TESTS) $(long_tests) $(gpu_only_tests)
+	@printf '%s\n' $(TESTS) $(plain_tests) $(long_tests) $(gpu_only_tests)
