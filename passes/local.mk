@@ -31,6 +31,7 @@ libpasses_a_SOURCES = \
 	%D%/ring_build.c %D%/ring_build.h \
 	%D%/ring_emit.c \
 	%D%/ring_plan.c \
+	%D%/ring_time.c \
 	%D%/rotate.c \
 	%D%/schedule.c \
 	%D%/simplify.c \

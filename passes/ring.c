@@ -6,9 +6,10 @@
  *   after    for j=0..co { shift over co; for i=0..ci { shift; attn.step } }
  *
  * passes/ring_emit.c shows the loops.  Backward either keys and values travel
- * with their gradients, or queries do with theirs: whichever sends fewer bytes
- * (passes/ring_plan.c), unless plan.ring says kv or q.  The setting ring.FUNC
- * tells what was decided and the bytes that a rank sends either way.
+ * with their gradients, or queries do with theirs: whichever is sooner done by the
+ * figures of the plan (passes/ring_time.c), unless plan.ring says kv or q.  The
+ * setting ring.FUNC tells what was decided, the bytes that a rank sends and the
+ * time it takes either way.
  *
  * Ranks that share the heads of a group have a share of dk and dv each.  Those
  * are added in f32, so attn.bwd that leaves shares becomes steps too, if only
@@ -48,7 +49,9 @@ queries_travel(const struct ring *r, const struct ring_price *p)
 
 	if (!r->backward || strcmp(want, "kv") == 0)
 		return false;
-	return strcmp(want, "q") == 0 || p->q < p->kv;
+	if (strcmp(want, "q") == 0 || p->q_seconds < p->kv_seconds)
+		return true;
+	return p->q_seconds == p->kv_seconds && p->q < p->kv;
 }
 
 /* What was decided, and what a rank sends: ring.FUNC, one item for each. */
@@ -59,8 +62,9 @@ record(struct ring *r, bool queries, const struct ring_price *p)
 	char *key = arena_printf(m->mem, "ring.%s", r->f->name);
 	const char *old = module_text(m, key, NULL);
 	char *item = r->backward
-	    ? arena_printf(m->mem, "%s travel: kv %" PRIu64 " bytes, "
-	    "q %" PRIu64, queries ? "q" : "kv", p->kv, p->q)
+	    ? arena_printf(m->mem, "%s travel: kv %" PRIu64 " bytes %.4g us, "
+	    "q %" PRIu64 " bytes %.4g us", queries ? "q" : "kv", p->kv,
+	    1e6 * p->kv_seconds, p->q, 1e6 * p->q_seconds)
 	    : arena_printf(m->mem, "kv travel: %" PRIu64 " bytes", p->kv);
 
 	module_set_text(m, key, old ? arena_printf(m->mem, "%s; %s", old,

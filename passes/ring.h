@@ -56,18 +56,28 @@ struct ring_state {
 
 /* ---- ring_plan.c: how far and which way ---- */
 
-/* Bytes one rank sends in all of a ring's hops. */
+/* Bytes one rank sends in all of a ring's hops; seconds of a backward ring. */
 struct ring_price {
 	uint64_t kv, q;
+	double kv_seconds, q_seconds;
+};
+/* Bytes of a hop: what travels, and backward the sums that travel with it. */
+struct ring_block {
+	uint64_t block, sums;
 };
 /* Fills all but out, level and var; false after an error. */
 bool ring_plan(struct ring *r, struct module *m, struct func *f, struct op *op,
     int depth);
 struct ring_price ring_price(const struct ring *r);
+struct ring_block ring_block(const struct ring *r, bool queries);
 /* The dim of an operand that lies along the ring's axes. */
 const struct dim *ring_dim(const struct op *op, const struct type *t);
 /* Decides what travels. */
 void ring_choose(struct ring *r, bool queries);
+
+/* ---- ring_time.c ---- */
+
+double ring_seconds(const struct ring *r, bool queries);
 
 /* ---- ring_emit.c: loops of steps and shifts ---- */
 

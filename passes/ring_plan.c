@@ -162,23 +162,43 @@ bytes(const struct ring *r, int operand)
 }
 
 /* Operands of attn.bwd: do, q, k, v, z, D [, doc]. */
+struct ring_block
+ring_block(const struct ring *r, bool queries)
+{
+	uint64_t doc = bytes(r, r->backward ? 6 : 3);
+	int k = r->backward ? 2 : 1;
+	struct ring_block b = {.block = doc};
+
+	if (queries)
+		b.block += bytes(r, 0) + bytes(r, 1) + bytes(r, 4) +
+		    bytes(r, 5);
+	else
+		b.block += bytes(r, k) + bytes(r, k + 1);
+	for (int i = queries ? 0 : 1; r->backward && i < (queries ? 1 : 3);
+	    i++)
+		b.sums += type_local_bytes(r->m, r->acc[i]);
+	if (!queries && r->reach) {
+		b.block = halo(r, b.block);
+		b.sums = halo(r, b.sums);
+	}
+	return b;
+}
+
 struct ring_price
 ring_price(const struct ring *r)
 {
 	uint64_t all = (uint64_t)(r->steps[OUTER] * r->steps[INNER]);
 	uint64_t n = all + (uint64_t)(r->back * (r->axis[OUTER] >= 0 ?
 	    r->steps[INNER] : 1));
-	uint64_t doc = bytes(r, r->backward ? 6 : 3);
-	int k = r->backward ? 2 : 1;
-	uint64_t keys = bytes(r, k) + bytes(r, k + 1) + doc, home = n - (n == 1);
-	uint64_t sums = !r->backward ? 0 : type_local_bytes(r->m, r->acc[1]) +
-	    type_local_bytes(r->m, r->acc[2]);
-	struct ring_price p = {.kv = r->reach ? halo(r, keys + sums) :
-	    (n - 1) * keys + home * sums};
+	uint64_t home = n - (n == 1);
+	struct ring_block k = ring_block(r, false), q = ring_block(r, true);
+	struct ring_price p = {.kv = r->reach ? k.block + k.sums :
+	    (n - 1) * k.block + home * k.sums};
 
-	if (r->backward)
-		p.q = (n - 1) * (bytes(r, 0) + bytes(r, 1) + bytes(r, 4) +
-		    bytes(r, 5) + doc) +
-		    home * type_local_bytes(r->m, r->acc[0]);
+	if (!r->backward)
+		return p;
+	p.q = (n - 1) * q.block + home * q.sums;
+	p.kv_seconds = ring_seconds(r, false);
+	p.q_seconds = ring_seconds(r, true);
 	return p;
 }

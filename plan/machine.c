@@ -44,8 +44,9 @@ stride(const struct module *m, int axis)
  * Moving along an axis changes the machine unless all its ranks lie in one:
  * a run of size * stride consecutive ranks that starts at a multiple of itself.
  */
-static bool
-axis_crosses(const struct module *m, const struct machine *x, int axis)
+bool
+machine_axis_crosses(const struct module *m, const struct machine *x,
+    int axis)
 {
 	uint64_t run = stride(m, axis) * m->axis[axis].size;
 
@@ -59,7 +60,7 @@ machine_crosses(const struct module *m, const struct machine *x,
     const struct op *op)
 {
 	for (int i = 0; i < op->nhop; i++)
-		if (axis_crosses(m, x, op->hop[i].axis))
+		if (machine_axis_crosses(m, x, op->hop[i].axis))
 			return true;
 	return false;
 }

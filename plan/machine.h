@@ -29,5 +29,7 @@ struct machine machine_of(const struct module *m);
 /* True if a transfer over these axes goes between machines for some rank. */
 bool machine_crosses(const struct module *m, const struct machine *x,
     const struct op *op);
+bool machine_axis_crosses(const struct module *m, const struct machine *x,
+    int axis);
 
 #endif

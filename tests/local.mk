@@ -168,6 +168,7 @@ ir_tests = \
 	%D%/ir/ring/bad.lir \
 	%D%/ir/ring/double.lir \
 	%D%/ir/ring/halo.lir \
+	%D%/ir/ring/hidden.lir \
 	%D%/ir/ring/halo-zz.lir \
 	%D%/ir/ring/part-of-field.lir \
 	%D%/ir/ring/queries.lir \

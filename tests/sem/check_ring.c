@@ -296,19 +296,25 @@ sent(struct module *m, struct region *r, const char **var, int64_t *at, int n)
 	return sum;
 }
 
-/* "kv travel: F bytes; T travel: kv K bytes, q Q": F and what T says. */
+/* "kv travel: F bytes; T travel: kv K bytes S us, q Q bytes S us": F and what T
+ * says, which takes not longer than the other if that was free to choose. */
 static uint64_t
 promised(const struct module *m)
 {
 	unsigned long long forward, kv, q;
+	double kv_us, q_us;
 	char what[3];
+	bool keys;
 
 	if (!module_text(m, "ring.f", NULL))
 		return 0;
 	ck_assert_int_eq(sscanf(module_text(m, "ring.f", ""),
-	    "kv travel: %llu bytes; %2s travel: kv %llu bytes, q %llu",
-	    &forward, what, &kv, &q), 4);
-	return forward + (strcmp(what, "kv") == 0 ? kv : q);
+	    "kv travel: %llu bytes; %2s travel: kv %llu bytes %lf us, "
+	    "q %llu bytes %lf us", &forward, what, &kv, &kv_us, &q, &q_us), 6);
+	keys = strcmp(what, "kv") == 0;
+	if (!module_text(m, "plan.ring", NULL))
+		ck_assert(keys ? kv_us <= q_us : q_us <= kv_us);
+	return forward + (keys ? kv : q);
 }
 
 START_TEST(bytes)
@@ -329,7 +335,7 @@ START_TEST(bytes)
 		    l->mesh, x->name, set[i], (int)n[i],
 		    module_text(m, "ring.f", ""));
 	}
-	ck_assert(n[0] <= n[1] && n[0] <= n[2]);
+	ck_assert(n[0] == n[1] || n[0] == n[2]);
 	arena_free(&mem);
 }
 END_TEST
