@@ -64,6 +64,22 @@ print_communication(const struct module *m, FILE *out)
 	fputs(n ? "\n  ],\n" : "],\n", out);
 }
 
+static void
+print_decisions(const struct module *m, FILE *out)
+{
+	const char *sep = "  \"decisions\": {";
+
+	for (int i = 0; i < m->nset; i++) {
+		if (!setting_is_decision(&m->set[i]))
+			continue;
+		fprintf(out, "%s\n    \"%s\": \"%s\"", sep, m->set[i].key,
+		    m->set[i].text);
+		sep = ",";
+	}
+	if (*sep == ',')
+		fputs("\n  },\n", out);
+}
+
 /* Bytes of one call, to the host (lane ho) and from it (hi). */
 static void
 print_copies(const struct module *m, FILE *out)
@@ -151,6 +167,7 @@ codegen_plan(struct module *m, FILE *out)
 	    m->name, codegen_parameters(m), model, hardware);
 	print_dims(m, out);
 	print_mesh(m, out);
+	print_decisions(m, out);
 	print_communication(m, out);
 	print_copies(m, out);
 	print_arenas(m, out);

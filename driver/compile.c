@@ -170,12 +170,12 @@ why(struct job *j)
 	return finish_stdout(true) != 0 ? EXIT_ERRORS : status_of(result);
 }
 
-/* What the ring pass decided, by function. */
+/* What passes decided, and at which price. */
 static void
-tell_rings(const struct module *m)
+tell_decisions(const struct module *m)
 {
 	for (int i = 0; i < m->nset; i++)
-		if (strncmp(m->set[i].key, "ring.", 5) == 0)
+		if (setting_is_decision(&m->set[i]))
 			fprintf(stderr, "%s: %s\n", m->set[i].key,
 			    m->set[i].text);
 }
@@ -195,7 +195,7 @@ finish(struct job *j)
 	if (status)
 		return status;
 	if (j->o->verbose)
-		tell_rings(j->m);
+		tell_decisions(j->m);
 	return j->o->run ? finish_stdout(run_module(j->m, stdout)) : emit(j);
 }
 

@@ -330,6 +330,8 @@ void module_set_number(struct module *m, const char *key, double v,
     struct span at);
 void module_set_text(struct module *m, const char *key, const char *v,
     struct span at);
+/* Is it what a pass noted of a choice it made: ring.FUNC, recompute.FUNC? */
+bool setting_is_decision(const struct setting *s);
 struct slot *module_slot(const struct module *m, const char *name);
 /* Where a field is stored: "@B.x", or with the suffix ".cast" its copy in
  * another dtype.  A bundle over another is where that one is. */

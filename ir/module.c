@@ -217,6 +217,13 @@ module_set_text(struct module *m, const char *key, const char *v,
 	s->text = module_namez(m, v);
 }
 
+bool
+setting_is_decision(const struct setting *s)
+{
+	return s->is_text && (strncmp(s->key, "ring.", 5) == 0 ||
+	    strncmp(s->key, "recompute.", 10) == 0);
+}
+
 /* Where the slot called name is in the table, or could be. */
 static uint32_t *
 slot_cell(const struct module *m, const char *name)

@@ -21,6 +21,9 @@
  * there is the price.  So early values go to the host until the link is full,
  * and others are dropped where that is cheaper.  The device still needs two
  * buffers for each, so there must be more than two layers.
+ *
+ * The setting recompute.FUNC tells what is dropped or sent away and what that
+ * frees and costs, recompute.memory what is needed then.
  */
 #include "config.h"
 
@@ -40,6 +43,7 @@ struct choice {
 	const char *func, *value;
 	uint64_t bytes; /* freed, of all layers */
 	bool host;      /* not made again: kept there */
+	double seconds; /* that it costs in all layers, when it was chosen */
 };
 
 struct search {
@@ -233,6 +237,7 @@ consider(struct search *s, const struct func *f, const struct value *v,
 	s->drop[s->ndrop++] = c;
 	seconds = (price(s, f) - before) * (double)layers;
 	s->ndrop--;
+	c.seconds = seconds;
 	if (seconds < 1e-12)
 		seconds = 1e-12; /* made again already for another value */
 	if ((double)c.bytes / seconds > best->value)
@@ -289,11 +294,60 @@ take_back(struct search *s, uint64_t bytes)
 	}
 }
 
+/* ---------------------------------------------------------------- telling */
+
+static bool
+is_searched(const struct func *f)
+{
+	return f->twin && f->index && twin_load(f->twin);
+}
+
+/* "drops a (64 MiB, 1.2 ms), h to the host (32 MiB, 0 ms); keeps x o z" */
+static void
+tell_block(const struct search *s, const struct func *f)
+{
+	const struct op *load = twin_load(f->twin);
+	const char *text = "", *sep = "drops ";
+
+	for (int i = 0; i < s->ndrop; i++) {
+		const struct choice *c = &s->drop[i];
+
+		if (strcmp(c->func, f->name) != 0)
+			continue;
+		text = arena_printf(s->m->mem, "%s%s%s%s (%.4g MiB, %.4g ms)",
+		    text, sep, c->value, c->host ? " to the host" : "",
+		    (double)c->bytes / (1 << 20), 1e3 * c->seconds);
+		sep = ", ";
+	}
+	sep = *text ? "; keeps" : "keeps";
+	for (int i = 0; load && i < load->nout; i++) {
+		text = arena_printf(s->m->mem, "%s%s %s", text, sep,
+		    load->out[i]->name);
+		sep = "";
+	}
+	module_set_text(s->m, arena_printf(s->m->mem, "recompute.%s",
+	    f->name), text, f->at);
+}
+
+static void
+tell(struct search *s, uint64_t bytes, uint64_t need)
+{
+	struct module *m = s->m;
+
+	for (int i = 0; i < m->nfunc; i++)
+		if (is_searched(m->func[i]))
+			tell_block(s, m->func[i]);
+	module_set_text(m, "recompute.memory", arena_printf(m->mem,
+	    "%.6g of %.6g MiB", (double)need / (1 << 20),
+	    (double)bytes / (1 << 20)), (struct span){0});
+}
+
 void
 recompute_best(struct module *m, uint64_t bytes)
 {
 	struct search s = {.m = m, .x = machine_of(m),
 	    .host = module_setting(m, "plan.host") != NULL};
+	uint64_t need;
 	int n = 0;
 
 	for (int i = 0; i < m->nfunc; i++)
@@ -303,13 +357,14 @@ recompute_best(struct module *m, uint64_t bytes)
 		struct offer best = {.value = 0};
 
 		for (int i = 0; i < m->nfunc; i++)
-			if (m->func[i]->twin && m->func[i]->index &&
-			    twin_load(m->func[i]->twin))
+			if (is_searched(m->func[i]))
 				consider_block(&s, m->func[i], &best);
 		if (best.value == 0)
 			break; /* nothing is left to drop: fit will say so */
 		s.drop[s.ndrop++] = best.choice;
 	}
 	take_back(&s, bytes);
+	need = bytes_needed(&s);
 	apply(m, &s);
+	tell(&s, bytes, need);
 }

@@ -24,6 +24,22 @@ says 2 "makes nothing: leave out -o, --emit" "$model" --why --emit=c
 says 2 "makes nothing: leave out -o, --emit" "$model" --why -o "$tmp/no"
 test ! -e "$tmp/no" || fail "--why made a file"
 
+# What was decided and its price: with -v, in the plan, in the dump.
+set -- "$src/examples/llama3-8b.lt" --plan two_nodes \
+	--set plan.recompute=best --set plan.memory=24G
+"$loongc" "$@" -v --emit=plan >"$tmp/plan" 2>"$tmp/said" || fail "best"
+"$loongc" "$@" --emit=ir --after=ring >"$tmp/dump" || fail "best"
+for key in recompute.layer recompute.memory ring.layer.bwd; do
+	text=$(sed -n "s/^$key: //p" "$tmp/said")
+	test -n "$text" || fail "-v does not tell $key"
+	grep -qF "\"$key\": \"$text\"" "$tmp/plan" || fail "plan: no $key"
+	grep -qF "$key = \"$text\"" "$tmp/dump" || fail "dump: no $key"
+done
+grep -q '^recompute.layer: drops .*y (896 MiB, .* ms).*; keeps .*o z' \
+	"$tmp/said" || fail "$(cat "$tmp/said")"
+set -- "$model" --mesh dp=2,hp=2,cp=2 \
+	--set 'plan.shard=over(cp,hp)' --set plan.stage=3
+
 # What the host keeps: x and o of 256 tokens, 192 f32 each, in 4 layers, go
 # there and come back; the plan says the same.
 "$loongc" "$model" --mesh dp=2,cp=2 --why \
