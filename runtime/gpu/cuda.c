@@ -208,10 +208,14 @@ cuda_alloc(struct lt_gpu *g, uint64_t bytes, void **p)
 	return LT_OK;
 }
 
+/* What is still enqueued may touch it; an error has been told, or will be. */
 static void
 cuda_free(struct lt_gpu *g, void *p)
 {
 	(void)of(g)->cu->set_current(of(g)->context);
+	for (int i = 0; i < LT_STREAMS; i++)
+		if (of(g)->stream[i])
+			(void)of(g)->cu->stream_sync(of(g)->stream[i]);
 	(void)of(g)->cu->mem_free(address(p));
 }
 
