@@ -149,6 +149,12 @@ is_read(const struct region *r, const struct value *v)
 	return false;
 }
 
+static bool
+is_microbatches(const struct op *op)
+{
+	return op->hi.dim && strcmp(op->hi.dim, "mb") == 0;
+}
+
 static void
 emit_for(struct emit *e, const struct op *op)
 {
@@ -164,11 +170,15 @@ emit_for(struct emit *e, const struct op *op)
 		emit_line(e, "for (int64_t %s = %" PRIu64 "; %s < %" PRIu64
 		    "; %s++) {", var, lo, var, hi, var);
 	e->indent++;
-	if (op->hi.dim && strcmp(op->hi.dim, "mb") == 0)
+	if (is_microbatches(op)) {
 		emit_line(e, "rt->micro = %s;", var);
+		emit_enter(e, "microbatch", var);
+	}
 	e->loop[e->nloop++] = op->var;
 	emit_region(e, &body, op);
 	e->nloop--;
+	if (is_microbatches(op))
+		emit_leave(e);
 	e->indent--;
 	emit_line(e, "}");
 	for (int i = 0; i < op->nout; i++)
@@ -201,7 +211,10 @@ emit_call(struct emit *e, const struct op *op)
 		    emit_value_ptr(e, op->out[i]), !token ? "" :
 		    arena_printf(mem, ", &%s", token));
 	}
+	emit_enter(e, op->callee->name, op->indexed ?
+	    emit_affine(e, &op->index) : "-1");
 	emit_line(e, "%s(%s);", emit_func_name(e, op->callee), args);
+	emit_leave(e);
 }
 
 /* Results go straight to their places; what lies elsewhere is copied. */
@@ -278,6 +291,14 @@ silent(const struct op *op)
 	    op->code == OP_TAKE || op->code == OP_LOCAL;
 }
 
+/* It does something itself, rather than what it contains. */
+static bool
+acts(const struct emit *e, const struct op *op)
+{
+	return !silent(op) && op->code != OP_FOR && op->code != OP_CALL &&
+	    !(op->code == OP_RETURN && e->f->index);
+}
+
 static void
 emit_group(struct emit *e, struct op *const *op, int n)
 {
@@ -331,6 +352,8 @@ emit_statement(struct emit *e, struct region *r, int i)
 	if (op->when.set && op->nout && op->out[0]->future)
 		emit_line(e, "lt_token %s = 0;", emit_token(e, op->out[0]));
 	begin_when(e, op);
+	if (acts(e, op))
+		emit_at(e, g.op, g.n);
 	if (op->group >= 0)
 		emit_group(e, g.op, g.n);
 	else if (op->code == OP_FOR)

@@ -60,6 +60,12 @@ void emit_image_adamw(struct emit *e, const struct op *op);
 int emit_flats(struct emit *e);
 int emit_flat_index(struct emit *e, const struct bundle *b);
 
+/* mark.c: a statement of the program; being inside of `what`, whose number is
+ * the C expression index (-1: it has none). */
+void emit_at(struct emit *e, struct op *const *op, int n);
+void emit_enter(struct emit *e, const char *what, const char *index);
+void emit_leave(struct emit *e);
+
 /* loops.c */
 uint64_t emit_stride(const struct module *m, const struct type *t, int i);
 void emit_dot_loops(struct emit *e, const struct op *op);

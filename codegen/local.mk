@@ -25,6 +25,7 @@ libcodegen_a_SOURCES = \
 	%D%/layout.c %D%/layout.h \
 	%D%/library.c %D%/library.def %D%/library.h \
 	%D%/loops.c \
+	%D%/mark.c \
 	%D%/ops.c \
 	%D%/place.c \
 	%D%/plan.c \

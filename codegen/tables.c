@@ -247,6 +247,15 @@ print_mesh(struct emit *e)
 }
 
 static void
+print_lanes(struct emit *e)
+{
+	fputs("\t.lane = (const char *const[]){", e->out);
+	for (int i = 0; i < LANE_COUNT; i++)
+		fprintf(e->out, "%s\"%s\"", i ? ", " : "", lane_name[i]);
+	fprintf(e->out, "},\n\t.nlane = %d,\n", LANE_COUNT);
+}
+
+static void
 print_io(struct emit *e, const char *key, const char *name)
 {
 	const struct slot *s = module_slot(e->m,
@@ -302,6 +311,7 @@ print_program(struct emit *e)
 	free(plan);
 	fputs(",\n", e->out);
 	print_mesh(e);
+	print_lanes(e);
 	fprintf(e->out, "\t.micro = %" PRIu64 ", .batch = %" PRIu64
 	    ", .seq = %" PRIu64 ", .vocab = %" PRIu64 ",\n"
 	    "\t.parameters = UINT64_C(%" PRIu64 "),\n"

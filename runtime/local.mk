@@ -120,7 +120,11 @@ libloong_rt_a_SOURCES = \
 	%D%/state/settings.c %D%/state/settings.def %D%/state/settings.h \
 	%D%/state/slice.h \
 	%D%/state/state.h \
-	%D%/state/sumsq.c
+	%D%/state/sumsq.c \
+	%D%/trace/json.c \
+	%D%/trace/trace.c %D%/trace/trace.h \
+	%D%/trace/traced.c \
+	%D%/trace/watch.c %D%/trace/watch.h
 libloong_rt_a_CFLAGS = $(AM_CFLAGS) $(RT_CFLAGS)
 
 # Generated programs include these; loongc looks for include/ in pkglibdir.

@@ -19,7 +19,7 @@
 #include "runtime/dtype.h"
 #include "runtime/runs.h"
 
-enum { LT_ABI = 5 };
+enum { LT_ABI = 6 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
 /* LT_HOST: what forward sends to the host's memory for backward. */
@@ -196,6 +196,8 @@ struct lt_program {
 	int nflat;
 	const struct lt_move *move; /* all that the program does */
 	int nmove;
+	const char *const *lane; /* names of lanes, by number */
+	int nlane;
 	/* Where it computes, and there its kernels; the emulator is a device
 	 * whose kernels are functions of the program. */
 	uint8_t device;        /* enum lt_device_kind */
@@ -223,6 +225,7 @@ struct lt_program {
 struct lt_pool;
 struct lt_comm;
 struct lt_gpu;
+struct lt_watch; /* runtime/trace/watch.h */
 
 /* What generated code sees of its rank. */
 struct lt {
@@ -241,11 +244,44 @@ struct lt {
 	int64_t at;            /* logits: position */
 	float loss, gnorm;     /* results of step: mean loss, norm before clip */
 	bool skipped;          /* step: not finite, nothing was updated */
+	const char *source;    /* the statement at work: "gqa.lt:20 attention";
+	                          NULL: none */
+	struct lt_watch *watch; /* who wants to know of it; NULL: nobody */
 	double eval_nll, eval_count;
 	struct lt_run *run;    /* everything else the runtime keeps */
 };
 
 int lt_main(int argc, char **argv, const struct lt_program *prog);
+
+/*
+ * Where a program is: at a statement, until the next; inside of layer 3, say.
+ * For messages, for --trace and for profilers; no result depends on it.
+ */
+void lt_watch_at(struct lt *);
+void lt_watch_enter(struct lt *, const char *what, int64_t index);
+void lt_watch_leave(struct lt *);
+
+static inline void
+lt_at(struct lt *rt, const char *source)
+{
+	rt->source = source;
+	if (rt->watch)
+		lt_watch_at(rt);
+}
+
+static inline void
+lt_enter(struct lt *rt, const char *what, int64_t index)
+{
+	if (rt->watch)
+		lt_watch_enter(rt, what, index);
+}
+
+static inline void
+lt_leave(struct lt *rt)
+{
+	if (rt->watch)
+		lt_watch_leave(rt);
+}
 
 /* Elements of src and where they go; see lt_move. */
 struct lt_pair {

@@ -12,6 +12,9 @@
 #include "runtime/gpu/gpu.h"
 #include "runtime/gpu/nest.h"
 #include "runtime/main/report.h"
+#include "runtime/metrics/metrics.h"
+#include "runtime/trace/trace.h"
+#include "runtime/trace/watch.h"
 
 /* ---- failing ---- */
 
@@ -289,12 +292,8 @@ finish_enqueued(struct lt_comm *c, struct lt_pending *p)
 }
 
 static void
-finish(struct lt_comm *c, struct lt_pending *p)
+finish_posted(struct lt_comm *c, struct lt_pending *p)
 {
-	if (by(c, &p->op)->at_once) {
-		finish_enqueued(c, p);
-		return;
-	}
 	receive(c, &p->op);
 	if (p->op.phase == LT_PHASE_SUM) {
 		by(c, &p->op)->post(c, &p->spread);
@@ -305,6 +304,19 @@ finish(struct lt_comm *c, struct lt_pending *p)
 		end(c, &p->op);
 	}
 	p->finished = true;
+}
+
+static void
+finish(struct lt_comm *c, struct lt_pending *p)
+{
+	bool enqueued = by(c, &p->op)->at_once;
+
+	if (enqueued)
+		finish_enqueued(c, p);
+	else
+		finish_posted(c, p);
+	if (c->trace && !enqueued)
+		lt_trace_stop(c->trace, p->span);
 }
 
 static void
@@ -352,6 +364,16 @@ set_steps(struct lt_comm *c, struct lt_pending *p, const struct lt_move *m,
 	}
 }
 
+static uint64_t
+bytes_of(const struct lt_move *m, int n, const struct lt_pair *pair)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i < n; i++)
+		count += pair[i].count;
+	return count * lt_dtype_size(m->type);
+}
+
 lt_token
 lt_start(struct lt *rt, const struct lt_move *m, int n,
     const struct lt_pair *pair)
@@ -368,9 +390,14 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 	set_steps(c, p, m, &g, n);
 	check_sum(c, &p->op);
 	lt_count_add(&c->count, &p->op);
+	p->span = c->trace ? lt_trace_start(c->trace, m, bytes_of(m, n, pair)) :
+	    -1;
 	by(c, &p->op)->post(c, &p->op);
-	if (by(c, &p->op)->at_once)
+	if (by(c, &p->op)->at_once) {
 		enqueue(c, p);
+		if (c->trace)
+			lt_trace_stop(c->trace, p->span);
+	}
 	if (c->serial)
 		finish(c, p);
 	return (lt_token)(p - c->pending);
@@ -379,8 +406,11 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 lt_token
 lt_host_start(struct lt *rt, void *dst, const void *src, uint64_t bytes)
 {
-	(void)rt;
+	double began = rt->watch ? lt_clock() : 0;
+
 	memcpy(dst, src, bytes);
+	if (rt->watch && rt->watch->trace)
+		lt_trace_copied(rt->watch->trace, dst, bytes, began);
 	return LT_TOKEN_DONE;
 }
 

@@ -21,6 +21,7 @@ enum { LT_PENDING_MAX = 128, LT_LANE_DEPTH = 10 };
 struct lt_pending {
 	bool used, finished;
 	int later;               /* moves of its lane and group since */
+	int span;                /* of the trace; -1: none */
 	struct lt_op op, spread; /* spread: second step of an allreduce */
 	struct lt_pair *pair;    /* ours */
 	int room;
@@ -41,6 +42,7 @@ struct lt_comm {
 	bool serial;             /* a move is finished before start returns */
 	jmp_buf *escape;         /* where a rank goes when the run has failed */
 	struct lt_count count;
+	struct lt_trace *trace;  /* of this step; NULL: it is not traced */
 	struct lt_view *view;    /* one per rank, while a step is run */
 	struct lt_source *source;
 	int *member;

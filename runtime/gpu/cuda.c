@@ -370,13 +370,36 @@ cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 /* ---- events ---- */
 
 static struct lt_event *
-cuda_event(struct lt_gpu *g)
+new_event(struct lt_gpu *g, unsigned flags)
 {
 	lt_cu_event e = NULL;
 
-	lt_cuda_must(g, of(g)->cu->event_new(&e, LT_CU_NO_TIMING),
-	    "making an event");
+	lt_cuda_must(g, of(g)->cu->event_new(&e, flags), "making an event");
 	return (struct lt_event *)(void *)e;
+}
+
+static struct lt_event *
+cuda_event(struct lt_gpu *g)
+{
+	return new_event(g, LT_CU_NO_TIMING);
+}
+
+static struct lt_event *
+cuda_timer(struct lt_gpu *g)
+{
+	return new_event(g, 0);
+}
+
+static double
+cuda_elapsed(struct lt_gpu *g, const struct lt_event *from,
+    const struct lt_event *to)
+{
+	float ms = 0;
+
+	lt_cuda_must(g, of(g)->cu->event_elapsed(&ms,
+	    (lt_cu_event)(uintptr_t)from, (lt_cu_event)(uintptr_t)to),
+	    "measuring time");
+	return (double)ms * 1e-3;
 }
 
 static void
@@ -427,5 +450,6 @@ const struct lt_device lt_device_cuda = {
 	.gemm = lt_blas_gemm,
 	.event = cuda_event, .event_free = cuda_event_free,
 	.record = cuda_record, .wait = cuda_wait,
+	.timer = cuda_timer, .elapsed = cuda_elapsed,
 	.synchronize = cuda_synchronize, .tensor_map = cuda_tensor_map,
 };

@@ -56,6 +56,11 @@ struct lt_device {
 	void (*event_free)(struct lt_gpu *, struct lt_event *);
 	void (*record)(struct lt_gpu *, struct lt_event *, enum lt_stream);
 	void (*wait)(struct lt_gpu *, enum lt_stream, struct lt_event *);
+	/* An event that remembers when it happened, and the seconds between
+	 * two of them that have; event_free for it, too. */
+	struct lt_event *(*timer)(struct lt_gpu *);
+	double (*elapsed)(struct lt_gpu *, const struct lt_event *from,
+	    const struct lt_event *to);
 	void (*synchronize)(struct lt_gpu *);
 	/* A tensor of bf16 for the tensor memory accelerator, dimension 0 the
 	 * fastest: sizes and box in elements, strides of dimensions 1.. in

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "runtime/gpu/device.h"
+#include "runtime/metrics/metrics.h"
 
 enum { ARCH = 90, PROCESSORS = 4 };
 
@@ -178,32 +179,50 @@ emu_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 	use(g, s, -1);
 }
 
-/* What is enqueued has happened, so events have, too. */
+/* What is enqueued has happened, so events have, too; some remember when. */
+struct lt_event {
+	double when;
+};
+
 static struct lt_event *
 emu_event(struct lt_gpu *g)
 {
-	return g->self;
+	struct lt_event *e = calloc(1, sizeof *e);
+
+	if (!e)
+		lt_gpu_fail(g->rt, LT_EXIT_FAIL, "out of memory");
+	return e;
 }
 
 static void
 emu_event_free(struct lt_gpu *g, struct lt_event *e)
 {
 	(void)g;
-	(void)e;
+	free(e);
 }
 
 static void
 emu_record(struct lt_gpu *g, struct lt_event *e, enum lt_stream s)
 {
 	(void)g;
-	(void)e;
 	(void)s;
+	e->when = lt_clock();
+}
+
+static double
+emu_elapsed(struct lt_gpu *g, const struct lt_event *from,
+    const struct lt_event *to)
+{
+	(void)g;
+	return to->when - from->when;
 }
 
 static void
 emu_wait(struct lt_gpu *g, enum lt_stream s, struct lt_event *e)
 {
-	emu_record(g, e, s);
+	(void)g;
+	(void)s;
+	(void)e;
 }
 
 static void
@@ -238,5 +257,6 @@ const struct lt_device lt_device_emu = {
 	.copy = emu_copy, .zero = emu_zero, .launch = emu_launch,
 	.event = emu_event, .event_free = emu_event_free,
 	.record = emu_record, .wait = emu_wait,
+	.timer = emu_event, .elapsed = emu_elapsed,
 	.synchronize = emu_synchronize, .tensor_map = emu_tensor_map,
 };

@@ -12,6 +12,7 @@
 #include "runtime/main/run.h"
 #include "runtime/main/schedule.h"
 #include "runtime/main/signals.h"
+#include "runtime/trace/trace.h"
 
 /* So many skipped steps in a row are no accident any more. */
 enum { SKIPS_MAX = 100 };
@@ -84,13 +85,15 @@ step(struct lt *rt)
 	rt->step = run->point.step + 1;
 	rt->lr = lt_schedule_lr(&p->recipe, run->opt.steps, rt->step);
 	rt->skipped = false;
-	count(rt, true);
 	lt_gpu_begin(rt);
+	lt_trace_begin(rt);
+	count(rt, true);
 	p->step(rt);
 	count(rt, false);
 	if (!isfinite(rt->loss) || !isfinite(rt->gnorm))
 		rt->skipped = true;
 	lt_metrics_step(&run->metrics, rt);
+	lt_trace_end(rt);
 }
 
 static const char *

@@ -23,6 +23,7 @@
 #include "runtime/main/signals.h"
 #include "runtime/metrics/peak.h"
 #include "runtime/metrics/progress.h"
+#include "runtime/trace/trace.h"
 
 /* The generated program may be older or newer than we are. */
 static int
@@ -274,6 +275,7 @@ close_run(struct lt *rt)
 	struct lt_run *run = rt->run;
 
 	lt_metrics_close(&run->metrics);
+	lt_trace_close(rt);
 	lt_data_close(&run->data);
 	lt_memory_free(rt);
 	lt_gpu_close(rt);
@@ -292,6 +294,7 @@ run_training(struct lt *rt)
 
 	lt_header(rt);
 	rc = lt_train(rt);
+	lt_trace_finish(rt);
 	if (!rc || rc == LT_EXIT_IO) {
 		int bad = lt_sample(rt);
 
@@ -335,6 +338,7 @@ run_rank(struct lt *rt)
 	rc = rc ? rc : lt_ranks_agree(rt, open_state(rt));
 	rc = rc ? rc : lt_same_state(rt);
 	rc = rc ? rc : lt_ranks_agree(rt, open_metrics(rt));
+	rc = rc ? rc : lt_ranks_agree(rt, lt_trace_open(rt));
 	rc = rc ? rc : run_training(rt);
 	lt_nccl_close(rt);
 	return rc;
@@ -385,6 +389,7 @@ lt_main(int argc, char **argv, const struct lt_program *prog)
 	run.data.val_file.data.fd = run.data.val_file.index.fd = -1;
 	rc = check_program(prog);
 	rc = rc ? rc : check_mpi(run.opt.mpi);
+	rc = rc ? rc : lt_trace_check(&run.opt);
 	rc = rc ? rc : check_ranks(prog, run.opt.nproc, &by);
 	if (!rc) {
 		configure(&rt, prog, &by);

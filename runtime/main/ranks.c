@@ -23,6 +23,7 @@
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/main/signals.h"
+#include "runtime/trace/trace.h"
 
 /* Generated code and kernels keep blocks on the stack; seconds that ranks
  * have to leave after one has failed; exit codes and signals are smaller. */
@@ -159,6 +160,7 @@ close_members(struct ranks *w)
 			continue;
 		lt_comm_close(rt->comm);
 		rt->comm = NULL;
+		lt_trace_close(rt);
 		lt_memory_free(rt);
 		lt_gpu_close(rt);
 		if (rt->pool)

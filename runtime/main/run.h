@@ -10,6 +10,7 @@
 #include "runtime/main/options.h"
 #include "runtime/metrics/metrics.h"
 #include "runtime/state/state.h"
+#include "runtime/trace/watch.h"
 
 struct lt_run {
 	struct lt_options opt;
@@ -29,6 +30,8 @@ struct lt_run {
 	struct lt_point point;
 	int64_t saved;          /* step of the newest checkpoint; -1: none */
 	struct lt_metrics metrics;
+	struct lt_trace *trace; /* NULL: there is none */
+	struct lt_watch watch;
 };
 
 /*

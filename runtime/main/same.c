@@ -75,11 +75,12 @@ options(const struct lt_options *o)
 	snprintf(t.s, sizeof t.s, "--steps %" PRId64 "\n--seed %" PRId64
 	    "\n--eval-every %" PRId64 "\n--save-every %" PRId64
 	    "\n--out %s\n--resume %s\n--resume-valid %s\n--comm %s"
-	    "\n--serial-comm %s\n--sample %" PRId64 "\n--prompt %s"
+	    "\n--serial-comm %s\n--trace %s\n--trace-steps %s\n--sample %" PRId64 "\n--prompt %s"
 	    "\n--temperature %g\n--top-k %" PRId64, o->steps, o->seed,
 	    o->eval_every, o->save_every, given(o->out != NULL),
 	    given(o->resume), given(o->resume_valid), given(o->comm),
-	    given(o->serial_comm), o->sample,
+	    given(o->serial_comm), given(o->trace != NULL), o->trace_steps ?
+	    o->trace_steps : "", o->sample,
 	    lt_hash(prompt, strlen(prompt)).hex, o->temperature, o->top_k);
 	return t;
 }

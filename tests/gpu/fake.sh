@@ -62,6 +62,11 @@ grep ^free calls | sort >b
 same a b
 said calls 'launch obey 1 1 1 of 32, 0 bytes, on 0'
 
+# a timeline by the device's events
+run 0 $t --trace trace.json
+awk '/"name":"obey"/ { sub(/.*"dur":/, ""); if ($0 + 0 > 0) n++ }
+    END { exit n != 2 }' trace.json || { echo 'FAIL: trace'; failed=1; }
+
 # a launch that fails, a kernel that fails
 export FAKE_DEVICE
 with FAKE_CUDA_FAIL=cuLaunchKernel:3:700 run 70 $t

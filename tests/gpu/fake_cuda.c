@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CONTEXT = 64, NO_MEMORY = 2, INVALID = 1, NO_DEVICE = 100,
@@ -35,7 +36,7 @@ typedef void emulated(const void *, const unsigned[3], unsigned, unsigned);
 struct instance { /* of an event: one record */
 	struct stream *stream;
 	bool done;
-	int users;
+	double when; /* ms */
 };
 
 struct op {
@@ -60,6 +61,7 @@ struct stream {
 
 struct event {
 	struct instance *last;
+	bool timing;
 };
 
 struct function {
@@ -125,6 +127,15 @@ asked(const char *call)
 
 static bool drain(struct stream *s, const struct instance *until);
 
+static double
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
 /* False: it has to wait for what is not enqueued yet. */
 static bool
 perform(struct op *o)
@@ -149,6 +160,7 @@ perform(struct op *o)
 		break;
 	case RECORD:
 		o->at->done = true;
+		o->at->when = now_ms();
 		break;
 	case WAIT:
 		if (!o->at->done)
@@ -442,8 +454,10 @@ cuStreamWriteValue32_v2(void *s, uint64_t at, uint32_t v, unsigned flags)
 int
 cuEventCreate(void **e, unsigned flags)
 {
-	(void)flags;
-	*e = calloc(1, sizeof(struct event));
+	struct event *x = calloc(1, sizeof *x);
+
+	x->timing = !(flags & 2);
+	*e = x;
 	return 0;
 }
 
@@ -458,11 +472,15 @@ cuEventQuery(void *event)
 }
 
 int
-cuEventElapsedTime(float *ms, void *a, void *b)
+cuEventElapsedTime(float *ms, void *from, void *to)
 {
-	(void)a;
-	(void)b;
-	*ms = 1;
+	const struct event *a = from, *b = to;
+
+	if (!a->timing || !b->timing || !a->last || !b->last)
+		return 400;
+	if (!a->last->done || !b->last->done)
+		return NOT_READY;
+	*ms = (float)(b->last->when - a->last->when);
 	return 0;
 }
 

@@ -29,6 +29,10 @@ done
 use "--data: the value is empty" --data=
 use "--mpi foo: is openmpi or mpich" --data text --mpi foo
 use "--quiet takes no value" --quiet=yes
+for n in x 0 0:3 3:2 3: :3 2:3x -1:2 ' 2'; do
+	use "--trace-steps: '$n' is not A:B" --trace t.json "--trace-steps=$n"
+done
+use '--trace-steps needs --trace FILE' --trace-steps 2:3
 fails 2 "--steps needs a value" --steps
 fails 2 "--resume needs --out DIR" --data text --resume
 

@@ -11,6 +11,7 @@ train_scripts += %D%/offload.sh
 train_scripts += %D%/prefetch.sh
 train_scripts += %D%/resume.sh
 train_scripts += %D%/same.sh
+train_scripts += %D%/trace.sh
 train_scripts += %D%/update.sh
 train_scripts += %D%/zero.sh
 TESTS += $(train_scripts)
@@ -20,7 +21,7 @@ endif
 EXTRA_DIST += %D%/cuda.sh
 EXTRA_DIST += $(train_scripts)
 EXTRA_DIST += %D%/exact.sh %D%/formulas.sh
-EXTRA_DIST += %D%/formulas.awk
+EXTRA_DIST += %D%/formulas.awk %D%/trace.awk
 EXTRA_DIST += %D%/cuda.lt
 EXTRA_DIST += %D%/exact.lt %D%/begin.c %D%/integers.h
 EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
