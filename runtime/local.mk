@@ -122,6 +122,7 @@ libloong_rt_a_SOURCES = \
 	%D%/state/state.h \
 	%D%/state/sumsq.c \
 	%D%/trace/json.c \
+	%D%/trace/nvtx.c %D%/trace/nvtx.h \
 	%D%/trace/trace.c %D%/trace/trace.h \
 	%D%/trace/traced.c \
 	%D%/trace/watch.c %D%/trace/watch.h

@@ -57,7 +57,9 @@ lt_evaluate(struct lt *rt)
 		if (rc)
 			break;
 		lt_gpu_begin(rt);
+		lt_enter(rt, "evaluation", i);
 		rt->prog->eval(rt);
+		lt_watch_unwind(rt);
 	}
 	rt->training = true;
 	if (!rc && !run->stop)
@@ -87,9 +89,11 @@ step(struct lt *rt)
 	rt->skipped = false;
 	lt_gpu_begin(rt);
 	lt_trace_begin(rt);
+	lt_enter(rt, "step", rt->step);
 	count(rt, true);
 	p->step(rt);
 	count(rt, false);
+	lt_watch_unwind(rt);
 	if (!isfinite(rt->loss) || !isfinite(rt->gnorm))
 		rt->skipped = true;
 	lt_metrics_step(&run->metrics, rt);

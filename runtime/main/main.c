@@ -23,6 +23,7 @@
 #include "runtime/main/signals.h"
 #include "runtime/metrics/peak.h"
 #include "runtime/metrics/progress.h"
+#include "runtime/trace/nvtx.h"
 #include "runtime/trace/trace.h"
 
 /* The generated program may be older or newer than we are. */
@@ -184,6 +185,7 @@ open_machine(struct lt *rt)
 	struct lt_run *run = rt->run;
 	int rc;
 
+	lt_watch_open(rt);
 	rt->pool = lt_pool_new(run->threads);
 	if (!rt->pool)
 		return lt_fail(LT_EXIT_CONFIG, "cannot start %d threads: %s",
@@ -357,6 +359,7 @@ run_all(struct lt *rt, const struct lt_recipe *written)
 		return fflush(stdout) == 0 ? LT_OK :
 		    lt_fail(LT_EXIT_IO, "stdout: %s", strerror(errno));
 	}
+	(void)lt_nvtx_open(); /* who warns is not yet one of several */
 	rc = rc ? rc : lt_sample_check(rt);
 	rc = rc ? rc : lt_memory_check(&run->prog, run->threads, run->here);
 	rc = rc ? rc : open_out(run, rt->rank);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/comm/comm.h"
 #include "runtime/comm/world.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
@@ -279,15 +278,6 @@ set_clock(struct lt *rt, struct lt_trace *t)
 	t->begun = true;
 }
 
-static void
-watch(struct lt *rt, struct lt_trace *t)
-{
-	rt->run->watch.trace = t;
-	if (rt->comm)
-		rt->comm->trace = t;
-	lt_watch_set(rt);
-}
-
 void
 lt_trace_begin(struct lt *rt)
 {
@@ -302,8 +292,7 @@ lt_trace_begin(struct lt *rt)
 	t->step_begin = t->n;
 	if (rt->gpu)
 		lt_trace_device(t);
-	watch(rt, t);
-	lt_trace_enter(t, "step", rt->step);
+	lt_watch_trace(rt, t);
 }
 
 void
@@ -313,9 +302,7 @@ lt_trace_end(struct lt *rt)
 
 	if (!t)
 		return;
-	while (t->depth > 0)
-		lt_trace_leave(t);
-	watch(rt, NULL);
+	lt_watch_trace(rt, NULL);
 	if (rt->gpu)
 		lt_trace_resolve(t);
 	if (rt->step == t->last)
@@ -342,7 +329,7 @@ lt_trace_close(struct lt *rt)
 
 	if (!t)
 		return;
-	watch(rt, NULL);
+	lt_watch_trace(rt, NULL);
 	if (rt->gpu)
 		lt_trace_free_events(t);
 	if (t->file)

@@ -14,7 +14,7 @@ endif
 endif
 
 # Our declarations against NVIDIA's headers and libraries, if they are here.
-abi_tests = abi_cuda abi_cublas abi_nccl
+abi_tests = abi_cuda abi_cublas abi_nccl abi_nvtx
 abi_cppflags = $(AM_CPPFLAGS) -isystem /usr/local/cuda/include
 check_PROGRAMS += $(abi_tests)
 TESTS += $(abi_tests)
@@ -27,10 +27,23 @@ abi_nccl_SOURCES = %D%/abi_nccl.c
 abi_nccl_CPPFLAGS = $(abi_cppflags)
 abi_nccl_LDADD = libloong_rt.a $(RT_LIBS)
 
+abi_nvtx_SOURCES = %D%/abi_nvtx.c
+abi_nvtx_CPPFLAGS = $(abi_cppflags)
+abi_nvtx_LDADD = libloong_rt.a $(RT_LIBS)
+
+# Ranges for a profiler.
+TESTS += %D%/nvtx.sh
+EXTRA_DIST += %D%/nvtx.sh %D%/fake_nvtx.c
+check_DATA = %D%/libs/libnvtx.so
+CLEANFILES += %D%/libs/libnvtx.so
+%D%/libs/libnvtx.so: %D%/fake_nvtx.c
+	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
+	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_nvtx.c -lpthread
+
 # A driver for machines without a GPU.
 EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c
 fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13 %D%/libs/libnccl.so.2
-check_DATA = $(fakes)
+check_DATA += $(fakes)
 CLEANFILES += $(fakes)
 %D%/libs/libcuda.so.1: %D%/fake_cuda.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
