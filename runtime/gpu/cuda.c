@@ -30,27 +30,37 @@ address(const void *x)
 
 /* ---- failing ---- */
 
-/* " in attn_fwd (gqa.lt:20)": the kernel that the stream has not got past. */
+/* "attn_fwd (gqa.lt:20)"; those of the library are of many statements. */
 static void
-name_kernel(struct lt_gpu *g, char text[256])
+name_launch(const struct lt_gpu *g, struct lt_launch_of x, char text[256])
+{
+	const struct lt_kernel *k = &g->rt->prog->kernel[x.kernel];
+	const char *where = k->where ? k->where : x.source;
+
+	snprintf(text, 256, "%s%s%s%s", k->name, where ? " (" : "", where ?
+	    where : "", where ? ")" : "");
+}
+
+/* " in kernel attn_fwd (..)": the one that the stream has not got past. */
+static void
+name_kernel(struct lt_gpu *g, char text[300])
 {
 	const struct lt_cuda *c = of(g);
 	uint32_t n = c->done ? *c->done + 1 : 0;
-	const struct lt_kernel *k;
+	char name[256];
 
 	text[0] = '\0';
 	if (!n || n > c->launched || c->launched - n >= LT_CUDA_RING)
 		return;
-	k = &g->rt->prog->kernel[c->ring[n % LT_CUDA_RING]];
-	snprintf(text, 256, " in kernel %s%s%s%s", k->name, k->where ? " (" :
-	    "", k->where ? k->where : "", k->where ? ")" : "");
+	name_launch(g, c->ring[n % LT_CUDA_RING], name);
+	snprintf(text, 300, " in kernel %s", name);
 }
 
 _Noreturn void
 lt_cuda_fail(struct lt_gpu *g, int result, const char *what)
 {
 	const struct lt_cuda *c = of(g);
-	char kernel[256], buf[256];
+	char kernel[300], buf[256];
 
 	name_kernel(g, kernel);
 	if (result == LT_CU_ECC)
@@ -336,7 +346,8 @@ count(struct lt_gpu *g, int kernel)
 {
 	struct lt_cuda *c = of(g);
 
-	c->ring[++c->launched % LT_CUDA_RING] = kernel;
+	c->ring[++c->launched % LT_CUDA_RING] = (struct lt_launch_of){kernel,
+	    g->rt->source};
 	lt_cuda_must(g, c->cu->stream_write(c->stream[LT_COMPUTE], c->done_at,
 	    c->launched, 0), "counting kernels");
 }
@@ -348,7 +359,7 @@ cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 	const struct lt_kernel *k = &g->rt->prog->kernel[kernel];
 	struct lt_cuda *c = of(g);
 	void *argv[] = {(void *)(uintptr_t)args};
-	char what[256];
+	char name[256], what[400];
 	int r;
 
 	if (!c->function[kernel])
@@ -357,10 +368,11 @@ cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 	r = c->cu->launch(c->function[kernel], grid[0], grid[1], grid[2],
 	    k->threads, 1, 1, k->smem, c->stream[s], argv, NULL);
 	if (r) {
-		snprintf(what, sizeof what, "launching %s%s%s%s, %u x %u x %u "
-		    "blocks of %u threads", k->name, k->where ? " (" : "",
-		    k->where ? k->where : "", k->where ? ")" : "", grid[0],
-		    grid[1], grid[2], k->threads);
+		name_launch(g, (struct lt_launch_of){kernel, g->rt->source},
+		    name);
+		snprintf(what, sizeof what, "launching %s, %u x %u x %u "
+		    "blocks of %u threads", name, grid[0], grid[1], grid[2],
+		    k->threads);
 		lt_cuda_fail(g, r, what);
 	}
 	if (s == LT_COMPUTE)

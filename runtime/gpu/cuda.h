@@ -21,7 +21,10 @@ struct lt_cuda {
 	volatile uint32_t *done;
 	lt_cu_ptr done_at;
 	uint32_t launched;
-	int ring[LT_CUDA_RING];   /* kernels by number */
+	struct lt_launch_of {     /* by number */
+		int kernel;
+		const char *source; /* the statement that it is of, or NULL */
+	} ring[LT_CUDA_RING];
 	struct lt_blas *blas;     /* NULL: products are for kernels */
 	lt_cu_exec graph;
 	bool capturing;

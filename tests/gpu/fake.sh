@@ -70,9 +70,9 @@ awk '/"name":"obey"/ { sub(/.*"dur":/, ""); if ($0 + 0 > 0) n++ }
 # a launch that fails, a kernel that fails
 export FAKE_DEVICE
 with FAKE_CUDA_FAIL=cuLaunchKernel:3:700 run 70 $t
-said err 'launching obey (bigram.lt:7), 1 x 1 x 1 blocks of 32 threads: CUDA_ERROR_ILLEGAL_ADDRESS'
+said err 'launching obey (bigram.lt:9 obey), 1 x 1 x 1 blocks of 32 threads: CUDA_ERROR_ILLEGAL_ADDRESS'
 with FAKE_CUDA_FAIL=obey:3:700 run 70 $t
-said err 'GPU 0, Fake 0: computing in kernel obey (bigram.lt:7): CUDA_ERROR_ILLEGAL_ADDRESS (an illegal'
+said err 'GPU 0, Fake 0: computing in kernel obey (bigram.lt:9 obey): CUDA_ERROR_ILLEGAL_ADDRESS (an illegal'
 with FAKE_CUDA_FAIL=cuStreamSynchronize:20:214 run 1 $t
 said err 'has an error that ECC cannot correct; the last checkpoint is whole'
 
