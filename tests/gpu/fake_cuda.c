@@ -3,9 +3,7 @@
  * is the function of that name that the program exports, as the emulator has
  * them.
  *
- * Everything happens as late as it may: what is enqueued on a stream waits
- * until somebody synchronises with it, or with something that waits for it by
- * an event.  So what the caller has not ordered happens in the wrong order.
+ * fake_stream.h says when things happen.
  *
  * A module is a text, "FAKE\n" and then lines of a kernel's name and the bytes
  * of its argument; other modules can be loaded, their kernels do nothing.
@@ -18,67 +16,30 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { CONTEXT = 64, NO_MEMORY = 2, INVALID = 1, NO_DEVICE = 100,
-	NOT_READY = 600 };
+#include "tests/gpu/fake_stream.h"
 
-typedef void emulated(const void *, const unsigned[3], unsigned, unsigned);
-
-struct instance { /* of an event: one record */
-	struct stream *stream;
-	bool done;
-	double when; /* ms */
-};
-
-struct op {
-	struct op *next;
-	enum { KERNEL, COPY, FILL, WRITE, RECORD, WAIT, CALL } kind;
-	int (*call)(void *);   /* CALL: 0 for not yet */
-	struct function *function;
-	unsigned grid[3], threads, smem;
-	char *args;
-	void *dst;
-	const void *src;
-	size_t n;
-	uint32_t value;
-	struct instance *at;
-};
-
-struct stream {
-	struct op *head, **tail;
-	int number;
-	bool running;
-};
-
-struct event {
-	struct instance *last;
-	bool timing;
-};
-
-struct function {
-	struct function *next;
-	char name[96];
-	size_t args;
-	emulated *run;
-};
+enum { CONTEXT = 64 };
 
 struct module {
 	struct function *function;
 	bool elf;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Memory of the host that copies reach by themselves. */
+struct locked {
+	struct locked *next;
+	const char *at;
+	size_t n;
+};
+
 static _Atomic size_t used;
-static int streams, broken;
+static struct locked *locked;
 static FILE *out;
 
 static long
@@ -123,99 +84,23 @@ asked(const char *call)
 	return ++calls >= nth ? code : 0;
 }
 
-/* ---- doing it, late ---- */
-
-static bool drain(struct stream *s, const struct instance *until);
-
-static double
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-/* False: it has to wait for what is not enqueued yet. */
-static bool
-perform(struct op *o)
-{
-	switch (o->kind) {
-	case CALL:
-		return o->call(o->args);
-	case KERNEL:
-		broken = asked(o->function->name);
-		if (o->function->run && !broken)
-			o->function->run(o->args, o->grid, o->threads,
-			    o->smem);
-		break;
-	case COPY:
-		memmove(o->dst, o->src, o->n);
-		break;
-	case FILL:
-		memset(o->dst, (int)o->value, o->n);
-		break;
-	case WRITE:
-		memcpy(o->dst, &o->value, sizeof o->value);
-		break;
-	case RECORD:
-		o->at->done = true;
-		o->at->when = now_ms();
-		break;
-	case WAIT:
-		if (!o->at->done)
-			drain(o->at->stream, o->at);
-		return o->at->done || broken;
-	}
-	return true;
-}
-
-/* All of a stream, or what is before a place in it; false: not all of that. */
-static bool
-drain(struct stream *s, const struct instance *until)
-{
-	if (s->running)
-		return false;
-	s->running = true;
-	while (s->head && !(until && until->done) && !broken) {
-		struct op *o = s->head;
-
-		if (!perform(o))
-			break;
-		s->head = o->next;
-		if (!s->head)
-			s->tail = &s->head;
-		if (o->kind != CALL)
-			free(o->args);
-		free(o);
-	}
-	s->running = false;
-	return broken || (until ? until->done : !s->head);
-}
-
-/* For a library that enqueues calls of its own: they hold the lock. */
-int fake_enqueue(void *stream, int (*call)(void *), void *arg);
+/* For a library that enqueues calls of its own: they hold the lock.  In a graph
+ * each launch calls with what `again` makes of the argument. */
+int fake_enqueue(void *stream, int (*call)(void *),
+    void *(*again)(void *arg, void *stream), void *arg);
 int fake_advance(void *stream);
 
-static int
-enqueue(struct stream *s, struct op o)
-{
-	struct op *x = malloc(sizeof *x);
-
-	*x = o;
-	x->next = NULL;
-	*s->tail = x;
-	s->tail = &x->next;
-	return 0;
-}
-
 int
-fake_enqueue(void *stream, int (*call)(void *), void *arg)
+fake_enqueue(void *stream, int (*call)(void *),
+    void *(*again)(void *arg, void *stream), void *arg)
 {
+	int r;
+
 	pthread_mutex_lock(&lock);
-	enqueue(stream, (struct op){.kind = CALL, .call = call, .args = arg});
+	r = enqueue(stream, (struct op){.kind = CALL, .call = call,
+	    .again = again, .args = arg});
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 /* By a call that waits for what another stream does. */
@@ -284,8 +169,9 @@ int
 cuMemAlloc_v2(uint64_t *p, size_t n)
 {
 	size_t *x;
-	int r = asked("cuMemAlloc");
+	int r = forbidden();
 
+	r = r ? r : asked("cuMemAlloc");
 	if (r)
 		return r;
 	if (used + n > (size_t)setting("FAKE_CUDA_MEMORY", 1l << 32))
@@ -303,7 +189,10 @@ int
 cuMemFree_v2(uint64_t p)
 {
 	size_t *x = (void *)((char *)(uintptr_t)p - 256);
+	int r = forbidden();
 
+	if (r)
+		return r;
 	say("free %zu", x[0]);
 	used -= x[0];
 	free(x);
@@ -313,12 +202,40 @@ cuMemFree_v2(uint64_t p)
 int
 cuMemHostAlloc(void **p, size_t n, unsigned flags)
 {
+	struct locked *x = malloc(sizeof *x);
+	int r = forbidden();
+
 	(void)flags;
-	*p = calloc(1, n);
-	return 0;
+	*p = r ? NULL : calloc(1, n);
+	pthread_mutex_lock(&lock);
+	*x = (struct locked){locked, *p, r ? 0 : n};
+	locked = x;
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
-int cuMemFreeHost(void *p) { free(p); return 0; }
+int
+cuMemFreeHost(void *p)
+{
+	pthread_mutex_lock(&lock);
+	for (struct locked *x = locked; x; x = x->next)
+		if (x->at == p)
+			x->n = 0;
+	pthread_mutex_unlock(&lock);
+	free(p);
+	return forbidden();
+}
+
+static bool
+is_locked(const void *p, size_t n)
+{
+	const char *at = p;
+
+	for (struct locked *x = locked; x; x = x->next)
+		if (at >= x->at && at + n <= x->at + x->n)
+			return true;
+	return false;
+}
 
 int
 cuMemHostGetDevicePointer_v2(uint64_t *d, void *p, unsigned flags)
@@ -329,7 +246,8 @@ cuMemHostGetDevicePointer_v2(uint64_t *d, void *p, unsigned flags)
 }
 
 static int
-copy(const char *what, uint64_t dst, uint64_t src, size_t n, struct stream *s)
+copy(const char *what, uint64_t dst, uint64_t src, size_t n, struct stream *s,
+    const void *host)
 {
 	int r = asked(what);
 
@@ -337,63 +255,71 @@ copy(const char *what, uint64_t dst, uint64_t src, size_t n, struct stream *s)
 		return r;
 	pthread_mutex_lock(&lock);
 	say("%s %zu on %d", what, n, s->number);
-	enqueue(s, (struct op){.kind = COPY, .dst = (void *)(uintptr_t)dst,
-	    .src = (void *)(uintptr_t)src, .n = n});
+	if (s->capture && host && !is_locked(host, n))
+		r = spoil(s->capture, CAPTURE_UNSUPPORTED);
+	else
+		r = enqueue(s, (struct op){.kind = COPY,
+		    .dst = (void *)(uintptr_t)dst,
+		    .src = (void *)(uintptr_t)src, .n = n});
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 int
 cuMemcpyHtoDAsync_v2(uint64_t dst, const void *src, size_t n, void *s)
 {
-	return copy("upload", dst, (uint64_t)(uintptr_t)src, n, s);
+	return copy("upload", dst, (uint64_t)(uintptr_t)src, n, s, src);
 }
 
 int
 cuMemcpyDtoHAsync_v2(void *dst, uint64_t src, size_t n, void *s)
 {
-	return copy("download", (uint64_t)(uintptr_t)dst, src, n, s);
+	return copy("download", (uint64_t)(uintptr_t)dst, src, n, s, dst);
 }
 
 int
 cuMemcpyDtoDAsync_v2(uint64_t dst, uint64_t src, size_t n, void *s)
 {
-	return copy("copy", dst, src, n, s);
+	return copy("copy", dst, src, n, s, NULL);
 }
 
 int
 cuMemsetD8Async(uint64_t x, unsigned char v, size_t n, void *stream)
 {
 	struct stream *s = stream;
+	int r;
 
 	pthread_mutex_lock(&lock);
 	say("fill %zu on %d", n, s->number);
-	enqueue(s, (struct op){.kind = FILL, .dst = (void *)(uintptr_t)x,
+	r = enqueue(s, (struct op){.kind = FILL, .dst = (void *)(uintptr_t)x,
 	    .value = v, .n = n});
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 int
 cuStreamCreate(void **p, unsigned flags)
 {
-	struct stream *s = calloc(1, sizeof *s);
-
 	(void)flags;
-	s->tail = &s->head;
 	pthread_mutex_lock(&lock);
-	s->number = streams++;
+	*p = new_stream(streams++);
 	pthread_mutex_unlock(&lock);
-	*p = s;
 	return 0;
 }
 
 int
-cuStreamQuery(void *s)
+cuStreamQuery(void *stream)
 {
+	struct stream *s = stream;
 	bool all;
 
 	pthread_mutex_lock(&lock);
+	if (s->capture) {
+		int r = spoil(s->capture, CAPTURE_UNSUPPORTED);
+
+		pthread_mutex_unlock(&lock);
+		return r;
+	}
 	all = drain(s, NULL);
 	pthread_mutex_unlock(&lock);
 	return broken ? broken : all ? 0 : NOT_READY;
@@ -406,14 +332,14 @@ cuStreamSynchronize(void *s)
 
 	if (r)
 		return r;
-	for (int i = 0; cuStreamQuery(s) == NOT_READY; i++) {
+	for (int i = 0; (r = cuStreamQuery(s)) == NOT_READY; i++) {
 		if (i > 20000) {
 			fprintf(stderr, "fake cuda: a stream waits for ever\n");
 			abort();
 		}
 		usleep(1000);
 	}
-	return broken;
+	return r;
 }
 
 int
@@ -429,26 +355,28 @@ cuStreamWaitEvent(void *stream, void *event, unsigned flags)
 {
 	struct stream *s = stream;
 	struct event *e = event;
+	int r;
 
 	(void)flags;
 	pthread_mutex_lock(&lock);
-	if (e->last)
-		enqueue(s, (struct op){.kind = WAIT, .at = e->last});
 	say("wait on %d for %d", s->number, e->last ?
 	    e->last->stream->number : -1);
+	r = wait_for(s, e);
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 int
 cuStreamWriteValue32_v2(void *s, uint64_t at, uint32_t v, unsigned flags)
 {
+	int r;
+
 	(void)flags;
 	pthread_mutex_lock(&lock);
-	enqueue(s, (struct op){.kind = WRITE, .dst = (void *)(uintptr_t)at,
+	r = enqueue(s, (struct op){.kind = WRITE, .dst = (void *)(uintptr_t)at,
 	    .value = v});
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 int
@@ -468,6 +396,9 @@ cuEventQuery(void *event)
 {
 	const struct event *e = event;
 
+	if (e->last && e->last->in)
+		return e->last->in->ended ? CAPTURED_EVENT :
+		    spoil(e->last->in, CAPTURED_EVENT);
 	return !e->last || e->last->done ? 0 : NOT_READY;
 }
 
@@ -477,27 +408,24 @@ cuEventElapsedTime(float *ms, void *from, void *to)
 	const struct event *a = from, *b = to;
 
 	if (!a->timing || !b->timing || !a->last || !b->last)
-		return 400;
+		return BAD_HANDLE;
 	if (!a->last->done || !b->last->done)
 		return NOT_READY;
 	*ms = (float)(b->last->when - a->last->when);
 	return 0;
 }
 
-/* Instances are never freed: others may still wait for them. */
 int
 cuEventRecord(void *event, void *stream)
 {
-	struct event *e = event;
-	struct instance *x = calloc(1, sizeof *x);
+	struct stream *s = stream;
+	int r;
 
-	x->stream = stream;
 	pthread_mutex_lock(&lock);
-	say("record on %d", x->stream->number);
-	e->last = x;
-	enqueue(stream, (struct op){.kind = RECORD, .at = x});
+	say("record on %d", s->number);
+	r = record(s, event);
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 /* ---- code ---- */
@@ -522,8 +450,9 @@ cuModuleLoadData(void **p, const void *image)
 {
 	const char *s = image;
 	struct module *m;
-	int r = asked("cuModuleLoadData");
+	int r = forbidden();
 
+	r = r ? r : asked("cuModuleLoadData");
 	if (r)
 		return r;
 	m = calloc(1, sizeof *m);
@@ -596,11 +525,11 @@ cuLaunchKernel(void *p, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
 	pthread_mutex_lock(&lock);
 	say("launch %s %u %u %u of %u, %u bytes, on %d", f->name, gx, gy, gz,
 	    bx, smem, s->number);
-	enqueue(s, (struct op){.kind = KERNEL, .function = f,
+	r = enqueue(s, (struct op){.kind = KERNEL, .function = f,
 	    .grid = {gx, gy, gz}, .threads = bx, .smem = smem,
 	    .args = copied});
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 int
@@ -629,21 +558,65 @@ cuTensorMapEncodeTiled(void *to, int type, uint32_t rank, void *base,
 	return 0;
 }
 
-/* ---- graphs: not here ---- */
+/* ---- graphs ---- */
 
-int cuStreamBeginCapture_v2(void *s, int m) { (void)s; (void)m; return 801; }
-int cuStreamEndCapture(void *s, void **g) { (void)s; (void)g; return 801; }
-int cuGraphDestroy(void *g) { (void)g; return 0; }
-int cuGraphExecDestroy(void *g) { (void)g; return 0; }
-int cuGraphLaunch(void *g, void *s) { (void)g; (void)s; return 801; }
+int
+cuStreamBeginCapture_v2(void *s, int mode)
+{
+	int r = asked("cuStreamBeginCapture");
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&lock);
+	r = begin_capture(s, mode);
+	say("capture: %d", r);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+int
+cuStreamEndCapture(void *s, void **g)
+{
+	struct capture *c;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = end_capture(s, &c);
+	say("captured: %d, %d nodes", r, c ? c->nodes : 0);
+	pthread_mutex_unlock(&lock);
+	*g = c;
+	return r;
+}
+
+/* Graphs are kept, and stand for what can be launched of them. */
+int cuGraphDestroy(void *g) { return g ? 0 : INVALID; }
+int cuGraphExecDestroy(void *g) { return g ? 0 : INVALID; }
 
 int
 cuGraphInstantiateWithFlags(void **x, void *g, unsigned long long flags)
 {
-	(void)x;
-	(void)g;
-	(void)flags;
-	return 801;
+	int r = asked("cuGraphInstantiate");
+
+	*x = g;
+	return r ? r : flags || !g ? INVALID : 0;
+}
+
+int
+cuGraphLaunch(void *x, void *stream)
+{
+	struct stream *s = stream;
+	int r = asked("cuGraphLaunch");
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&lock);
+	say("graph on %d", s->number);
+	if (s->capture)
+		r = spoil(s->capture, CAPTURE_UNSUPPORTED);
+	else
+		launch_graph(x, s);
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
 /* NVRTC asks for one when it finds a driver, and goes on without. */

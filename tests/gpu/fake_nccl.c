@@ -52,7 +52,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct world *worlds;
 static int ids;
 static __thread struct call *group, **tail;
-static int (*enqueue)(void *, int (*)(void *), void *);
+static int (*enqueue)(void *, int (*)(void *), void *(*)(void *, void *),
+    void *);
 static int (*advance)(void *);
 
 static void
@@ -230,6 +231,22 @@ run(void *arg)
 	return all;
 }
 
+/* For a launch of a graph, whose stream then is the communicator's. */
+static void *
+again(void *arg, void *stream)
+{
+	struct call *head = NULL, **to = &head;
+
+	for (const struct call *k = arg; k; k = k->next) {
+		*to = malloc(sizeof **to);
+		**to = *k;
+		(*to)->stream = stream;
+		k->comm->world->stream[k->comm->rank] = stream;
+		to = &(*to)->next;
+	}
+	return head;
+}
+
 int
 ncclGroupEnd(void)
 {
@@ -239,8 +256,7 @@ ncclGroupEnd(void)
 	if (!all)
 		return 0;
 	all->comm->world->stream[all->comm->rank] = all->stream;
-	enqueue(all->stream, run, all);
-	return IN_PROGRESS;
+	return enqueue(all->stream, run, again, all) ? INTERNAL : IN_PROGRESS;
 }
 
 const char *

@@ -41,13 +41,15 @@ CLEANFILES += %D%/libs/libnvtx.so
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_nvtx.c -lpthread
 
 # A driver for machines without a GPU.
-EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c
+EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c \
+	%D%/fake_stream.h
 fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13 %D%/libs/libnccl.so.2
 check_DATA += $(fakes)
 CLEANFILES += $(fakes)
-%D%/libs/libcuda.so.1: %D%/fake_cuda.c
+%D%/libs/libcuda.so.1: %D%/fake_cuda.c %D%/fake_stream.h
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
-	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cuda.c -lpthread
+	    -I$(srcdir) -fPIC -shared -o $@ $(srcdir)/%D%/fake_cuda.c \
+	    -lpthread
 %D%/libs/libcublasLt.so.13: %D%/fake_cublas.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cublas.c
