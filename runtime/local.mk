@@ -61,6 +61,7 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/cublas.c \
 	%D%/gpu/cuda.c %D%/gpu/cuda.h \
 	%D%/gpu/cuda_api.c %D%/gpu/cuda_api.h \
+	%D%/gpu/cuda_graph.c \
 	%D%/gpu/cuda_load.c \
 	support/nvrtc.c support/nvrtc.h \
 	%D%/gpu/device.h \
@@ -74,6 +75,7 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/nest.c %D%/gpu/nest.h \
 	%D%/gpu/optim.c \
 	%D%/gpu/rows.c \
+	%D%/gpu/step.c \
 	%D%/main/exits.def \
 	%D%/main/help.c \
 	%D%/main/launch.c %D%/main/launch.def %D%/main/launch.h \

@@ -50,3 +50,17 @@ lt_count_add(struct lt_count *c, const struct lt_op *op)
 	r->bytes += op->move->kind == LT_ALLREDUCE ? sent_by_allreduce(op) :
 	    sent(op);
 }
+
+void
+lt_count_join(struct lt_count *to, const struct lt_count *more)
+{
+	for (int i = 0; to->on && i < more->n; i++) {
+		const struct lt_count_row *x = &more->row[i];
+		struct lt_count_row *r = row_of(to, x->kind, x->axes);
+
+		if (!r)
+			continue;
+		r->calls += x->calls;
+		r->bytes += x->bytes;
+	}
+}

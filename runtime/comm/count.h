@@ -23,5 +23,7 @@ struct lt_count {
 };
 
 void lt_count_add(struct lt_count *, const struct lt_op *);
+/* Adds all of `more`, if `to` is on. */
+void lt_count_join(struct lt_count *to, const struct lt_count *more);
 
 #endif

@@ -50,9 +50,13 @@ name_kernel(struct lt_gpu *g, char text[300])
 	char name[256];
 
 	text[0] = '\0';
-	if (!n || n > c->launched || c->launched - n >= LT_CUDA_RING)
+	if (c->graph.runs && n - c->graph.first < (uint32_t)c->graph.n)
+		name_launch(g, c->graph.launch[n - c->graph.first], name);
+	else if (!c->graph.runs && n && n <= c->launched &&
+	    c->launched - n < LT_CUDA_RING)
+		name_launch(g, c->ring[n % LT_CUDA_RING], name);
+	else
 		return;
-	name_launch(g, c->ring[n % LT_CUDA_RING], name);
 	snprintf(text, 300, " in kernel %s", name);
 }
 
@@ -151,8 +155,7 @@ cuda_close(struct lt_gpu *g)
 	struct lt_cuda *c = of(g);
 
 	(void)c->cu->set_current(c->context);
-	if (c->graph)
-		(void)c->cu->exec_free(c->graph);
+	lt_cuda_graph_close(g);
 	lt_blas_close(c->blas);
 	lt_cuda_unload(g);
 	for (int i = 0; i < LT_STREAMS; i++)
@@ -321,6 +324,7 @@ cuda_download(struct lt_gpu *g, void *dst, const void *src, uint64_t bytes)
 	lt_cuda_must(g, of(g)->cu->download(dst, address(src), bytes,
 	    of(g)->stream[LT_COMPUTE]), "copying from the GPU");
 	wait_for(g, LT_COMPUTE);
+	lt_cuda_replayed(g);
 }
 
 static void
@@ -346,8 +350,13 @@ count(struct lt_gpu *g, int kernel)
 {
 	struct lt_cuda *c = of(g);
 
-	c->ring[++c->launched % LT_CUDA_RING] = (struct lt_launch_of){kernel,
-	    g->rt->source};
+	struct lt_launch_of x = {kernel, g->rt->source};
+
+	c->launched++;
+	if (c->capturing)
+		lt_cuda_count_captured(g, x);
+	else
+		c->ring[c->launched % LT_CUDA_RING] = x;
 	lt_cuda_must(g, c->cu->stream_write(c->stream[LT_COMPUTE], c->done_at,
 	    c->launched, 0), "counting kernels");
 }
@@ -367,7 +376,7 @@ cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 		    "sm_%d", k->name, g->arch);
 	r = c->cu->launch(c->function[kernel], grid[0], grid[1], grid[2],
 	    k->threads, 1, 1, k->smem, c->stream[s], argv, NULL);
-	if (r) {
+	if (r && !c->capturing) {
 		name_launch(g, (struct lt_launch_of){kernel, g->rt->source},
 		    name);
 		snprintf(what, sizeof what, "launching %s, %u x %u x %u "
@@ -375,6 +384,7 @@ cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 		    k->threads);
 		lt_cuda_fail(g, r, what);
 	}
+	lt_cuda_must(g, r, k->name);
 	if (s == LT_COMPUTE)
 		count(g, kernel);
 }
@@ -463,5 +473,7 @@ const struct lt_device lt_device_cuda = {
 	.event = cuda_event, .event_free = cuda_event_free,
 	.record = cuda_record, .wait = cuda_wait,
 	.timer = cuda_timer, .elapsed = cuda_elapsed,
+	.capture = lt_cuda_capture, .captured = lt_cuda_captured,
+	.replay = lt_cuda_replay,
 	.synchronize = cuda_synchronize, .tensor_map = cuda_tensor_map,
 };

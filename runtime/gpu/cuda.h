@@ -26,19 +26,41 @@ struct lt_cuda {
 		const char *source; /* the statement that it is of, or NULL */
 	} ring[LT_CUDA_RING];
 	struct lt_blas *blas;     /* NULL: products are for kernels */
-	lt_cu_exec graph;
 	bool capturing;
+	char spoiled[512];        /* why the capture is no good; "": it is */
+	struct lt_cuda_graph {
+		lt_cu_exec exec;
+		struct lt_event *event[LT_STREAMS];
+		/* Numbers of its kernels: `first` and the n - 1 after it. */
+		uint32_t first;
+		int n, room;
+		struct lt_launch_of *launch;
+		bool runs;        /* has been launched and not waited for */
+	} graph;
 };
 
 /* The driver has said no: ends the run with a message. */
 _Noreturn void lt_cuda_fail(struct lt_gpu *, int result, const char *what);
 
+/* While streams are captured, an error (0: something that cannot be in a graph)
+ * only spoils the capture: true. */
+bool lt_cuda_spoil(struct lt_gpu *, int result, const char *what);
+
 static inline void
 lt_cuda_must(struct lt_gpu *g, int result, const char *what)
 {
-	if (result)
+	if (result && !lt_cuda_spoil(g, result, what))
 		lt_cuda_fail(g, result, what);
 }
+
+/* cuda_graph.c: as the device's capture, captured and replay; before the first
+ * wait after a replay is over; a kernel of the compute stream. */
+bool lt_cuda_capture(struct lt_gpu *, char why[512]);
+bool lt_cuda_captured(struct lt_gpu *, char why[512]);
+void lt_cuda_replay(struct lt_gpu *);
+void lt_cuda_replayed(struct lt_gpu *);
+void lt_cuda_count_captured(struct lt_gpu *, struct lt_launch_of);
+void lt_cuda_graph_close(struct lt_gpu *);
 
 /* NULL, after a note: there is no cuBLASLt. */
 struct lt_blas *lt_blas_open(void);

@@ -10,6 +10,7 @@
 #ifndef LT_RUNTIME_GPU_DEVICE_H
 #define LT_RUNTIME_GPU_DEVICE_H
 
+#include "runtime/comm/count.h"
 #include "runtime/gpu/gpu.h"
 
 /* Streams of a rank: what it computes, what it exchanges, copies to the host
@@ -61,6 +62,13 @@ struct lt_device {
 	struct lt_event *(*timer)(struct lt_gpu *);
 	double (*elapsed)(struct lt_gpu *, const struct lt_event *from,
 	    const struct lt_event *to);
+	/* Between these two nothing that is enqueued, or done by the host,
+	 * happens; each replay then does all of it, after what is on the
+	 * compute stream.  NULL: there are no graphs; false: there is none of
+	 * this, for the reason in `why`. */
+	bool (*capture)(struct lt_gpu *, char why[512]);
+	bool (*captured)(struct lt_gpu *, char why[512]);
+	void (*replay)(struct lt_gpu *);
 	void (*synchronize)(struct lt_gpu *);
 	/* A tensor of bf16 for the tensor memory accelerator, dimension 0 the
 	 * fastest: sizes and box in elements, strides of dimensions 1.. in
@@ -84,6 +92,13 @@ struct lt_gpu {
 	/* Copies to and from the host under way, by token; see offload.c. */
 	struct lt_event *copy[LT_COPIES_MAX];
 	uint32_t copies;       /* started so far */
+	/* Of a step, see step.c. */
+	struct {
+		bool begun, ready; /* is being made; is there */
+		int tries;
+		int64_t steps;     /* begun by this process */
+		struct lt_count sent;
+	} graph;
 };
 
 extern const struct lt_device lt_device_emu, lt_device_cuda;
@@ -91,6 +106,12 @@ extern const struct lt_device lt_device_emu, lt_device_cuda;
 /* Opens the device that the program is for; rt->gpu.  Nothing on CPUs. */
 int lt_gpu_open(struct lt *);
 void lt_gpu_close(struct lt *);
+
+/* A step of the program, which has begun (lt_gpu_begin): enqueued, or as a
+ * graph; on CPUs, too. */
+void lt_gpu_run_step(struct lt *);
+/* What step_return has left: rt->loss, gnorm, skipped. */
+void lt_gpu_fetch(struct lt *);
 
 /* Before step, eval and logits: uploads what kernels read of *rt. */
 void lt_gpu_begin(struct lt *);

@@ -184,31 +184,43 @@ lt_gpu_check(struct lt *rt, const float *loss, const float *gnorm)
 }
 
 static struct lk_result
-fetch_result(struct lt *rt, const char *kernel, const float *a, const float *b)
+fetch_result(struct lt *rt)
 {
-	struct result_args args = {a, b, lt_gpu_result(rt)};
 	struct lk_result r;
 
-	lt_gpu_run(rt, LT_COMPUTE, kernel, 1, 1, 1, &args);
-	rt->gpu->device->download(rt->gpu, &r, args.result, sizeof r);
+	rt->gpu->device->download(rt->gpu, &r, lt_gpu_result(rt), sizeof r);
 	return r;
 }
 
 void
-lt_gpu_return(struct lt *rt, const float *loss, const float *gnorm)
+lt_gpu_fetch(struct lt *rt)
 {
-	struct lk_result r = fetch_result(rt, "step_return", loss, gnorm);
+	struct lk_result r = fetch_result(rt);
 
 	rt->loss = r.loss;
 	rt->gnorm = r.gnorm;
 	rt->skipped = r.bad;
 }
 
+/* What becomes a graph has no results yet. */
+void
+lt_gpu_return(struct lt *rt, const float *loss, const float *gnorm)
+{
+	struct result_args args = {loss, gnorm, lt_gpu_result(rt)};
+
+	lt_gpu_run(rt, LT_COMPUTE, "step_return", 1, 1, 1, &args);
+	if (!rt->gpu->graph.begun)
+		lt_gpu_fetch(rt);
+}
+
 void
 lt_gpu_eval_return(struct lt *rt, const float *nll, const float *count)
 {
-	struct lk_result r = fetch_result(rt, "eval_return", nll, count);
+	struct result_args args = {nll, count, lt_gpu_result(rt)};
+	struct lk_result r;
 
+	lt_gpu_run(rt, LT_COMPUTE, "eval_return", 1, 1, 1, &args);
+	r = fetch_result(rt);
 	rt->eval_nll += r.eval_nll;
 	rt->eval_count += r.eval_count;
 }

@@ -123,9 +123,12 @@ abort_all(struct lt_comm *c)
 static _Noreturn void
 fail(struct lt_comm *c, const char *move, int result)
 {
+	const char *hint = gpu_of(c)->graph.begun ? ", in a capture of the "
+	    "step; --no-graph does without" : "";
+
 	abort_all(c);
-	lt_comm_fail(c, LT_EXIT_COMM, "%s: NCCL: %s", move,
-	    of(c)->text ? of(c)->text(result) : "error");
+	lt_comm_fail(c, LT_EXIT_COMM, "%s: NCCL: %s%s", move,
+	    of(c)->text ? of(c)->text(result) : "error", hint);
 }
 
 /* Calls do not block: until one is through, at most until the deadline. */
@@ -153,12 +156,15 @@ settle(struct lt_comm *c, const char *move, communicator x, int result)
 		fail(c, move, result);
 }
 
-/* The first step that has not come: everything before it has. */
+/* The first step that has not come: everything before it has.  NULL also in a
+ * graph, whose events nobody can ask. */
 static const struct flight *
 oldest(struct lt_comm *c)
 {
 	const struct lt_cuda *cuda = gpu_of(c)->self;
 
+	if (cuda->graph.runs)
+		return NULL;
 	for (struct flight *f = of(c)->flights; f; f = f->next)
 		if (f->there && cuda->cu->event_query(
 		    (lt_cu_event)(void *)f->there) != LT_CU_OK)
@@ -188,7 +194,7 @@ lt_nccl_check(struct lt *rt, double s)
 	abort_all(c);
 	lt_comm_fail(c, LT_EXIT_COMM, "the GPU has done nothing for %g s, and "
 	    "%s%s%s has not come; --comm-timeout sets how long ranks wait for "
-	    "each other", s, f ? f->name : "no transfer", f ? " on lane " : "",
+	    "each other", s, f ? f->name : "a transfer of the step", f ? " on lane " : "",
 	    f ? (char[2]){(char)('0' + f->lane % 10), 0} : "");
 }
 
@@ -293,7 +299,7 @@ reserve(struct lt_comm *c, struct lt_op *op, struct flight *f)
 	void *p = NULL;
 
 	each(c, op, f, measure, &want);
-	if (want <= f->room)
+	if (want <= f->room || lt_cuda_spoil(g, 0, "memory for a transfer"))
 		return;
 	g->device->synchronize(g);
 	if (f->buffer)

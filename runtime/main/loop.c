@@ -91,7 +91,7 @@ step(struct lt *rt)
 	lt_trace_begin(rt);
 	lt_enter(rt, "step", rt->step);
 	count(rt, true);
-	p->step(rt);
+	lt_gpu_run_step(rt);
 	count(rt, false);
 	lt_watch_unwind(rt);
 	if (!isfinite(rt->loss) || !isfinite(rt->gnorm))

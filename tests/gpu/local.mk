@@ -9,7 +9,7 @@ check_calls_SOURCES = %D%/check_calls.c %D%/kernels.cpp
 check_calls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_calls_LDADD = libloong_rt.a $(RT_LIBS) $(CHECK_LIBS)
 check_calls_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
-TESTS += %D%/fake.sh
+TESTS += %D%/fake.sh %D%/graph.sh
 endif
 endif
 
@@ -40,7 +40,12 @@ CLEANFILES += %D%/libs/libnvtx.so
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_nvtx.c -lpthread
 
-# A driver for machines without a GPU.
+# A driver for machines without a GPU, and that it is as strict as CUDA.
+check_PROGRAMS += fake_capture
+plain_tests += fake_capture # what it pretends to keep leaks
+fake_capture_SOURCES = %D%/capture.c
+fake_capture_LDADD = $(RT_LIBS)
+EXTRA_DIST += %D%/graph.sh %D%/late.c
 EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c \
 	%D%/fake_stream.h
 fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13 %D%/libs/libnccl.so.2
