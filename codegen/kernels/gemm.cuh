@@ -156,8 +156,9 @@ gemm_bf16(const gemm_args &a)
 {
 	LK_DYN_SMEM(smem);
 	const u32 s = lk_saddr(smem);
-	const int m0 = (int)blockIdx.y * GEMM_TILE;
-	const int n0 = (int)blockIdx.x * GEMM_TILE;
+	const u32 across = ((u32)a.n + GEMM_TILE - 1) / GEMM_TILE;
+	const int m0 = (int)(blockIdx.x / across) * GEMM_TILE;
+	const int n0 = (int)(blockIdx.x % across) * GEMM_TILE;
 	const int wm = lk_warp() / 2 * 32, wn = lk_warp() % 2 * 32;
 	float c[2][4][4] = {};
 
@@ -234,8 +235,9 @@ LK_KERNEL(gemm_any, GEMM_ANY_THREADS, 1, struct gemm_args)
 {
 	LK_DYN_SMEM(smem);
 	const u32 sa = lk_saddr(smem), sb = sa + GEMM_ANY_K * GEMM_TILE * 4;
-	const int m0 = (int)blockIdx.y * GEMM_TILE;
-	const int n0 = (int)blockIdx.x * GEMM_TILE;
+	const u32 across = ((u32)a.n + GEMM_TILE - 1) / GEMM_TILE;
+	const int m0 = (int)(blockIdx.x / across) * GEMM_TILE;
+	const int n0 = (int)(blockIdx.x % across) * GEMM_TILE;
 	const int ty = (int)threadIdx.x / 16 * 4;
 	const int tx = (int)threadIdx.x % 16 * 4;
 	float c[4][4] = {};

@@ -262,7 +262,7 @@ struct adamw_blocks_args {
  *	gemm_bf16_*  A and B bf16, their rows and beginnings multiples of 16
  *	             bytes; the letters are ta and tb
  *	gemm_any     everything else; any mix of types, ta and tb
- * Grid: x tiles of 64 columns, y tiles of 64 rows.
+ * Grid: x, tiles of 64 x 64, those of 64 rows one after the other.
  */
 struct gemm_args {
 	const void *a, *b;

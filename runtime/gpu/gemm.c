@@ -52,6 +52,12 @@ kernel_of(const struct lt_gemm *p, const void *a, const void *b)
 	return name[p->ta][p->tb];
 }
 
+static uint64_t
+tiles(uint64_t n)
+{
+	return (n + TILE - 1) / TILE;
+}
+
 void
 lt_gpu_gemm(struct lt *rt, const struct lt_gemm *p, const void *a,
     const void *b, void *c, const struct lt_gemm_epilogue *e)
@@ -65,7 +71,6 @@ lt_gpu_gemm(struct lt *rt, const struct lt_gemm *p, const void *a,
 	if (g->device->gemm && g->device->gemm(g, p, a, b, c, e))
 		return;
 	args = args_of(p, a, b, c, e);
-	lt_gpu_run(rt, LT_COMPUTE, kernel_of(p, a, b),
-	    ((uint64_t)p->n + TILE - 1) / TILE,
-	    ((uint64_t)p->m + TILE - 1) / TILE, 1, &args);
+	lt_gpu_run(rt, LT_COMPUTE, kernel_of(p, a, b), tiles(p->m) *
+	    tiles(p->n), 1, 1, &args);
 }

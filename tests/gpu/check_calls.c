@@ -473,6 +473,39 @@ START_TEST(products)
 }
 END_TEST
 
+static unsigned grid_of[3];
+
+static void
+note_grid(struct lt_gpu *g, enum lt_stream s, int kernel,
+    const unsigned grid[3], const void *args)
+{
+	(void)g;
+	(void)s;
+	(void)kernel;
+	(void)args;
+	memcpy(grid_of, grid, sizeof grid_of);
+}
+
+/* More tiles of rows than a grid is high. */
+START_TEST(a_very_high_product)
+{
+	struct lt_gemm g = {65536 * 64 + 1, 65, 1, 1, 65, 65, false, false,
+	    false, LT_F32, LT_F32, LT_F32};
+	const struct lt_device *real = gpu.gpu->device;
+	struct lt_device noting = *real;
+	float x = 0;
+
+	noting.launch = note_grid;
+	noting.gemm = NULL;
+	gpu.gpu->device = &noting;
+	lt_gpu_gemm(&gpu, &g, &x, &x, &x, NULL);
+	gpu.gpu->device = real;
+	ck_assert_uint_eq(grid_of[0], 65537 * 2);
+	ck_assert_uint_eq(grid_of[1], 1);
+	ck_assert_uint_eq(grid_of[2], 1);
+}
+END_TEST
+
 /* Slopes of bf16 are rounded at 2^-9 of at most dn. */
 START_TEST(the_loss_head)
 {
@@ -547,6 +580,7 @@ main(void)
 	tcase_add_test(t, blocks_of_images_are_updated);
 	tcase_add_test(t, a_bad_step_updates_nothing);
 	tcase_add_loop_test(t, products, 0, 7);
+	tcase_add_test(t, a_very_high_product);
 	tcase_add_loop_test(t, the_loss_head, 0, 4);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);

@@ -48,15 +48,14 @@ struct product {
 static void
 launch_gemm(const gemm_args &a, bool tensor_cores)
 {
-	const unsigned x = (unsigned)(a.n + 63) / 64;
-	const unsigned y = (unsigned)(a.m + 63) / 64;
+	const unsigned x = (unsigned)((a.n + 63) / 64 * ((a.m + 63) / 64));
 
 	if (!tensor_cores)
-		launch_gemm_any(a, x, y);
+		launch_gemm_any(a, x);
 	else if (a.ta)
-		(a.tb ? launch_gemm_bf16_tt : launch_gemm_bf16_tn)(a, x, y, 1);
+		(a.tb ? launch_gemm_bf16_tt : launch_gemm_bf16_tn)(a, x, 1, 1);
 	else
-		(a.tb ? launch_gemm_bf16_nt : launch_gemm_bf16_nn)(a, x, y, 1);
+		(a.tb ? launch_gemm_bf16_nt : launch_gemm_bf16_nn)(a, x, 1, 1);
 }
 
 static void
