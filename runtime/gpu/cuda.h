@@ -69,6 +69,11 @@ void lt_blas_close(struct lt_blas *);
 bool lt_blas_gemm(struct lt_gpu *, const struct lt_gemm *, const void *a,
     const void *b, void *c, const struct lt_gemm_epilogue *);
 
+/* Whether code for an architecture runs on sm_HERE, of several the one with the
+ * largest number first; -1: it does not.  "sm_86" runs on 86 and 89 (not older,
+ * same generation), "sm_100f" on 100 and 103 (its family), "sm_90a" on 90. */
+int lt_cuda_suits(const char *arch, int here);
+
 /* Code for all kernels of this GPU: LT_OK, or an exit code after a message. */
 int lt_cuda_load(struct lt_gpu *);
 void lt_cuda_unload(struct lt_gpu *);

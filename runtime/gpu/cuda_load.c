@@ -8,18 +8,27 @@
 #include "runtime/gpu/cuda.h"
 #include "runtime/main/report.h"
 
-/* "sm_90a" runs on 90 only, "sm_86" on 86 and 89: on what is not older and of
- * the same generation. */
-static int
-rank_of(const char *arch, int here)
+/* A family is the rest of its generation, but 101 is one by itself. */
+static bool
+is_family(int n, int here)
+{
+	return n >= 100 && (n == here || (n != 101 && here != 101));
+}
+
+/* What uses more of the GPU is better, then what is newer. */
+int
+lt_cuda_suits(const char *arch, int here)
 {
 	char *end;
 	long n = strncmp(arch, "sm_", 3) == 0 ? strtol(arch + 3, &end, 10) : 0;
 
-	if (n <= 0 || n / 10 != here / 10 || n > here ||
-	    (*end && (n != here || strcmp(end, "a") != 0)))
+	if (n <= 0 || n / 10 != here / 10 || n > here)
 		return -1;
-	return (int)n * 2 + (*end == 'a');
+	if (!*end)
+		return (int)n;
+	if (strcmp(end, "f") == 0)
+		return is_family((int)n, here) ? 1000 + (int)n : -1;
+	return strcmp(end, "a") == 0 && n == here && n >= 90 ? 2000 : -1;
 }
 
 static const struct lt_cubin *
@@ -29,7 +38,7 @@ choose(const struct lt_unit *u, int arch)
 	int most = -1;
 
 	for (int i = 0; i < u->ncubin; i++) {
-		int r = rank_of(u->cubin[i].arch, arch);
+		int r = lt_cuda_suits(u->cubin[i].arch, arch);
 
 		if (r > most) {
 			most = r;

@@ -1,6 +1,11 @@
 # The runtime's half of the GPU target, on the emulator.
 EXTRA_DIST += %D%/kernels.h
 if HAVE_CHECK
+check_PROGRAMS += check_suits
+TESTS += check_suits
+check_suits_SOURCES = %D%/check_suits.c
+check_suits_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+check_suits_LDADD = libloong_rt.a $(RT_LIBS) $(CHECK_LIBS)
 if HAVE_CXX
 gpu_tests = check_calls
 check_PROGRAMS += $(gpu_tests)
