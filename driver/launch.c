@@ -6,16 +6,35 @@
 #include <string.h>
 
 #include "driver/say.h"
+#include "support/rng.h"
 
 struct shape {
 	uint64_t nodes, each, ranks; /* each: ranks of a node */
 	char name[64];               /* of the job: a-z, 0-9 and dashes */
 };
 
+/* Kubernetes appends to it: "-workers-0-0-" and five letters name a pod, the
+ * host of which has 63 at most. */
+enum { NAME_MAX_LEN = 40, NAME_HASH = 8 };
+
+/* The end of a name that is too long gives way to a hash of all of it. */
+static void
+shorten(const char *model, char *name)
+{
+	uint64_t hash = lt_fnv1a64(model);
+	size_t n = NAME_MAX_LEN - NAME_HASH - 1;
+
+	while (n && name[n - 1] == '-')
+		n--;
+	snprintf(name + n, NAME_HASH + 2, "-%08" PRIx32,
+	    (uint32_t)(hash ^ hash >> 32));
+}
+
 /* Names of models are identifiers; what a host's name may not have goes. */
 static void
-job_name(const char *model, char *name, size_t size)
+job_name(const char *of, char *name, size_t size)
 {
+	const char *model = of;
 	size_t n = 0;
 
 	for (; *model && n + 1 < size; model++)
@@ -31,6 +50,8 @@ job_name(const char *model, char *name, size_t size)
 	name[n] = '\0';
 	if (!n || (name[0] >= '0' && name[0] <= '9'))
 		snprintf(name, size, "loong");
+	else if (n > NAME_MAX_LEN)
+		shorten(of, name);
 }
 
 static struct shape

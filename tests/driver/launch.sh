@@ -53,6 +53,23 @@ assert x['kind'] == 'JobSet' and x['metadata']['name'] == 'llama3'
 assert pod['containers'][0]['command'][0] == '/train'
 END
 fi
+
+# Names of jobs are short enough for hosts, and those of two models differ.
+name() {
+	sed "s/^model llama3/model $1/" "$llama" >"$tmp/$1.lt"
+	"$loongc" "$tmp/$1.lt" --plan one --emit=launch |
+		sed -n 's/^#SBATCH --job-name=//p'
+}
+long=a_model_of_which_the_name_has_forty
+test "$(name ${long}_lett)" = a-model-of-which-the-name-has-forty-lett ||
+	fail "$(name ${long}_lett)"
+one=$(name ${long}_letters) two=$(name ${long}_letterz)
+case $one in
+a-model-of-which-the-name-has-f-????????) ;;
+*) fail "the name $one" ;;
+esac
+test "$one" != "$two" || fail "the same name twice"
+test "$one" = "$(name ${long}_letters)" || fail "another name"
 says 1 "the plan has 2 nodes" "$llama" --plan two_nodes --emit=launch \
 	--launcher=jobset
 says 2 "--launcher goes with --emit=launch" "$llama" --launcher=jobset -o x
