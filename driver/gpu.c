@@ -86,8 +86,6 @@ gpu_free(struct gpu_code *g)
 
 /* ---- showing ---- */
 
-enum { KERNELS_MAX = 256 };
-
 static const struct cuda_kernel *
 find_kernel(const struct cuda_program *p, int unit, const char *name)
 {
@@ -116,13 +114,13 @@ static void
 report_code(const struct gpu_code *g, const struct cuda_program *p, int i,
     FILE *out)
 {
-	struct ptxas_kernel *k = calloc(KERNELS_MAX, sizeof *k);
-	int n;
+	int n = ptxas_read(g->made[i].log, NULL, 0);
+	struct ptxas_kernel *k = calloc((size_t)n + 1, sizeof *k);
 
 	if (!k)
 		abort();
-	n = ptxas_read(g->made[i].log, k, KERNELS_MAX);
-	for (int j = 0; j < n && j < KERNELS_MAX; j++)
+	(void)ptxas_read(g->made[i].log, k, n);
+	for (int j = 0; j < n; j++)
 		report_kernel(p, &g->code[i], &k[j], out);
 	free(k);
 }

@@ -20,7 +20,8 @@ struct ptxas_kernel {
 	char advice[PTXAS_ADVICE]; /* the first of them, "" if none */
 };
 
-/* Up to `most` kernels of the log, in its order; returns how many there are. */
+/* Up to `most` kernels of the log, in its order; returns how many there are.
+ * NULL, 0: counts them. */
 int ptxas_read(const char *log, struct ptxas_kernel *kernel, int most);
 
 #endif
