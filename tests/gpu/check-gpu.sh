@@ -6,6 +6,8 @@
 #	conformance  each primitive of lk.h, device against emulator's reference
 #	kernels      all kernels against f64
 #	trainers     1 rank, and 4 and 8 on the one GPU, against a CPU's losses
+#	graph        a step at once and kernel by kernel: the same bits
+#	timeline     every kernel of a step is in --trace
 #	sanitizer    compute-sanitizer's memcheck and racecheck, where it is
 #	resume       100 steps, and 50 and 50: the same bits
 set -u
@@ -95,6 +97,34 @@ try 'trainer, 1 rank' as_cpu one --target=cuda
 try 'trainer, 4 ranks (hp=2, cp=2)' as_cpu four --plan four --target=cuda
 try 'trainer, 8 ranks (dp, hp, cp = 2)' as_cpu eight --mesh dp=2,hp=2,cp=2 \
 	--target=cuda
+
+# ---- graphs and timelines ----
+
+graph() {
+	for how in '' --no-graph; do
+		# shellcheck disable=SC2086
+		./one --data text --steps 20 --log "graph$how" $how 2>err ||
+			return 1
+		steps "graph$how" >"graph$how.steps"
+		if test -z "$how" && grep 'graph  *none' err; then
+			return 1
+		fi
+	done
+	cmp graph.steps graph--no-graph.steps || return 1
+	for how in '' --no-graph; do
+		sed -n 's/.*"step":20,.*"ms":\([0-9.]*\).*/\1 ms/p' "graph$how"
+	done | paste -sd' ' | sed 's/ ms / ms a step, /; s/$/ without a graph/'
+}
+try 'a step as a CUDA graph' graph
+timeline() {
+	# shellcheck disable=SC2086
+	"$loongc" "$model" $sets --target=cuda --emit=c >one.c &&
+		./one --data text --steps 4 --trace trace.json &&
+		awk -v ranks=1 -v device=1 -f "$src/tests/train/trace.awk" \
+			one.c trace.json || return 1
+	echo "$(grep -c '"tid":3,"ts"' trace.json) kernels of two steps"
+}
+try 'the timeline of a step' timeline
 
 # ---- the sanitizer of NVIDIA ----
 

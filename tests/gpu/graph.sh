@@ -97,6 +97,9 @@ graphs 4
 build four --plan four
 export FAKE_CUDA_COUNT=4
 graphs 16
+run 0 $go --steps 3 --trace trace.json
+awk -v ranks=4 -v device=1 -f "$source/tests/train/trace.awk" four.c \
+    trace.json || { echo 'FAIL: the timeline of four ranks'; failed=1; }
 # four ranks on one GPU wait for each other on the host
 export FAKE_CUDA_COUNT=1
 graphs 0
