@@ -74,6 +74,7 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/nccl.c %D%/gpu/nccl.h \
 	%D%/gpu/nest.c %D%/gpu/nest.h \
 	%D%/gpu/optim.c \
+	%D%/gpu/progress.c %D%/gpu/progress.h \
 	%D%/gpu/rows.c \
 	%D%/gpu/step.c \
 	%D%/main/exits.def \

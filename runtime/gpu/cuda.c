@@ -30,33 +30,35 @@ address(const void *x)
 
 /* ---- failing ---- */
 
-/* "attn_fwd (gqa.lt:20)"; those of the library are of many statements. */
-static void
-name_launch(const struct lt_gpu *g, struct lt_launch_of x, char text[256])
+/* Kernels of the library are for many statements: of the one at work. */
+static struct lt_passed
+launch_of(const struct lt_gpu *g, int kernel)
 {
-	const struct lt_kernel *k = &g->rt->prog->kernel[x.kernel];
-	const char *where = k->where ? k->where : x.source;
+	const struct lt_kernel *k = &g->rt->prog->kernel[kernel];
 
-	snprintf(text, 256, "%s%s%s%s", k->name, where ? " (" : "", where ?
-	    where : "", where ? ")" : "");
+	return (struct lt_passed){.name = k->name,
+	    .source = k->where ? k->where : g->rt->source};
+}
+
+/* "attn_fwd (gqa.lt:20)" */
+static void
+name_launch(struct lt_passed x, char text[256])
+{
+	snprintf(text, 256, "%s%s%s%s", x.name, x.source ? " (" : "",
+	    x.source ? x.source : "", x.source ? ")" : "");
 }
 
 /* " in kernel attn_fwd (..)": the one that the stream has not got past. */
 static void
 name_kernel(struct lt_gpu *g, char text[300])
 {
-	const struct lt_cuda *c = of(g);
-	uint32_t n = c->done ? *c->done + 1 : 0;
+	const struct lt_passed *x = lt_progress_next(g, LT_COMPUTE);
 	char name[256];
 
 	text[0] = '\0';
-	if (c->graph.runs && n - c->graph.first < (uint32_t)c->graph.n)
-		name_launch(g, c->graph.launch[n - c->graph.first], name);
-	else if (!c->graph.runs && n && n <= c->launched &&
-	    c->launched - n < LT_CUDA_RING)
-		name_launch(g, c->ring[n % LT_CUDA_RING], name);
-	else
+	if (!x)
 		return;
+	name_launch(*x, name);
 	snprintf(text, 300, " in kernel %s", name);
 }
 
@@ -133,18 +135,12 @@ static int
 open_streams(struct lt_gpu *g)
 {
 	struct lt_cuda *c = of(g);
-	void *word = NULL;
 	char buf[256];
 	int r = LT_CU_OK;
 
 	for (int i = 0; !r && i < LT_STREAMS; i++)
 		r = c->cu->stream_new(&c->stream[i], LT_CU_NON_BLOCKING);
-	r = r ? r : c->cu->host_alloc(&word, sizeof *c->done,
-	    LT_CU_HOST_PORTABLE);
-	c->done = word;
-	if (c->done)
-		*c->done = 0;
-	r = r ? r : c->cu->host_address(&c->done_at, word, 0);
+	r = r ? r : lt_progress_open(g);
 	return r ? lt_fail(LT_EXIT_CONFIG, "rank %d: GPU %d: no streams: %s",
 	    g->rt->rank, c->ordinal, lt_cu_text(c->cu, r, buf)) : LT_OK;
 }
@@ -161,8 +157,7 @@ cuda_close(struct lt_gpu *g)
 	for (int i = 0; i < LT_STREAMS; i++)
 		if (c->stream[i])
 			(void)c->cu->stream_free(c->stream[i]);
-	if (c->done)
-		(void)c->cu->host_free((void *)(uintptr_t)c->done);
+	lt_progress_close(g);
 	if (c->context)
 		(void)c->cu->release(c->ordinal);
 	free(c);
@@ -274,12 +269,14 @@ now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* What waits for other ranks may wait for ever: somebody has to look. */
+/* What waits for other ranks may wait for ever: somebody has to look whether
+ * anything is still done. */
 static void
 watch(struct lt_gpu *g, enum lt_stream s)
 {
 	const struct timespec nap = {0, 50000};
 	double begin = now(), looked = begin;
+	uint64_t done = lt_progress_sum(g);
 	int r;
 
 	while ((r = of(g)->cu->stream_query(of(g)->stream[s])) ==
@@ -288,6 +285,9 @@ watch(struct lt_gpu *g, enum lt_stream s)
 		if (now() < looked + 0.1)
 			continue;
 		looked = now();
+		if (done != lt_progress_sum(g))
+			begin = looked;
+		done = lt_progress_sum(g);
 		lt_nccl_check(g->rt, looked - begin);
 	}
 	lt_cuda_must(g, r, "computing");
@@ -344,23 +344,6 @@ cuda_zero(struct lt_gpu *g, enum lt_stream s, void *x, uint64_t bytes)
 
 /* ---- launching ---- */
 
-/* Numbers of a kernel and of how far the stream is; zero is never one. */
-static void
-count(struct lt_gpu *g, int kernel)
-{
-	struct lt_cuda *c = of(g);
-
-	struct lt_launch_of x = {kernel, g->rt->source};
-
-	c->launched++;
-	if (c->capturing)
-		lt_cuda_count_captured(g, x);
-	else
-		c->ring[c->launched % LT_CUDA_RING] = x;
-	lt_cuda_must(g, c->cu->stream_write(c->stream[LT_COMPUTE], c->done_at,
-	    c->launched, 0), "counting kernels");
-}
-
 static void
 cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
     const unsigned grid[3], const void *args)
@@ -377,8 +360,7 @@ cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 	r = c->cu->launch(c->function[kernel], grid[0], grid[1], grid[2],
 	    k->threads, 1, 1, k->smem, c->stream[s], argv, NULL);
 	if (r && !c->capturing) {
-		name_launch(g, (struct lt_launch_of){kernel, g->rt->source},
-		    name);
+		name_launch(launch_of(g, kernel), name);
 		snprintf(what, sizeof what, "launching %s, %u x %u x %u "
 		    "blocks of %u threads", name, grid[0], grid[1], grid[2],
 		    k->threads);
@@ -386,7 +368,7 @@ cuda_launch(struct lt_gpu *g, enum lt_stream s, int kernel,
 	}
 	lt_cuda_must(g, r, k->name);
 	if (s == LT_COMPUTE)
-		count(g, kernel);
+		lt_progress_count(g, s, launch_of(g, kernel));
 }
 
 /* ---- events ---- */

@@ -4,9 +4,8 @@
 
 #include "runtime/gpu/cuda_api.h"
 #include "runtime/gpu/device.h"
+#include "runtime/gpu/progress.h"
 #include "runtime/state/error.h"
-
-enum { LT_CUDA_RING = 4096 };
 
 struct lt_cuda {
 	const struct lt_cu *cu;
@@ -16,27 +15,14 @@ struct lt_cuda {
 	lt_cu_stream stream[LT_STREAMS];
 	lt_cu_module *module;  /* by unit; NULL: not for this GPU */
 	lt_cu_function *function; /* by kernel */
-	/* Kernels of the compute stream are numbered from 1; the stream writes
-	 * how far it has come, so that one that fails can be named. */
-	volatile uint32_t *done;
-	lt_cu_ptr done_at;
-	uint32_t launched;
-	struct lt_launch_of {     /* by number */
-		int kernel;
-		const char *source; /* the statement that it is of, or NULL */
-	} ring[LT_CUDA_RING];
+	/* Of the compute stream: kernels; of the one for moves: transfers. */
+	struct lt_progress progress[LT_STREAMS];
 	struct lt_blas *blas;     /* NULL: products are for kernels */
 	bool capturing;
 	char spoiled[512];        /* why the capture is no good; "": it is */
-	struct lt_cuda_graph {
-		lt_cu_exec exec;
-		struct lt_event *event[LT_STREAMS];
-		/* Numbers of its kernels: `first` and the n - 1 after it. */
-		uint32_t first;
-		int n, room;
-		struct lt_launch_of *launch;
-		bool runs;        /* has been launched and not waited for */
-	} graph;
+	lt_cu_exec graph;
+	struct lt_event *fork[LT_STREAMS];
+	bool replays;             /* it was launched and not waited for */
 };
 
 /* The driver has said no: ends the run with a message. */
@@ -53,13 +39,12 @@ lt_cuda_must(struct lt_gpu *g, int result, const char *what)
 		lt_cuda_fail(g, result, what);
 }
 
-/* cuda_graph.c: as the device's capture, captured and replay; before the first
- * wait after a replay is over; a kernel of the compute stream. */
+/* cuda_graph.c: as the device's capture, captured and replay; when a wait after
+ * a replay is over. */
 bool lt_cuda_capture(struct lt_gpu *, char why[512]);
 bool lt_cuda_captured(struct lt_gpu *, char why[512]);
 void lt_cuda_replay(struct lt_gpu *);
 void lt_cuda_replayed(struct lt_gpu *);
-void lt_cuda_count_captured(struct lt_gpu *, struct lt_launch_of);
 void lt_cuda_graph_close(struct lt_gpu *);
 
 /* NULL, after a note: there is no cuBLASLt. */

@@ -4,15 +4,10 @@
  * All of them take part: they fork from the compute stream at the beginning and
  * join it at the end.  A call that fails meanwhile spoils the capture and ends
  * nothing, for nothing has happened on the device.
- *
- * Kernels write their numbers as they always do, so that one that fails can be
- * named: those of the graph are the same in every launch.
  */
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "runtime/gpu/cuda.h"
 
@@ -31,36 +26,15 @@ lt_cuda_spoil(struct lt_gpu *g, int result, const char *what)
 	return true;
 }
 
-void
-lt_cuda_count_captured(struct lt_gpu *g, struct lt_launch_of x)
-{
-	struct lt_cuda *c = g->self;
-	struct lt_cuda_graph *to = &c->graph;
-
-	if (to->n == to->room) {
-		int room = to->room ? 2 * to->room : 1024;
-		struct lt_launch_of *p = realloc(to->launch,
-		    (size_t)room * sizeof *p);
-
-		if (!p) {
-			(void)lt_cuda_spoil(g, LT_CU_NO_MEMORY, "a graph");
-			return;
-		}
-		to->launch = p;
-		to->room = room;
-	}
-	to->launch[to->n++] = x;
-}
-
 /* From the compute stream to the others, and back. */
 static void
 fork_streams(struct lt_gpu *g)
 {
 	struct lt_cuda *c = g->self;
 
-	g->device->record(g, c->graph.event[0], LT_COMPUTE);
+	g->device->record(g, c->fork[0], LT_COMPUTE);
 	for (int i = 1; i < LT_STREAMS; i++)
-		g->device->wait(g, (enum lt_stream)i, c->graph.event[0]);
+		g->device->wait(g, (enum lt_stream)i, c->fork[0]);
 }
 
 static void
@@ -69,8 +43,8 @@ join_streams(struct lt_gpu *g)
 	struct lt_cuda *c = g->self;
 
 	for (int i = 1; i < LT_STREAMS; i++) {
-		g->device->record(g, c->graph.event[i], (enum lt_stream)i);
-		g->device->wait(g, LT_COMPUTE, c->graph.event[i]);
+		g->device->record(g, c->fork[i], (enum lt_stream)i);
+		g->device->wait(g, LT_COMPUTE, c->fork[i]);
 	}
 }
 
@@ -82,8 +56,8 @@ lt_cuda_capture(struct lt_gpu *g, char why[512])
 	int r;
 
 	for (int i = 0; i < LT_STREAMS; i++)
-		if (!c->graph.event[i])
-			c->graph.event[i] = g->device->event(g);
+		if (!c->fork[i])
+			c->fork[i] = g->device->event(g);
 	r = c->cu->capture(c->stream[LT_COMPUTE], LT_CU_CAPTURE_THREAD);
 	if (r) {
 		snprintf(why, 512, "%s", lt_cu_text(c->cu, r, buf));
@@ -91,8 +65,7 @@ lt_cuda_capture(struct lt_gpu *g, char why[512])
 	}
 	c->capturing = true;
 	*c->spoiled = '\0';
-	c->graph.first = c->launched + 1;
-	c->graph.n = 0;
+	lt_progress_capture(g);
 	fork_streams(g);
 	return true;
 }
@@ -108,30 +81,30 @@ lt_cuda_captured(struct lt_gpu *g, char why[512])
 	r = c->cu->capture_end(c->stream[LT_COMPUTE], &made);
 	if (r)
 		(void)lt_cuda_spoil(g, r, "ending the capture");
-	else if ((r = c->cu->graph_make(&c->graph.exec, made, 0)) != 0)
+	else if ((r = c->cu->graph_make(&c->graph, made, 0)) != 0)
 		(void)lt_cuda_spoil(g, r, "making a graph");
 	c->capturing = false;
 	if (made)
 		(void)c->cu->graph_free(made);
+	lt_progress_captured(g, !*c->spoiled);
 	if (!*c->spoiled)
 		return true;
 	if (!r)
-		(void)c->cu->exec_free(c->graph.exec);
-	c->graph.exec = NULL;
-	c->launched = c->graph.first - 1;
+		(void)c->cu->exec_free(c->graph);
+	c->graph = NULL;
 	snprintf(why, 512, "%s", c->spoiled);
 	return false;
 }
 
-/* The compute stream has nothing to do, so nobody else writes the number. */
+/* The streams have nothing to do, so nobody else writes their numbers. */
 void
 lt_cuda_replay(struct lt_gpu *g)
 {
 	struct lt_cuda *c = g->self;
 
-	*c->done = c->graph.first - 1;
-	c->graph.runs = true;
-	lt_cuda_must(g, c->cu->graph_launch(c->graph.exec,
+	lt_progress_replay(g);
+	c->replays = true;
+	lt_cuda_must(g, c->cu->graph_launch(c->graph,
 	    c->stream[LT_COMPUTE]), "launching the graph of a step");
 }
 
@@ -140,9 +113,9 @@ lt_cuda_replayed(struct lt_gpu *g)
 {
 	struct lt_cuda *c = g->self;
 
-	if (c->graph.runs)
-		*c->done = c->launched;
-	c->graph.runs = false;
+	if (c->replays)
+		lt_progress_replayed(g);
+	c->replays = false;
 }
 
 void
@@ -150,10 +123,9 @@ lt_cuda_graph_close(struct lt_gpu *g)
 {
 	struct lt_cuda *c = g->self;
 
-	if (c->graph.exec)
-		(void)c->cu->exec_free(c->graph.exec);
+	if (c->graph)
+		(void)c->cu->exec_free(c->graph);
 	for (int i = 0; i < LT_STREAMS; i++)
-		if (c->graph.event[i])
-			g->device->event_free(g, c->graph.event[i]);
-	free(c->graph.launch);
+		if (c->fork[i])
+			g->device->event_free(g, c->fork[i]);
 }

@@ -62,8 +62,6 @@ struct line {
 struct flight {
 	struct flight *next;
 	bool busy;
-	const char *name;      /* of its move */
-	int lane;
 	char *buffer;
 	uint64_t room;
 	char **piece;          /* [member][pair] */
@@ -156,46 +154,28 @@ settle(struct lt_comm *c, const char *move, communicator x, int result)
 		fail(c, move, result);
 }
 
-/* The first step that has not come: everything before it has.  NULL also in a
- * graph, whose events nobody can ask. */
-static const struct flight *
-oldest(struct lt_comm *c)
-{
-	const struct lt_cuda *cuda = gpu_of(c)->self;
-
-	if (cuda->graph.runs)
-		return NULL;
-	for (struct flight *f = of(c)->flights; f; f = f->next)
-		if (f->there && cuda->cu->event_query(
-		    (lt_cu_event)(void *)f->there) != LT_CU_OK)
-			return f;
-	return NULL;
-}
-
 void
 lt_nccl_check(struct lt *rt, double s)
 {
 	struct lt_comm *c = rt->comm;
-	const struct flight *f;
+	const struct lt_passed *x;
 
 	if (!c || !c->nccl)
 		return;
+	x = lt_progress_next(gpu_of(c), LT_COMM);
 	for (struct line *l = of(c)->lines; l; l = l->next) {
 		int error = SUCCESS, r = of(c)->async(l->comm, &error);
 
-		if (r || (error && error != IN_PROGRESS)) {
-			f = oldest(c);
-			fail(c, f ? f->name : "a transfer", r ? r : error);
-		}
+		if (r || (error && error != IN_PROGRESS))
+			fail(c, x ? x->name : "a transfer", r ? r : error);
 	}
 	if (s < c->timeout)
 		return;
-	f = oldest(c);
 	abort_all(c);
 	lt_comm_fail(c, LT_EXIT_COMM, "the GPU has done nothing for %g s, and "
 	    "%s%s%s has not come; --comm-timeout sets how long ranks wait for "
-	    "each other", s, f ? f->name : "a transfer of the step", f ? " on lane " : "",
-	    f ? (char[2]){(char)('0' + f->lane % 10), 0} : "");
+	    "each other", s, x ? x->name : "no transfer", x ? " on lane " : "",
+	    x ? (char[2]){(char)('0' + x->lane % 10), 0} : "");
 }
 
 /* ---- steps ---- */
@@ -234,8 +214,6 @@ flight_of(struct lt_comm *c, const struct lt_op *op)
 	if (!f || pieces > f->pieces)
 		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory");
 	f->busy = true;
-	f->name = op->move->name;
-	f->lane = op->move->lane;
 	return f;
 }
 
@@ -420,6 +398,8 @@ taken(struct lt_comm *c, struct lt_op *op)
 {
 	struct flight *f = op->state;
 
+	lt_progress_count(gpu_of(c), LT_COMM, (struct lt_passed){
+	    .name = op->move->name, .lane = op->move->lane});
 	gpu_of(c)->device->record(gpu_of(c), f->there, LT_COMM);
 }
 

@@ -5,6 +5,8 @@
  * both sides mean the same number of bytes.
  *
  *	FAKE_NCCL_VERSION
+ *	FAKE_NCCL_LOSE    "1:100": after 100 messages, those of ranks 1 of all
+ *	                  communicators are lost
  *	FAKE_NCCL_ERROR   "100:6": the 100th look at a communicator finds that
  */
 #include <dlfcn.h>
@@ -37,7 +39,7 @@ struct world {
 struct comm {
 	struct world *world;
 	int rank;
-	int looked;
+	volatile int aborted; /* its calls are over */
 };
 
 struct call {
@@ -141,7 +143,7 @@ ncclCommGetAsyncError(struct comm *c, int *error)
 
 int ncclCommFinalize(struct comm *c) { (void)c; return 0; }
 int ncclCommDestroy(struct comm *c) { free(c); return 0; }
-int ncclCommAbort(struct comm *c) { (void)c; return 0; }
+int ncclCommAbort(struct comm *c) { c->aborted = 1; return 0; }
 
 int
 ncclGroupStart(void)
@@ -179,9 +181,24 @@ ncclRecv(void *x, size_t n, int type, int peer, struct comm *c, void *stream)
 	return add(x, n, type, peer, c, stream, 0);
 }
 
+static int
+lost(const struct comm *c)
+{
+	static int sent;
+	const char *s = getenv("FAKE_NCCL_LOSE");
+	int rank = 0, after = 0;
+
+	return s && sscanf(s, "%d:%d", &rank, &after) == 2 &&
+	    c->rank == rank && ++sent > after;
+}
+
 static void
 send(struct call *k)
 {
+	if (lost(k->comm)) {
+		k->over = 1;
+		return;
+	}
 	struct message *m = malloc(sizeof *m), **p =
 	    &k->comm->world->box[k->comm->rank][k->peer];
 
@@ -222,6 +239,8 @@ run(void *arg)
 	struct call *k;
 	int all = 1;
 
+	if (((struct call *)arg)->comm->aborted)
+		return 1;
 	for (k = arg; k; k = k->next)
 		if (k->sends && !k->over)
 			send(k);

@@ -100,6 +100,15 @@ graphs 16
 run 0 $go --steps 3 --trace trace.json
 awk -v ranks=4 -v device=1 -f "$source/tests/train/trace.awk" four.c \
     trace.json || { echo 'FAIL: the timeline of four ranks'; failed=1; }
+# a transfer that does not come is named, in a graph too
+for how in '' --no-graph; do
+	with FAKE_NCCL_LOSE=1:150 run 69 $go --steps 9 --comm-timeout 3 $how
+	grep -q 'the GPU has done nothing for [3-6].* s, and [a-z.]*[a-z0-9A-Z._]* on lane [1-9] has not come' err || {
+		echo "FAIL: lost transfer $how"
+		cat err
+		failed=1
+	}
+done
 # four ranks on one GPU wait for each other on the host
 export FAKE_CUDA_COUNT=1
 graphs 0
