@@ -3,7 +3,9 @@
  * Packing, unpacking and reducing what goes between ranks.
  *
  *	nest_copy_16, _4, _2   units of so many bytes
- *	nest_sum               f32, several sources, added in their order
+ *	nest_sum_16, _4        f32, 4 or 1 at a time: several sources, added in
+ *	                       their order
+ *	nest_sources           a part of the table of many sources
  *
  * A warp takes a piece of a row, up to PIECE units, so that its 32 lanes read
  * and write neighbours.  Any number of blocks.
@@ -67,11 +69,34 @@ LK_KERNEL(nest_copy_2, 256, 1, struct nest_copy_args)
 	nest_copy<u16>(a);
 }
 
-/* Each element is read from all sources before it is written: dst may be one
- * of them. */
-LK_KERNEL(nest_sum, 256, 1, struct nest_sum_args)
+LK_FN float
+nest_plus(float x, float y)
+{
+	return x + y;
+}
+
+LK_FN float4
+nest_plus(float4 x, float4 y)
+{
+	return float4{x.x + y.x, x.y + y.y, x.z + y.z, x.w + y.w};
+}
+
+/* Few sources are in the arguments, many in a table. */
+LK_FN lk_source
+nest_source(const nest_sum_args &a, int s)
+{
+	if (a.table)
+		return a.table[s];
+	return lk_source{a.src[s], (i64)(a.packed >> s & 1)};
+}
+
+/* Each unit is read from all sources before it is written: dst may be one of
+ * them. */
+template <class V> LK_FN void
+nest_sum(const nest_sum_args &a)
 {
 	const i64 pieces = (a.nest.len + NEST_PIECE - 1) / NEST_PIECE;
+	V *dst = (V *)a.dst;
 
 	for (i64 i = lk_index() / 32; i < a.nest.rows * pieces;
 	    i += lk_stride() / 32) {
@@ -79,16 +104,34 @@ LK_KERNEL(nest_sum, 256, 1, struct nest_sum_args)
 		const i64 packed = p.row * a.nest.len;
 
 		for (i64 j = p.first + lk_lane(); j < p.end; j += 32) {
-			float sum = a.add ? a.dst[p.dst + j] : 0;
+			V sum = a.add ? dst[p.dst + j] : V{};
 
 			for (int s = 0; s < a.nsrc; s++) {
-				const i64 at = a.packed >> s & 1 ? packed :
-				    p.src;
-				const float x = a.src[s][at + j];
+				const lk_source from = nest_source(a, s);
+				const i64 at = from.packed ? packed : p.src;
+				const V x = ((const V *)from.at)[at + j];
 
-				sum = s == 0 && !a.add ? x : sum + x;
+				sum = s == 0 && !a.add ? x : nest_plus(sum, x);
 			}
-			a.dst[p.dst + j] = sum;
+			dst[p.dst + j] = sum;
 		}
 	}
+}
+
+LK_KERNEL(nest_sum_16, 256, 1, struct nest_sum_args)
+{
+	nest_sum<float4>(a);
+}
+
+LK_KERNEL(nest_sum_4, 256, 1, struct nest_sum_args)
+{
+	nest_sum<float>(a);
+}
+
+LK_KERNEL(nest_sources, LK_SOURCES_MAX, 1, struct nest_sources_args)
+{
+	const int i = (int)threadIdx.x;
+
+	if (i < a.n)
+		a.to[i] = lk_source{a.src[i], (i64)(a.packed >> i & 1)};
 }

@@ -97,10 +97,10 @@ struct round_args {
 	long long n;
 };
 
-/* ---- nest.cuh: nest_copy_16, nest_copy_4, nest_copy_2, nest_sum ---- */
+/* ---- nest.cuh: nest_copy_{16,4,2}, nest_sum_{16,4}, nest_sources ---- */
 
 /* Loops around rows of len units that lie together on both sides, as struct
- * lt_nest; a unit has 16, 4 or 2 bytes (nest_copy_N), or is an f32. */
+ * lt_nest; a unit has the 16, 4 or 2 bytes of the kernel's name. */
 struct lk_nest {
 	long long n[8], src[8], dst[8]; /* loops, outermost first; units */
 	long long rows, len;            /* rows: product of n; below 2^31 */
@@ -113,15 +113,30 @@ struct nest_copy_args {
 	struct lk_nest nest;
 };
 
-/* dst = src[0] + src[1] + .., or dst += that; f32, in this order.  A packed
- * source has the rows one right after the other.  dst may be a source. */
+/* A packed source has the rows one right after the other. */
+typedef struct lk_source {
+	const float *at;
+	long long packed;
+} lk_source;
+
+/* dst = src[0] + src[1] + .., or dst += that; f32, in this order.  dst may be
+ * a source.  More than fit here are in a table. */
 enum { LK_SOURCES_MAX = 64 };
 struct nest_sum_args {
 	const float *src[LK_SOURCES_MAX];
 	unsigned long long packed; /* bit i: src[i] is */
+	const lk_source *table; /* instead, in device memory; or NULL */
 	float *dst;
 	struct lk_nest nest;
 	int nsrc, add;
+};
+
+/* to[i] = src[i], for n of them; one block */
+struct nest_sources_args {
+	const float *src[LK_SOURCES_MAX];
+	unsigned long long packed;
+	lk_source *to;
+	int n;
 };
 
 /* ---- reduce.cuh: colsum, sumsq_part, sumsq_total, sum_f32, count ---- */

@@ -87,7 +87,9 @@ struct lt_gpu {
 	int devices;           /* that this process sees */
 	uint64_t total;        /* bytes of memory; 0: unknown */
 	int *sorted, nsorted;  /* this architecture's kernels, by name */
-	/* One allocation: struct lk_step, then struct lk_result. */
+	/* One allocation: struct lk_step, struct lk_result, and for each of
+	 * the first two streams, if a sum may have more sources than its
+	 * arguments hold, a table of as many as there are ranks. */
 	char *words;
 	/* Copies to and from the host under way, by token; see offload.c. */
 	struct lt_event *copy[LT_COPIES_MAX];
@@ -123,6 +125,10 @@ int lt_gpu_find(struct lt *, const char *name);
 /* Launch by name on a stream; x, y, z: blocks. */
 void lt_gpu_run(struct lt *, enum lt_stream, const char *name, uint64_t x,
     uint64_t y, uint64_t z, const void *args);
+
+/* Where sums on a stream (LT_COMPUTE, LT_COMM) keep their sources, rt->ranks at
+ * most; NULL: all sums have LK_SOURCES_MAX at most. */
+lk_source *lt_gpu_sources(struct lt *, enum lt_stream);
 
 /* Ends the run because of this rank's device. */
 _Noreturn void lt_gpu_fail(struct lt *, int code, const char *fmt, ...)

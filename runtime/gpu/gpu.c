@@ -147,6 +147,30 @@ lt_gpu_result(struct lt *rt)
 	    (rt->gpu->words + sizeof(struct lk_step));
 }
 
+static size_t
+words_size(void)
+{
+	return (sizeof(struct lk_step) + sizeof(struct lk_result) +
+	    sizeof(lk_source) - 1) / sizeof(lk_source) * sizeof(lk_source);
+}
+
+static size_t
+table_size(const struct lt *rt)
+{
+	return rt->ranks > LK_SOURCES_MAX ?
+	    (size_t)rt->ranks * sizeof(lk_source) : 0;
+}
+
+lk_source *
+lt_gpu_sources(struct lt *rt, enum lt_stream s)
+{
+	char *at = rt->gpu->words + words_size();
+
+	if (!table_size(rt) || s > LT_COMM)
+		return NULL;
+	return (lk_source *)(void *)(at + s * table_size(rt));
+}
+
 static void
 upload_words(struct lt *rt)
 {
@@ -253,8 +277,7 @@ lt_gpu_open(struct lt *rt)
 	rc = sort_kernels(g);
 	if (rc)
 		return lt_fail(rc, "out of memory");
-	rc = g->device->alloc(g, sizeof(struct lk_step) +
-	    sizeof(struct lk_result), &words);
+	rc = g->device->alloc(g, words_size() + 2 * table_size(rt), &words);
 	if (rc)
 		return lt_fail(rc, "rank %d: no memory on the device",
 		    rt->rank);

@@ -45,14 +45,23 @@ nest_of(const struct lt_nest *x, uint64_t per)
 	return y;
 }
 
-/* Bytes of the largest unit: 16, 4 or the element's. */
-static size_t
-unit_of(const struct lt_nest *x, size_t size, const void *dst, const void *src)
+/* Lengths and strides in bytes, or-ed: multiples of what this is. */
+static uint64_t
+bits_of(const struct lt_nest *x, size_t size)
 {
-	uint64_t all = (uintptr_t)dst | (uintptr_t)src | x->len * size;
+	uint64_t all = x->len * size;
 
 	for (int i = 0; i < x->rank; i++)
 		all |= (x->src[i] | x->dst[i]) * size;
+	return all;
+}
+
+/* Bytes of the largest unit for a copy. */
+static size_t
+unit_of(const struct lt_nest *x, size_t size, const void *dst, const void *src)
+{
+	uint64_t all = bits_of(x, size) | (uintptr_t)dst | (uintptr_t)src;
+
 	return all % 16 == 0 ? 16 : all % 4 == 0 ? 4 : 2;
 }
 
@@ -81,21 +90,56 @@ lt_gpu_nest_copy(struct lt *rt, enum lt_stream s, const struct lt_nest *x,
 	    warps_of(&a.nest) * 32), 1, 1, &a);
 }
 
+/* ---- sums ---- */
+
+/* Sources as arguments have them; bit i of what is returned: src[i] is packed. */
+static unsigned long long
+list(const float *to[], int n, const struct lt_source src[])
+{
+	unsigned long long packed = 0;
+
+	for (int i = 0; i < n; i++) {
+		to[i] = (const float *)(const void *)src[i].at;
+		packed |= src[i].packed ? 1ull << i : 0;
+	}
+	return packed;
+}
+
+/* In device memory, written where the stream comes to it; the next sum's is at
+ * the same place. */
+static const lk_source *
+table_of(struct lt *rt, enum lt_stream s, int n, const struct lt_source src[])
+{
+	lk_source *table = lt_gpu_sources(rt, s);
+
+	if (n > rt->ranks || !table)
+		lt_gpu_fail(rt, LT_EXIT_INTERNAL, "a sum of %d arrays", n);
+	for (int i = 0; i < n; i += LK_SOURCES_MAX) {
+		struct nest_sources_args a = {.to = table + i,
+		    .n = n - i < LK_SOURCES_MAX ? n - i : LK_SOURCES_MAX};
+
+		a.packed = list(a.src, a.n, src + i);
+		lt_gpu_run(rt, s, "nest_sources", 1, 1, 1, &a);
+	}
+	return table;
+}
+
 void
 lt_gpu_nest_sum(struct lt *rt, enum lt_stream s, const struct lt_nest *x,
     float *dst, int n, const struct lt_source src[], bool add)
 {
-	struct nest_sum_args a = {.dst = dst, .nest = nest_of(x, 1),
-	    .nsrc = n, .add = add};
+	struct nest_sum_args a = {.dst = dst, .nsrc = n, .add = add};
+	uint64_t all = bits_of(x, sizeof *dst) | (uintptr_t)dst;
 
+	if (!x->rows || !x->len)
+		return;
+	for (int i = 0; i < n; i++)
+		all |= (uintptr_t)src[i].at;
 	if (n > LK_SOURCES_MAX)
-		lt_gpu_fail(rt, LT_EXIT_CONFIG, "sums over more than %d ranks "
-		    "are not for GPUs", LK_SOURCES_MAX);
-	for (int i = 0; i < n; i++) {
-		a.src[i] = (const float *)(const void *)src[i].at;
-		a.packed |= src[i].packed ? 1ull << i : 0;
-	}
-	if (x->rows && x->len)
-		lt_gpu_run(rt, s, "nest_sum", lt_gpu_blocks(rt,
-		    warps_of(&a.nest) * 32), 1, 1, &a);
+		a.table = table_of(rt, s, n, src);
+	else
+		a.packed = list(a.src, n, src);
+	a.nest = nest_of(x, all % 16 == 0 ? 4 : 1);
+	lt_gpu_run(rt, s, all % 16 == 0 ? "nest_sum_16" : "nest_sum_4",
+	    lt_gpu_blocks(rt, warps_of(&a.nest) * 32), 1, 1, &a);
 }

@@ -15,9 +15,10 @@
 #include "runtime/cpu/pool.h"
 #include "runtime/cpu/rows.h"
 #include "runtime/gpu/host.h"
+#include "runtime/gpu/nest.h"
 #include "tests/gpu/kernels.h"
 
-enum { ROOM = 40 << 20, WORK = 33 << 20 };
+enum { ROOM = 40 << 20, WORK = 33 << 20, RANKS = 1000 };
 
 /* A CPU rank and a GPU rank of the same program. */
 static struct lt_program prog;
@@ -37,6 +38,7 @@ setup(void)
 	cpu = (struct lt){.prog = &prog, .step = 3, .lr = 0.01,
 	    .pool = lt_pool_new(1)};
 	gpu = cpu;
+	gpu.ranks = RANKS;
 	ck_assert_int_eq(lt_gpu_open(&gpu), LT_OK);
 	ck_assert_int_eq(gpu.gpu->device->alloc(gpu.gpu, ROOM, &p), LT_OK);
 	room = p;
@@ -173,6 +175,42 @@ START_TEST(rows_are_copied_and_added)
 	free(y);
 }
 END_TEST
+
+/* Sums of as many arrays as a plan may have ranks, in their order; one of them
+ * is where the sum goes. */
+START_TEST(sums_of_arrays)
+{
+	static const int counts[] = {2, 64, 65, 128, RANKS};
+	int count = counts[_i % 5], len = _i < 5 ? 12 : 7;
+	enum { ROWS = 3, STRIDE = 16 };
+	struct lt_nest nest = {.rank = 1, .n = {ROWS}, .src = {STRIDE},
+	    .dst = {STRIDE}, .rows = ROWS, .len = (uint64_t)len};
+	struct lt_source from[RANKS], to[RANKS];
+	size_t each = ROWS * STRIDE;
+	float *x = floats(each * (size_t)count);
+	float *dx = on_device(x, each * (size_t)count * 4);
+
+	for (int i = 0; i < count; i++) {
+		int packed = i % 3 == 1;
+
+		from[i] = (struct lt_source){(char *)(x + each * (size_t)i),
+		    packed};
+		to[i] = (struct lt_source){(char *)(dx + each * (size_t)i),
+		    packed};
+	}
+	for (int i = count - 2; i >= 0; i -= count / 2) { /* twice: the table */
+		float *y = x + each * (size_t)(i - i % 3);
+		float *dy = dx + each * (size_t)(i - i % 3);
+
+		lt_nest_sum(cpu.pool, &nest, y, count, from);
+		lt_gpu_nest_sum(&gpu, LT_COMM, &nest, dy, count, to, false);
+	}
+	gpu.gpu->device->synchronize(gpu.gpu);
+	same(dx, x, each * (size_t)count * 4);
+	free(x);
+}
+END_TEST
+
 
 /* What is on its way to the host is what was there when it set out; nothing
  * goes ahead of what computes, nor stays behind what is finished. */
@@ -570,6 +608,7 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, rows_are_copied_and_added, 0, 4);
+	tcase_add_loop_test(t, sums_of_arrays, 0, 10);
 	tcase_add_test(t, the_host_keeps_values);
 	tcase_add_loop_test(t, tables_are_read_and_added_to, 0, 4);
 	tcase_add_test(t, positions_and_angles);

@@ -190,9 +190,21 @@ TEST(copies_a_single_row)
 	CHECK(!memcmp(x, y, sizeof x));
 }
 
-/* Sums of four sources, two of them packed, the first the destination. */
+/* In units of `unit` elements. */
+static lk_nest
+in_units(lk_nest x, int unit)
+{
+	x.len /= unit;
+	for (int i = 0; i < x.rank; i++) {
+		x.src[i] /= unit;
+		x.dst[i] /= unit;
+	}
+	return x;
+}
+
+/* Sums of four sources, two of them packed. */
 static void
-check_sum(i64 len, int add)
+check_sum(i64 len, int add, int unit)
 {
 	const lk_nest x = some_nest(len);
 	const size_t all = (size_t)(6 * x.dst[0]) + 64;
@@ -224,20 +236,67 @@ check_sum(i64 len, int add)
 	a.src[3] = box[1].data();
 	a.packed = 6;
 	a.dst = to.data();
-	a.nest = x;
+	a.nest = in_units(x, unit);
 	a.nsrc = 4;
 	a.add = add;
-	launch_nest_sum(a, 3);
+	if (unit == 4)
+		launch_nest_sum_16(a, 3);
+	else
+		launch_nest_sum_4(a, 3);
 	CHECK(!memcmp(to.data(), want.data(), all * sizeof(float)));
 }
 
 TEST(sums_boxes)
 {
 	each_mode([] {
-		for (i64 len : {1, 33, 1100})
-			for (int add = 0; add < 2; add++)
-				check_sum(len, add);
+		for (int add = 0; add < 2; add++) {
+			for (i64 len : {1, 33, 1100})
+				check_sum(len, add, 1);
+			for (i64 len : {4, 132, 4400})
+				check_sum(len, add, 4);
+		}
 	});
+}
+
+/* More sources than arguments hold, every third of them packed: two rows of
+ * three with a gap of five. */
+TEST(sums_of_many)
+{
+	enum { N = 100, ROWS = 2, LEN = 3, STRIDE = 8 };
+	Random r = {5};
+	std::vector<float> x = normal_f32(r, N * ROWS * STRIDE, 1e4);
+	std::vector<float> y(ROWS * STRIDE), want = y;
+	lk_source table[N];
+	nest_sum_args a = {};
+
+	a.nest.rank = 1;
+	a.nest.n[0] = a.nest.rows = ROWS;
+	a.nest.src[0] = a.nest.dst[0] = STRIDE;
+	a.nest.len = LEN;
+	a.table = table;
+	a.dst = y.data();
+	a.nsrc = N;
+	for (int i = 0; i < N; i += LK_SOURCES_MAX) {
+		nest_sources_args t = {};
+
+		t.to = table + i;
+		t.n = N - i < LK_SOURCES_MAX ? N - i : LK_SOURCES_MAX;
+		for (int j = 0; j < t.n; j++) {
+			t.src[j] = x.data() + (i + j) * ROWS * STRIDE;
+			t.packed |= (i + j) % 3 == 0 ? 1ull << j : 0;
+		}
+		launch_nest_sources(t);
+	}
+	for (int k = 0; k < ROWS * LEN; k++) {
+		float &sum = want[(size_t)(k / LEN * STRIDE + k % LEN)];
+
+		sum = x[(size_t)k];
+		for (int i = 1; i < N; i++)
+			sum += x[(size_t)(i * ROWS * STRIDE + (i % 3 == 0 ?
+			    k : k / LEN * STRIDE + k % LEN))];
+	}
+	launch_nest_sum_4(a);
+	CHECK(!memcmp(y.data(), want.data(), y.size() * sizeof(float)));
 }
 
 TEST(sums_into_a_source)
@@ -251,7 +310,7 @@ TEST(sums_into_a_source)
 	a.nest.rows = 1;
 	a.nest.len = 3;
 	a.nsrc = 2;
-	launch_nest_sum(a);
+	launch_nest_sum_4(a);
 	CHECK(x[0] == 11 && x[1] == 22 && x[2] == 33);
 }
 
