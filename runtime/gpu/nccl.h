@@ -22,8 +22,8 @@ int lt_nccl_open(struct lt *);
 void lt_nccl_close(struct lt *);
 
 /*
- * To be called now and then by who waits for the device; s: for how long so
- * far.  Ends the run if a communicator has failed, or at the deadline: the
+ * To be called now and then by who waits for the device; s: for how long it
+ * has not got any further.  Ends the run if a communicator has failed, or at the deadline: the
  * message names what has not arrived.
  */
 void lt_nccl_check(struct lt *, double s);

@@ -296,6 +296,52 @@ START_TEST(moves_mean_what_they_say)
 }
 END_TEST
 
+#ifdef ON_DEVICE
+/* ---- steps that take long, and ranks that do not come ---- */
+
+enum { SUMS = 6 };
+
+/* Sums that take 150 ms each; `arg`: and one to which the last rank does not
+ * come. */
+static void
+sum_slowly(struct rank *r, void *arg)
+{
+	static const struct lt_move m = {.name = "slow", .kind = LT_ALLREDUCE,
+	    .type = LT_F32, .n = 1, .lane = 1, .hop = {{0, -1, -1, 0}}};
+	int n = SUMS + (arg && r->rt.rank < r->rt.ranks - 1);
+	float *x = calloc(64, sizeof *x), *got;
+	struct lt_pair p = {.count = 64};
+	float wanted = 1;
+
+	for (int i = 0; i < 64; i++)
+		x[i] = 1;
+	p.dst = rank_send(r, x, 64 * sizeof *x);
+	p.src = p.dst;
+	for (int i = 0; i < n; i++, wanted *= (float)r->rt.ranks)
+		lt_finish(&r->rt, lt_start(&r->rt, &m, 1, &p));
+	got = rank_fetch(r, p.dst, 64 * sizeof *x);
+	if (*got != wanted)
+		lt_comm_fail(r->rt.comm, 99, "wrong sum");
+	free(got);
+}
+
+/* On NCCL alone. */
+START_TEST(only_standing_still_is_a_hang)
+{
+	static const int mesh[] = {2};
+	struct ranks *w = malloc(sizeof *w);
+
+	setenv("FAKE_CUDA_SLOW", "nest_sum_16:150", 1);
+	ranks_mesh(w, 1, mesh);
+	w->timeout = 0.5;
+	ranks_run(w, sum_slowly, _i ? w : NULL);
+	ck_assert_int_eq(w->rank[0].escaped, _i ? LT_EXIT_COMM : 0);
+	ck_assert_int_eq(w->rank[1].escaped, 0);
+	free(w);
+}
+END_TEST
+#endif
+
 #ifndef ON_DEVICE
 /* ---- many small steps in a row, and slots used again and again ---- */
 
@@ -468,7 +514,10 @@ main(void)
 
 	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, moves_mean_what_they_say, 0, MESHES);
-#ifndef ON_DEVICE
+#ifdef ON_DEVICE
+	if (getenv("FAKE_CUDA_COUNT"))
+		tcase_add_loop_test(t, only_standing_still_is_a_hang, 0, 2);
+#else
 	tcase_add_test(t, steps_follow_each_other);
 	tcase_add_test(t, lanes_do_not_wait_for_each_other);
 	tcase_add_test(t, orders_of_axes_share_a_channel);

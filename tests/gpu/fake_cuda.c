@@ -12,6 +12,7 @@
  *	FAKE_CUDA_FAIL     "cuLaunchKernel:3:700": its third call fails;
  *	                   "adamw:3:700": the third time that kernel runs, it
  *	                   does, and nothing happens any more
+ *	FAKE_CUDA_SLOW     "adamw:100": that kernel takes 100 ms each time
  *	FAKE_CUDA_VERSION, _COUNT, _ARCH, _MEMORY (bytes)
  */
 #define _GNU_SOURCE
@@ -67,6 +68,17 @@ say(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', out);
 	fflush(out);
+}
+
+/* ms that a kernel takes */
+static long
+slowness(const char *kernel)
+{
+	const char *s = getenv("FAKE_CUDA_SLOW");
+	size_t n = strlen(kernel);
+
+	return s && strncmp(s, kernel, n) == 0 && s[n] == ':' ?
+	    strtol(s + n + 1, NULL, 10) : 0;
 }
 
 /* The code of a failure that is asked for. */

@@ -57,6 +57,7 @@ struct op {
 	const void *src;
 	size_t n;
 	uint32_t value;
+	double due;            /* ms: a slow kernel is over then */
 	struct instance *at;
 };
 
@@ -93,6 +94,7 @@ static __thread struct capture *capturing; /* by this thread */
 
 /* fake_cuda.c */
 static int asked(const char *call);
+static long slowness(const char *kernel);
 static void say(const char *fmt, ...);
 
 static double
@@ -108,7 +110,16 @@ now_ms(void)
 
 static bool drain(struct stream *s, const struct instance *until);
 
-/* False: it has to wait for what is not enqueued yet. */
+/* Not yet over; its time begins when its turn comes. */
+static bool
+is_slow(struct op *o)
+{
+	if (!o->due)
+		o->due = now_ms() + (double)slowness(o->function->name);
+	return now_ms() < o->due;
+}
+
+/* False: it has to wait for what is not enqueued yet, or for the time. */
 static bool
 perform(struct op *o)
 {
@@ -116,6 +127,8 @@ perform(struct op *o)
 	case CALL:
 		return o->call(o->args);
 	case KERNEL:
+		if (is_slow(o))
+			return false;
 		broken = asked(o->function->name);
 		if (o->function->run && !broken)
 			o->function->run(o->args, o->grid, o->threads,
