@@ -1,7 +1,8 @@
 /*
  * libcublasLt.so.13 for machines without a GPU: descriptors are checked, the
  * product is computed by columns as the library defines it, when its stream
- * (fake_cuda.c) comes to it.  FAKE_CUDA_LOG gets a line per choice of an algorithm.
+ * (fake_cuda.c) comes to it.  FAKE_CUDA_LOG gets a line per choice of an
+ * algorithm.
  */
 #include <dlfcn.h>
 #include <stdint.h>

@@ -86,6 +86,16 @@ with "FAKE_MESH=2x2x1 FAKE_NAN=4" run 76 $t
 said err 'step 4: the loss is not finite; the weights are those of step 3'
 [ "$(grep -c 'not finite' err)" = 1 ] || { cat err; failed=1; }
 
+# a timeline of what there was, if the run ends before; a disk that is full
+with "FAKE_MESH=2x2x2 FAKE_FLAT=1 FAKE_NAN=3" run 76 $t --trace t.json
+said t.json '"name":"rank 7: dp=1 co=1 ci=1"'
+said t.json '"name":"lane 2"'
+[ "$(tail -n 1 t.json)" = ']}' ] || { echo 'FAIL: half a trace'; failed=1; }
+if [ -w /dev/full ]; then
+	with FAKE_MESH=2 run 0 $t --trace /dev/full
+	said err '--trace /dev/full: cannot be written: No space left'
+fi
+
 # saved on one mesh, resumed on another: as if nothing had happened
 rm -f log
 with "FAKE_MESH=2x2x1 FAKE_FLAT=1 FAKE_SPIN=4" run 75 $t --log log --out dir
