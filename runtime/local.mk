@@ -62,7 +62,7 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/cuda.c %D%/gpu/cuda.h \
 	%D%/gpu/cuda_api.c %D%/gpu/cuda_api.h \
 	%D%/gpu/cuda_graph.c \
-	%D%/gpu/cuda_load.c \
+	%D%/gpu/cuda_load.c %D%/gpu/cuda_seats.c \
 	support/nvrtc.c support/nvrtc.h \
 	%D%/gpu/device.h \
 	%D%/gpu/emu.c \

@@ -113,6 +113,7 @@ describe(struct lt_gpu *g)
 	c->ordinal = n > 0 ? choose_gpu(g->rt, n) : 0;
 	r = r ? r : c->cu->get(&device, c->ordinal);
 	r = r ? r : c->cu->name(c->name, sizeof c->name, device);
+	r = r ? r : c->cu->uuid(c->uuid, device);
 	r = r ? r : c->cu->attribute(&major, LT_CU_MAJOR, device);
 	r = r ? r : c->cu->attribute(&minor, LT_CU_MINOR, device);
 	r = r ? r : c->cu->attribute(&g->processors, LT_CU_PROCESSORS,

@@ -11,6 +11,7 @@ struct lt_cuda {
 	const struct lt_cu *cu;
 	int ordinal;           /* of the GPU */
 	char name[96];
+	unsigned char uuid[16]; /* no other GPU of the world has it */
 	lt_cu_context context;
 	lt_cu_stream stream[LT_STREAMS];
 	lt_cu_module *module;  /* by unit; NULL: not for this GPU */
@@ -46,6 +47,11 @@ bool lt_cuda_captured(struct lt_gpu *, char why[512]);
 void lt_cuda_replay(struct lt_gpu *);
 void lt_cuda_replayed(struct lt_gpu *);
 void lt_cuda_graph_close(struct lt_gpu *);
+
+/* cuda_seats.c.  Collective: whether every rank has a GPU to itself, whatever
+ * each sees of its machine's; LT_OK, or LT_EXIT_CONFIG after a message of one
+ * of two that do not. */
+int lt_cuda_apart(struct lt *);
 
 /* NULL, after a note: there is no cuBLASLt. */
 struct lt_blas *lt_blas_open(void);

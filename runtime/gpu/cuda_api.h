@@ -46,6 +46,7 @@ enum {
 	F(count, "cuDeviceGetCount", (int *))                                 \
 	F(get, "cuDeviceGet", (int *, int))                                   \
 	F(name, "cuDeviceGetName", (char *, int, int))                        \
+	F(uuid, "cuDeviceGetUuid_v2", (unsigned char[16], int))               \
 	F(attribute, "cuDeviceGetAttribute", (int *, int, int))               \
 	F(retain, "cuDevicePrimaryCtxRetain", (lt_cu_context *, int))         \
 	F(release, "cuDevicePrimaryCtxRelease_v2", (int))                     \

@@ -538,11 +538,9 @@ lt_nccl_open(struct lt *rt)
 		    "threads: start this without mpirun or srun");
 	if (!wanted(rt))
 		return LT_OK;
-	if (in_processes(rt) && rt->run->here > rt->gpu->devices)
-		return lt_fail(LT_EXIT_CONFIG, "%d ranks as processes share "
-		    "%d GPUs, and NCCL wants one for each; started without "
-		    "mpirun or srun, ranks are threads and can share one",
-		    rt->run->here, rt->gpu->devices);
+	rc = lt_cuda_apart(rt);
+	if (rc)
+		return rc;
 	n = calloc(1, sizeof *n);
 	rc = n ? load(n) : lt_fail(LT_EXIT_FAIL, "out of memory");
 	rt->comm->nccl = n;

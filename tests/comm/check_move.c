@@ -325,6 +325,24 @@ sum_slowly(struct rank *r, void *arg)
 	free(got);
 }
 
+/* Two processes, each of which sees one GPU: the same (0), or one of its own. */
+START_TEST(a_gpu_for_every_process)
+{
+	static const int mesh[] = {2};
+	struct ranks *w = malloc(sizeof *w);
+
+	setenv("FAKE_CUDA_COUNT", "1", 1);
+	if (_i)
+		setenv("FAKE_CUDA_PRIVATE", "1", 1);
+	ranks_mesh(w, 1, mesh);
+	w->processes = true;
+	ranks_run(w, sum_slowly, NULL);
+	ck_assert_int_eq(w->rank[0].escaped, _i ? 0 : LT_EXIT_CONFIG);
+	ck_assert_int_eq(w->rank[1].escaped, _i ? 0 : LT_EXIT_CONFIG);
+	free(w);
+}
+END_TEST
+
 /* On NCCL alone. */
 START_TEST(only_standing_still_is_a_hang)
 {
@@ -515,8 +533,10 @@ main(void)
 	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, moves_mean_what_they_say, 0, MESHES);
 #ifdef ON_DEVICE
-	if (getenv("FAKE_CUDA_COUNT"))
+	if (getenv("FAKE_CUDA_COUNT")) {
 		tcase_add_loop_test(t, only_standing_still_is_a_hang, 0, 2);
+		tcase_add_loop_test(t, a_gpu_for_every_process, 0, 2);
+	}
 #else
 	tcase_add_test(t, steps_follow_each_other);
 	tcase_add_test(t, lanes_do_not_wait_for_each_other);

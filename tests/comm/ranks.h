@@ -15,6 +15,7 @@
 #include "runtime/loong_rt.h"
 #ifdef ON_DEVICE
 #include "runtime/gpu/nccl.h"
+#include "runtime/main/run.h"
 #include "tests/gpu/kernels.h"
 #endif
 
@@ -38,6 +39,7 @@ struct ranks {
 	int n;
 	double timeout;
 	bool serial;
+	bool processes;   /* ranks believe that each is one */
 	uint64_t seed;
 	void (*body)(struct rank *, void *arg);
 	void *arg;
@@ -64,8 +66,11 @@ ranks_thread(void *arg)
 	if (r->escaped)
 		return NULL;
 #ifdef ON_DEVICE
-	if (lt_nccl_open(&r->rt))
-		abort();
+	r->escaped = lt_nccl_open(&r->rt);
+	if (r->escaped) {
+		lt_nccl_close(&r->rt);
+		return NULL;
+	}
 #endif
 	r->all->body(r, r->all->arg);
 #ifdef ON_DEVICE
@@ -118,6 +123,9 @@ rank_open(struct rank *r)
 #ifdef ON_DEVICE
 	void *room;
 
+	static struct lt_run run = {.processes = true};
+
+	r->rt.run = r->all->processes ? &run : NULL;
 	ck_assert_int_eq(lt_gpu_open(&r->rt), LT_OK);
 	ck_assert_int_eq(r->rt.gpu->device->alloc(r->rt.gpu, ROOM, &room),
 	    LT_OK);

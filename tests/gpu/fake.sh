@@ -24,6 +24,7 @@ TEST_DEVICE=cuda FAKE_CUDA_COUNT=16 "$top/check_move_device" >log 2>&1 || {
 	tail -n 20 log
 	failed=1
 }
+said log 'ranks 0 and 1 are on one GPU of '
 
 # breaks "NAME=VALUE" TEXT: the moves end with that message
 breaks() {

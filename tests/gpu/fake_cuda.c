@@ -13,6 +13,7 @@
  *	                   "adamw:3:700": the third time that kernel runs, it
  *	                   does, and nothing happens any more
  *	FAKE_CUDA_SLOW     "adamw:100": that kernel takes 100 ms each time
+ *	FAKE_CUDA_PRIVATE  set: who asks for a GPU sees another one each time
  *	FAKE_CUDA_VERSION, _COUNT, _ARCH, _MEMORY (bytes)
  */
 #define _GNU_SOURCE
@@ -146,6 +147,17 @@ int
 cuDeviceGetName(char *s, int n, int d)
 {
 	snprintf(s, (size_t)n, "Fake %d", d);
+	return 0;
+}
+
+int
+cuDeviceGetUuid_v2(unsigned char x[16], int d)
+{
+	static _Atomic int asked_for;
+	int id = getenv("FAKE_CUDA_PRIVATE") ? asked_for++ : d;
+
+	memset(x, 0x5a, 16);
+	memcpy(x, &id, sizeof id);
 	return 0;
 }
 
