@@ -409,6 +409,7 @@ lt_host_start(struct lt *rt, void *dst, const void *src, uint64_t bytes)
 	double began = rt->watch ? lt_clock() : 0;
 
 	memcpy(dst, src, bytes);
+	lt_count_copy(rt, dst, bytes);
 	if (rt->watch && rt->watch->trace)
 		lt_trace_copied(rt->watch->trace, dst, bytes, began);
 	return LT_TOKEN_DONE;

@@ -1,7 +1,9 @@
 /* What a rank sends. */
 #include "runtime/comm/count.h"
 
+#include "runtime/comm/comm.h"
 #include "runtime/comm/op.h"
+#include "runtime/main/run.h"
 
 static uint64_t
 sent(const struct lt_op *op)
@@ -49,6 +51,33 @@ lt_count_add(struct lt_count *c, const struct lt_op *op)
 	r->calls++;
 	r->bytes += op->move->kind == LT_ALLREDUCE ? sent_by_allreduce(op) :
 	    sent(op);
+}
+
+bool
+lt_in_host(const struct lt *rt, const void *p)
+{
+	const char *at = p, *lo = rt->arena[LT_HOST];
+
+	return at >= lo && at < lo + rt->prog->arena[LT_HOST];
+}
+
+struct lt_count *
+lt_count_of(struct lt *rt)
+{
+	return rt->comm ? &rt->comm->count : rt->run ? &rt->run->count : NULL;
+}
+
+void
+lt_count_copy(struct lt *rt, const void *dst, uint64_t bytes)
+{
+	struct lt_count *c = lt_count_of(rt);
+	struct lt_count_row *r = c && c->on ? row_of(c, lt_in_host(rt, dst) ?
+	    LT_COUNT_OFFLOAD : LT_COUNT_FETCH, 0) : NULL;
+
+	if (!r)
+		return;
+	r->calls++;
+	r->bytes += bytes;
 }
 
 void

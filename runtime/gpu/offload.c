@@ -6,25 +6,19 @@
  */
 #include "config.h"
 
+#include "runtime/comm/count.h"
 #include "runtime/gpu/device.h"
 #include "runtime/main/limits.h"
 #include "runtime/main/report.h"
-
-static bool
-in_host(const struct lt *rt, const void *p)
-{
-	const char *at = p, *lo = rt->arena[LT_HOST];
-
-	return at >= lo && at < lo + rt->prog->arena[LT_HOST];
-}
 
 lt_token
 lt_gpu_host_start(struct lt *rt, void *dst, const void *src, uint64_t bytes)
 {
 	struct lt_gpu *g = rt->gpu;
-	enum lt_stream s = in_host(rt, dst) ? LT_OUT : LT_IN;
+	enum lt_stream s = lt_in_host(rt, dst) ? LT_OUT : LT_IN;
 	uint32_t i = g->copies++ % LT_COPIES_MAX;
 
+	lt_count_copy(rt, dst, bytes);
 	if (!g->copy[i])
 		g->copy[i] = g->device->event(g);
 	g->device->record(g, g->copy[i], LT_COMPUTE);

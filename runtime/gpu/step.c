@@ -34,17 +34,13 @@ wants_graph(const struct lt *rt)
 static void
 enqueue_and_count(struct lt *rt, struct lt_count *step)
 {
-	struct lt_count *c = rt->comm ? &rt->comm->count : NULL, all;
+	struct lt_count *c = lt_count_of(rt), all;
 
-	if (c) {
-		all = *c;
-		*c = (struct lt_count){.on = all.on};
-	}
+	all = *c;
+	*c = (struct lt_count){.on = all.on};
 	rt->prog->step(rt);
-	if (c) {
-		*step = *c;
-		*c = all;
-	}
+	*step = *c;
+	*c = all;
 }
 
 /* The step as a graph, which has not happened yet; false: nothing has, and it
@@ -80,7 +76,6 @@ lt_gpu_run_step(struct lt *rt)
 		return;
 	}
 	g->device->replay(g);
-	if (rt->comm)
-		lt_count_join(&rt->comm->count, &g->graph.sent);
+	lt_count_join(lt_count_of(rt), &g->graph.sent);
 	lt_gpu_fetch(rt);
 }

@@ -72,8 +72,7 @@ lt_evaluate(struct lt *rt)
 static void
 count(struct lt *rt, bool on)
 {
-	if (rt->comm)
-		rt->comm->count.on = on;
+	lt_count_of(rt)->on = on;
 }
 
 /* One optimizer step on what was loaded; whatever happened, the point moves

@@ -5,6 +5,7 @@
 #ifndef LT_RUNTIME_MAIN_RUN_H
 #define LT_RUNTIME_MAIN_RUN_H
 
+#include "runtime/comm/count.h"
 #include "runtime/data/data.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/options.h"
@@ -30,6 +31,7 @@ struct lt_run {
 	struct lt_point point;
 	int64_t saved;          /* step of the newest checkpoint; -1: none */
 	struct lt_metrics metrics;
+	struct lt_count count;  /* of one rank, which has no communication */
 	struct lt_trace *trace; /* NULL: there is none */
 	struct lt_watch watch;
 };

@@ -9,9 +9,10 @@
 #include "runtime/comm/world.h"
 #include "runtime/main/run.h"
 
-static const char *const names[LT_MOVE_KINDS] = {
+static const char *const names[LT_COUNT_KINDS] = {
     [LT_ALLREDUCE] = "allreduce", [LT_GATHER] = "gather",
     [LT_RSCATTER] = "rscatter", [LT_A2A] = "a2a", [LT_SHIFT] = "shift",
+    [LT_COUNT_OFFLOAD] = "offload", [LT_COUNT_FETCH] = "fetch",
 };
 
 static void
@@ -19,6 +20,8 @@ axes_text(const struct lt_program *p, uint32_t axes, char *buf, size_t size)
 {
 	size_t at = 0;
 
+	if (!axes)
+		snprintf(buf, size, "host");
 	for (int i = 0; i < p->naxis && at < size; i++)
 		if (axes >> i & 1)
 			at += (size_t)snprintf(buf + at, size - at, "%s%s",
@@ -59,18 +62,18 @@ lt_comm_report(struct lt *rt)
 {
 	struct lt_run *run = rt->run;
 	uint64_t steps = (uint64_t)(run->metrics.done - run->metrics.first);
-	struct lt_count *all = NULL;
+	struct lt_count *all = rt->comm ? NULL : &run->count;
 
-	if (!rt->comm)
-		return;
-	if (rt->rank == 0)
+	if (rt->comm && rt->rank == 0)
 		all = calloc((size_t)rt->ranks, sizeof *all);
 	if (rt->rank == 0 && !all)
 		lt_comm_fail(rt->comm, LT_EXIT_FAIL, "out of memory");
-	lt_world_gather(rt, &rt->comm->count, sizeof rt->comm->count, all);
+	if (rt->comm)
+		lt_world_gather(rt, &rt->comm->count, sizeof *all, all);
 	if (all)
 		add_up(rt->prog, all, rt->ranks, &run->metrics.traffic);
-	if (all && run->opt.comm && steps > 0)
+	if (all && run->opt.comm && steps > 0 && run->metrics.traffic.n)
 		print(&run->metrics.traffic, steps, rt->ranks);
-	free(all);
+	if (rt->comm)
+		free(all);
 }

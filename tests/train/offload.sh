@@ -14,7 +14,8 @@ go() {
 	shift
 	"$loongc" "$source/tests/train/tiny.lt" "$@" -o tiny ||
 		{ echo "FAIL: compile $*"; failed=1; return; }
-	run 0 --data text --steps 6 --out "$out" --log "$out.log" --quiet
+	run 0 --data text --steps 6 --out "$out" --log "$out.log" --quiet --comm
+	mv out "$out.comm"
 	sed -n 's/.*"event":"step","step":\([0-9]*\),"loss":\([0-9.]*\).*/\1 \2/p' \
 	    "$out.log" >"$out.losses"
 }
@@ -35,6 +36,15 @@ both() {
 		cmp kept$n/step-000006/$f.safetensors \
 		    sent$n/step-000006/$f.safetensors || failed=1
 	done
+	# what the compiler says that a rank copies, and what all have
+	"$loongc" "$source/tests/train/tiny.lt" "$@" --why \
+	    --set "plan.recompute=$policy" $more | sed -n 's/^a rank copies \(.*\) bytes a step to its host, \(.*\) from it$/offload \1\nfetch \2/p' >told
+	awk '$2 == "host" { print $1, int($5) }' sent$n.comm >had
+	[ -s told ] && diff -u told had || {
+		echo "FAIL: copies of $policy with $*"
+		failed=1
+	}
+	grep -q host kept$n.comm && failed=1
 	"$loongc" "$source/tests/train/tiny.lt" "$@" --emit=plan \
 	    --set "plan.recompute=$policy" $more | grep -q '"host": [1-9]' || {
 		echo "FAIL: the plan of $policy has nothing on the host"
