@@ -9,7 +9,8 @@
 #             attention is within documents
 #   layer     sizes of a layer's parameters, "20 20*72 ...", in their order
 #   outside   those of the parameters outside of layers
-#   recompute none, full or save; ring kv, q or auto
+#   recompute none, full, save or offload (as save, and the host keeps the
+#             inputs of layers); ring kv, q or auto
 #   pm gm om  axes that share matrices' parameters, gradients, optimizer state
 #   pr gr or_ those of the rest
 #
@@ -19,6 +20,8 @@
 #   rscatter  each sends all pieces but its own        (n-1)/n x
 #   allreduce rscatter, then gather of the pieces      2 (n-1)/n x
 #   shift     each sends all                           x
+#
+# What is offloaded goes to the host in forward and comes back in backward.
 
 function gcd(a, b) { return b ? gcd(b, a % b) : a }
 function up(x, unit) { return int((x + unit - 1) / unit) * unit }
@@ -66,6 +69,12 @@ function send(op, axes, times, x,    n, key) {
 	key = op " " by_name(axes)
 	calls[key] += times
 	bytes[key] += times * all * x * part(op, n)
+}
+
+# copies to the host and back, of X bytes of each rank
+function copy(times, x) {
+	calls["offload host"] = calls["fetch host"] = times
+	bytes["offload host"] = bytes["fetch host"] = times * all * x
 }
 
 # ---- the mesh ----
@@ -210,9 +219,17 @@ function attention(    n, s, b) {
 	}
 	if (recompute == "full" && cp > 1)
 		ring_forward(n)
+	if (recompute == "offload")
+		copy(n, doc_block / hp * layer_width() * act)
 	grad_to_heads(n)
 	ring_backward(cp > 1 ? n : 0)
 	grad_to_tokens(n)
+}
+
+# A layer's first parameter scales its input: one for each element.
+function layer_width(    f) {
+	split(layer, f, " ")
+	return f[1]
 }
 
 # ---- parameters and gradients ----
