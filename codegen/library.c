@@ -25,6 +25,25 @@ static const struct entry {
 #undef LIBRARY
 };
 
+static const struct call {
+	const char *file, *text;
+} calls[] = {
+#define LIBRARY_CALL(file, text) {file, text},
+#include "codegen/library_calls.def"
+#undef LIBRARY_CALL
+};
+
+/* Whether a host program launches anything of a file. */
+static bool
+is_called(const char *file, const char *host)
+{
+	for (size_t i = 0; i < COUNT_OF(calls); i++)
+		if (strcmp(calls[i].file, file) == 0 &&
+		    strstr(host, calls[i].text))
+			return true;
+	return false;
+}
+
 /* ---- attention ---- */
 
 /* Heads that its kernels are made and tested for. */
@@ -140,21 +159,27 @@ add_unit(struct emit *e, const char *name, int from, int to)
 }
 
 void
-emit_library(struct emit *e)
+emit_library(struct emit *e, const char *host)
 {
 	const char *file = "";
+	bool called = false;
 	int unit = 0;
 
 	e->unit = NEW_N(e->m->mem, struct cuda_unit, COUNT_OF(entries) + 3);
 	add_unit(e, "fused", FROM, TO);
 	for (size_t i = 0; i < COUNT_OF(entries); i++) {
 		const struct entry *x = &entries[i];
-		int id = emit_cuda_entry(e, x->name, x->threads, x->smem,
-		    x->args, NULL);
+		bool first = strcmp(x->file, file) != 0;
+		int id;
 
-		if (strcmp(x->file, file) != 0)
-			unit = add_unit(e, x->file, FROM, TO);
 		file = x->file;
+		called = first ? is_called(file, host) : called;
+		if (!called)
+			continue;
+		if (first)
+			unit = add_unit(e, file, FROM, TO);
+		id = emit_cuda_entry(e, x->name, x->threads, x->smem,
+		    x->args, NULL);
 		e->entry[id].unit = unit;
 	}
 	if (e->heads)

@@ -9,8 +9,9 @@
 void library_attention(struct emit *e, const struct op *op, uint64_t d,
     enum dtype dt);
 
-/* After the functions: the rest of the entries, and the units. */
-void emit_library(struct emit *e);
+/* After the functions: the rest of the entries, and the units, of which the
+ * host program `host` calls anything (library_calls.def). */
+void emit_library(struct emit *e, const char *host);
 /* At the end: the units' sources; `fused` is that of the program's own. */
 void library_sources(struct emit *e, const char *fused);
 

@@ -23,7 +23,7 @@ libcodegen_a_SOURCES = \
 	%D%/kernel_row.c \
 	%D%/kernel_shape.c \
 	%D%/layout.c %D%/layout.h \
-	%D%/library.c %D%/library.def %D%/library.h \
+	%D%/library.c %D%/library.def %D%/library_calls.def %D%/library.h \
 	%D%/loops.c \
 	%D%/mark.c \
 	%D%/ops.c \

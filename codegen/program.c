@@ -93,8 +93,9 @@ emit_parts(struct emit *e, struct text t[TEXTS])
 	e->nflat = emit_flats(e);
 	emit_funcs(e);
 	emit_refresh(e);
+	fflush(e->out);
 	if (e->to->gpu)
-		emit_library(e);
+		emit_library(e, t[HOST].s);
 	emit_tables(e);
 	for (int i = 0; i < TEXTS; i++)
 		fclose(*file[i]);

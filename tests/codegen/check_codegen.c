@@ -34,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codegen/cuda.h"
 #include "tests/codegen/program.h"
 
 /* Of this file two programs are made: kernels for CPUs, and for GPUs. */
@@ -255,6 +256,34 @@ START_TEST(as_interpreted)
 }
 END_TEST
 
+#ifdef CUDA
+/* A program of maps alone has the library for the ends of its steps. */
+START_TEST(units_are_called)
+{
+	static const struct variant v = {"codegen/maps.lir", "f32"};
+	static const char *const none[] = {"gemm", "head", "embed", "nest"};
+	struct program *p = program_load(&v);
+	struct cuda_options o = {.no_attention = true};
+	struct cuda_program c;
+	FILE *f = fopen("/dev/null", "w");
+	bool scalar = false;
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(codegen_cuda(p->gen, &o, f, &c), 0);
+	fclose(f);
+	for (int i = 0; i < c.nunit; i++) {
+		scalar |= strcmp(c.unit[i].name, "scalar") == 0;
+		for (size_t k = 0; k < COUNT_OF(none); k++)
+			ck_assert_str_ne(c.unit[i].name, none[k]);
+	}
+	ck_assert(scalar);
+	for (int i = 0; i < c.nkernel; i++)
+		ck_assert_int_lt(c.kernel[i].unit, c.nunit);
+	program_free(p);
+}
+END_TEST
+#endif
+
 int
 main(int argc, char **argv)
 {
@@ -269,6 +298,9 @@ main(int argc, char **argv)
 	/* Sanitized programs compile slowly: every third variant. */
 	for (size_t i = 0; i < n; i += *SAN_CFLAGS ? 3 : 1)
 		tcase_add_loop_test(t, as_interpreted, (int)i, (int)i + 1);
+#ifdef CUDA
+	tcase_add_test(t, units_are_called);
+#endif
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -30,6 +30,11 @@ test "$(grep -c '^// ---- unit' "$tmp/one.cu")" -eq 1 || fail "not one unit"
 grep -q 'asm volatile' "$tmp/all.cu" || fail "no PTX"
 go --emit=cuda --arch=emu >"$tmp/emu.cc" || fail "--arch=emu"
 
+# Kernels that no statement calls are left out: attention's, products'.
+for unit in fused embed gemm nest attn_sm80; do
+	grep -q "^// ---- unit $unit," "$tmp/all.cu" || fail "no unit $unit"
+done
+
 # Without NVRTC the source is there, and it says what is not known.
 (
 	CUDA_HOME=$tmp CUDA_PATH=$tmp
