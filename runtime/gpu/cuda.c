@@ -71,9 +71,9 @@ lt_cuda_fail(struct lt_gpu *g, int result, const char *what)
 	name_kernel(g, kernel);
 	if (result == LT_CU_ECC)
 		lt_gpu_fail(g->rt, LT_EXIT_FAIL, "GPU %d, %s: its memory has "
-		    "an error that ECC cannot correct; the last checkpoint is "
-		    "whole, and this GPU has to be reset or replaced",
-		    c->ordinal, c->name);
+		    "an error that ECC cannot correct, found %s%s; the last "
+		    "checkpoint is whole, and this GPU has to be reset or "
+		    "replaced", c->ordinal, c->name, what, kernel);
 	lt_gpu_fail(g->rt, LT_EXIT_INTERNAL, "GPU %d, %s: %s%s: %s",
 	    c->ordinal, c->name, what, kernel, lt_cu_text(c->cu, result, buf));
 }

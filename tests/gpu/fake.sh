@@ -36,6 +36,15 @@ breaks() {
 	said log "$2"
 }
 breaks FAKE_NCCL_VERSION=21703 'NCCL 2.17.3 is here; 2.18 or later is needed'
+breaks LD_LIBRARY_PATH="$top/tests/gpu/libs/empty:$LD_LIBRARY_PATH" \
+    'NCCL 0.0.0 is here, without ncclGetVersion; 2.18 or later is needed'
+ldconfig -p 2>/dev/null | grep -q libnccl.so.2 ||
+    [ -e /usr/local/cuda/lib64/libnccl.so.2 ] || {
+	mkdir driver
+	ln -s "$top/tests/gpu/libs/libcuda.so.1" driver
+	breaks LD_LIBRARY_PATH="$dir/driver" \
+	    'libnccl.so.2 is not here; ranks with a GPU each need it'
+}
 breaks FAKE_NCCL_ERROR=1:6 \
     'line: NCCL: remote process exited or there was a network error'
 
@@ -74,14 +83,34 @@ with FAKE_CUDA_FAIL=cuLaunchKernel:3:700 run 70 $t
 said err 'launching obey (bigram.lt:9 obey), 1 x 1 x 1 blocks of 32 threads: CUDA_ERROR_ILLEGAL_ADDRESS'
 with FAKE_CUDA_FAIL=obey:3:700 run 70 $t
 said err 'GPU 0, Fake 0: computing in kernel obey (bigram.lt:9 obey): CUDA_ERROR_ILLEGAL_ADDRESS (an illegal'
-with FAKE_CUDA_FAIL=cuStreamSynchronize:20:214 run 1 $t
-said err 'has an error that ECC cannot correct; the last checkpoint is whole'
+with FAKE_CUDA_FAIL=obey:3:214 run 1 $t
+said err 'has an error that ECC cannot correct, found computing in kernel obey (bigram.lt:9 obey); the last checkpoint is whole'
+
+# what was saved before is whole: a run goes on from it, to the same end
+"$train" $t --out whole >out 2>err
+dies() {
+	rm -rf broken
+	with "FAKE_CUDA_FAIL=$1" run "$2" $t --out broken --save-every 1
+	[ "$(grep -c 'error:' err)" = 1 ] ||
+	    { echo "FAIL: $1: not one message"; cat err; failed=1; }
+	[ -d broken/step-000002 ] ||
+	    { echo "FAIL: $1: nothing saved"; ls broken; failed=1; }
+	run 0 $t --out broken --resume
+	same whole/step-000004/model.safetensors \
+	    broken/step-000004/model.safetensors
+}
+dies obey:9:214 1
+dies obey:9:700 70
+dies cuLaunchKernel:10:700 70
 
 # drivers and GPUs that do not fit
 with FAKE_CUDA_VERSION=11040 fails 78 'the NVIDIA driver here is for CUDA 11.4' $t
 with FAKE_CUDA_COUNT=0 fails 78 'the NVIDIA driver shows no GPU' $t
 with FAKE_CUDA_ARCH=75 fails 78 'GPU 0, Fake 0, is sm_75; sm_80 is the oldest' $t
 with FAKE_CUDA_MEMORY=1000000 fails 78 "of the device's memory" $t
+with 'FAKE_CUDA_MEMORY=1000000 FAKE_CUDA_LOG=small' run 78 $t
+[ "$(grep -c ^alloc small)" = 1 ] || # of words, to begin with
+    { echo 'FAIL: allocated before it was compared'; cat small; failed=1; }
 with FAKE_CUDA_FAIL=cuModuleLoadData:1:222 fails 78 \
     'rank 0: the kernels of all do not load on Fake 0, sm_90, with a driver for CUDA 13.0' $t
 LD_LIBRARY_PATH='' fails 78 'no NVIDIA driver: libcuda.so.1 is not here' $t
@@ -103,6 +132,21 @@ if "$train" $t >out 2>err; then
 	chmod 777 cache/loongc
 	run 0 $t
 	said err 'is not used to keep kernels: others own it or can write it'
+	said err 'compiling'
+	chmod 700 cache/loongc
+	if chown 65534 cache/loongc 2>/dev/null; then
+		run 0 $t
+		said err 'is not used to keep kernels: others own it or can'
+		said err 'compiling'
+		chown "$(id -u)" cache/loongc
+		chown 65534 cache/loongc/*.cubin # not believed
+		run 0 $t
+		said err 'compiling'
+	fi
+	rm -rf cache/loongc
+	: >cache/loongc
+	run 0 $t
+	said err 'is not used to keep kernels: Not a directory'
 	said err 'compiling'
 else
 	said err 'was made without kernels for Fake 0 (loongc --arch=sm_80'

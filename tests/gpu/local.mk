@@ -54,6 +54,7 @@ EXTRA_DIST += %D%/graph.sh %D%/late.c
 EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c \
 	%D%/fake_stream.h
 fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13 %D%/libs/libnccl.so.2
+fakes += %D%/libs/empty/libnccl.so.2
 check_DATA += $(fakes)
 CLEANFILES += $(fakes)
 %D%/libs/libcuda.so.1: %D%/fake_cuda.c %D%/fake_stream.h
@@ -63,6 +64,9 @@ CLEANFILES += $(fakes)
 %D%/libs/libcublasLt.so.13: %D%/fake_cublas.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cublas.c
+%D%/libs/empty/libnccl.so.2:
+	$(AM_V_CC)$(MKDIR_P) %D%/libs/empty && $(CC) -shared -o $@ \
+	    -x c /dev/null
 %D%/libs/libnccl.so.2: %D%/fake_nccl.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
 	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_nccl.c -lpthread
