@@ -49,7 +49,8 @@ static bool has_avx512(void) { return false; }
 #endif
 
 static const char *const f32_names[LT_CPU_LEVELS] = {
-	"base", "AVX2", "AVX-512", "AVX-512", "AVX-512",
+	"base", "AVX2", "AVX-512", "AVX-512, products on emulated tiles",
+	"AVX-512, products on AMX in three parts",
 };
 static const char *const bf16_names[LT_CPU_LEVELS] = {
 	"base through f32 (no AMX)",
@@ -120,7 +121,7 @@ lt_cpu_force(int level)
 const char *
 lt_cpu_describe(void)
 {
-	static char line[LT_CPU_LEVELS][96];
+	static char line[LT_CPU_LEVELS][128];
 	enum lt_cpu_level level = lt_cpu_level();
 
 	snprintf(line[level], sizeof(line[level]), "f32: %s, bf16: %s",

@@ -68,17 +68,16 @@ kernel_for_cpu(void)
 #endif
 }
 
-/* Products of bf16 go to tiles where the level has them, else through f32. */
+/* Products go to tiles where the level has them.  Not by their size: rows
+ * and columns of a shard must meet the same sums as the whole's. */
 static const struct gemm_tile *
-tiles_for_cpu(const struct lt_gemm *g)
+tiles_for_cpu(void)
 {
 #if defined(__x86_64__)
-	if (g->a == LT_BF16 && lt_cpu_level() == LT_CPU_AMX)
+	if (lt_cpu_level() == LT_CPU_AMX)
 		return &lt_gemm_tile_amx;
-	if (g->a == LT_BF16 && lt_cpu_level() == LT_CPU_TILE_EMU)
+	if (lt_cpu_level() == LT_CPU_TILE_EMU)
 		return &lt_gemm_tile_emu;
-#else
-	(void)g;
 #endif
 	return NULL;
 }
@@ -323,7 +322,7 @@ lt_gemm_workspace(const struct lt_gemm *g, int threads)
 		    __builtin_add_overflow(bytes, strip, &bytes))
 			return SIZE_MAX;
 	}
-	tiles = g->a == LT_BF16 ? lt_gemm_tile_workspace(g) : 0;
+	tiles = lt_gemm_tile_workspace(g);
 	return ((bytes > tiles ? bytes : tiles) + 63) / 64 * 64;
 }
 
@@ -349,8 +348,8 @@ lt_gemm(struct lt_pool *pool, const struct lt_gemm *g, const void *a,
 	}
 	if (epi != NULL && epi->bias == NULL && epi->resid == NULL)
 		j.epi = NULL;
-	if (tiles_for_cpu(g) != NULL) {
-		lt_gemm_tile(tiles_for_cpu(g), pool, g, a, b, c, epi, ws);
+	if (tiles_for_cpu() != NULL) {
+		lt_gemm_tile(tiles_for_cpu(), pool, g, a, b, c, epi, ws);
 		return;
 	}
 	j.kc = depth(g->k);

@@ -8,6 +8,11 @@
  *	f32, f32    f32
  *	bf16, bf16  bf16 or f32
  *
+ * Where the CPU has AMX both run on tiles of bf16, a float as the sum of three
+ * bf16: as exact as f32 within one rounding of each product (tile_split.h; the
+ * idea is that of Henry, Tang, Heinecke, "Leveraging the bfloat16 Artificial
+ * Intelligence Datatype For Higher-Precision Computations", 2019).
+ *
  * Sums are kept in f32 and C is rounded once, after the epilogue
  * C = sum (+ C if acc) (+ bias[n] per row) (+ resid[m,n]).  acc needs C f32.
  * C may be the residual, and overlaps nothing else.

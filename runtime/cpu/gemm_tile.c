@@ -1,5 +1,6 @@
 /*
- * Matrix product of bf16 on tiles: packing, blocking, threads, epilogue.
+ * Matrix product on tiles, of bf16 or of f32 in three parts of bf16: packing,
+ * blocking, threads, epilogue.
  *
  *	for chunks of rows, for strips of columns, for blocks of depth:
  *		all threads pack A[mc, kc] and B[kc, nc]; barrier
@@ -13,40 +14,16 @@
  */
 #include "runtime/cpu/gemm_tile.h"
 
-#if defined(__x86_64__)
-
-#include <stdatomic.h>
-
-#include "runtime/cpu/pool.h"
-
-#define LT_SIMD 16
-#include "runtime/cpu/simd.h"
-#include "runtime/cpu/tile_pack.h"
-
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define KC 768  /* depth of a block */
-#define MC 1024 /* rows of a chunk */
-#define NC 2048 /* columns of a strip */
 
-struct job {
-	const struct gemm_tile *tile;
-	struct lt_pool *pool;
-	const struct lt_gemm *g;
-	const struct lt_gemm_epilogue *epi;
-	const uint16_t *a, *b;
-	char *c;
-	uint16_t *packed[2]; /* panels of A, then of B */
-	float *strip;        /* [panels of A][panels of B][32][32], or NULL */
-	uint32_t kc, mc_max, nc_max;
-	atomic_uint next[3]; /* rectangles taken, by block number mod 3 */
-};
-
-struct block {
-	uint32_t m0, mc, n0, nc, k0, kc;
-	uint32_t steps, pm, pn; /* of k; panels of A and of B */
-	uint32_t rect_m, rect_n; /* panels of one thread's bite */
-	bool first, last;
-	uint16_t *a, *b;
+/* At most, by the type of elements; parts: tiles of bf16 for one of them. */
+static const struct limits {
+	uint32_t kc, mc, nc; /* depth of a block, rows of a chunk, columns of a
+	                      * strip */
+	uint32_t parts;
+} limits[] = {
+	[LT_F32] = { 384, 1024, 1024, TILE_PARTS },
+	[LT_BF16] = { 768, 1024, 2048, 1 },
 };
 
 static uint32_t
@@ -62,19 +39,81 @@ equal_part(uint32_t n, uint32_t most, uint32_t unit)
 	return ceil_div(ceil_div(n, ceil_div(n, most)), unit) * unit;
 }
 
-/* ---- packing ---- */
+static bool
+needs_strip(const struct lt_gemm *g)
+{
+	return g->c == LT_BF16 && g->k > limits[g->a].kc;
+}
 
-typedef void pack_fn(const uint16_t *x, uint64_t ld, int n, int depth,
+size_t
+lt_gemm_tile_workspace(const struct lt_gemm *g)
+{
+	const struct limits *most = &limits[g->a];
+	size_t mc = equal_part(g->m, most->mc, TILE_PANEL);
+	size_t nc = equal_part(g->n, most->nc, TILE_PANEL);
+	size_t bytes = 2 * (mc + nc) * equal_part(g->k, most->kc, 32) *
+	    most->parts * sizeof(uint16_t);
+
+	return needs_strip(g) ? bytes + mc * nc * sizeof(float) : bytes;
+}
+
+#if defined(__x86_64__)
+
+#include <stdatomic.h>
+
+#include "runtime/cpu/pool.h"
+
+#define LT_SIMD 16
+#include "runtime/cpu/simd.h"
+#include "runtime/cpu/tile_pack.h"
+#include "runtime/cpu/tile_split.h"
+
+/* One step of a panel (tile_pack.h, tile_split.h). */
+typedef void pack_fn(const void *x, uint64_t ld, int n, int depth,
     uint16_t *out);
+
+/* By type and by the way k lies: [0] contiguous, [1] down. */
+static pack_fn *const pack_a[][2] = {
+	[LT_F32] = { split_rows, split_cols },
+	[LT_BF16] = { pack_rows, pack_cols },
+};
+static pack_fn *const pack_b[][2] = {
+	[LT_F32] = { split_rows_paired, split_cols_paired },
+	[LT_BF16] = { pack_rows_paired, pack_cols_paired },
+};
+
+struct job {
+	const struct gemm_tile *tile;
+	struct lt_pool *pool;
+	const struct lt_gemm *g;
+	const struct lt_gemm_epilogue *epi;
+	const char *a, *b;
+	char *c;
+	uint16_t *packed[2]; /* panels of A, then of B */
+	float *strip;        /* [panels of A][panels of B][32][32], or NULL */
+	uint32_t kc, mc_max, nc_max, parts;
+	atomic_uint next[3]; /* rectangles taken, by block number mod 3 */
+};
+
+struct block {
+	uint32_t m0, mc, n0, nc, k0, kc;
+	uint32_t steps, pm, pn; /* of k; panels of A and of B */
+	uint32_t rect_m, rect_n; /* panels of one thread's bite */
+	bool first, last;
+	uint16_t *a, *b;
+};
+
+/* ---- packing ---- */
 
 /* One side of a block: n rows or columns from x0 on. */
 struct side {
 	pack_fn *pack;
-	const uint16_t *x;
+	const char *x;
 	uint64_t ld, x0, k0;
 	bool down; /* k goes down */
 	uint32_t n, kc;
 	uint16_t *out;
+	size_t size, step; /* bytes of an element; of a packed step, elements */
 };
 
 /* Step p of panel i. */
@@ -84,9 +123,9 @@ pack_step(const struct side *s, uint32_t i, uint32_t p)
 	uint64_t row = s->x0 + i * TILE_PANEL, k = s->k0 + p;
 	uint32_t steps = ceil_div(s->kc, 32), left = s->n - i * TILE_PANEL;
 
-	s->pack(s->x + (s->down ? k * s->ld + row : row * s->ld + k), s->ld,
-	    MIN(left, (uint32_t)TILE_PANEL), MIN(s->kc - p, 32u),
-	    s->out + ((size_t)i * steps + p / 32) * TILE_STEP);
+	s->pack(s->x + (s->down ? k * s->ld + row : row * s->ld + k) * s->size,
+	    s->ld, MIN(left, (uint32_t)TILE_PANEL), MIN(s->kc - p, 32u),
+	    s->out + ((size_t)i * steps + p / 32) * s->step);
 }
 
 /* Panels that stand together, a part for each thread, read as they lie in
@@ -113,10 +152,11 @@ static void
 pack_block(const struct job *j, const struct block *b, int me, int parts)
 {
 	const struct lt_gemm *g = j->g;
-	struct side a = { g->ta ? pack_cols : pack_rows, j->a, g->lda, b->m0,
-		b->k0, g->ta, b->mc, b->kc, b->a };
-	struct side n = { g->tb ? pack_rows_paired : pack_cols_paired, j->b,
-		g->ldb, b->n0, b->k0, !g->tb, b->nc, b->kc, b->b };
+	size_t size = lt_dtype_size(g->a), step = j->parts * TILE_STEP;
+	struct side a = { pack_a[g->a][g->ta], j->a, g->lda, b->m0, b->k0, g->ta,
+		b->mc, b->kc, b->a, size, step };
+	struct side n = { pack_b[g->a][!g->tb], j->b, g->ldb, b->n0, b->k0, !g->tb,
+		b->nc, b->kc, b->b, size, step };
 
 	pack_side(&a, me, parts);
 	pack_side(&n, me, parts);
@@ -209,13 +249,24 @@ round_square(const float *sum, uint16_t *c, uint64_t ldc)
 	}
 }
 
+/* out = (out +) A panel times B panel; a product of parts adds nothing. */
+static void
+multiply(const struct job *j, const struct block *b, const uint16_t *pa,
+    const uint16_t *pb, float *out, size_t ld, bool add)
+{
+	if (j->parts == 1)
+		j->tile->product(b->steps, pa, pb, out, ld, add);
+	else
+		j->tile->product_parts(b->steps, pa, pb, out, ld);
+}
+
 /* Square (pi, pn) of the block. */
 static void
 square(const struct job *j, const struct block *b, uint32_t pi, uint32_t pn)
 {
 	_Alignas(64) float sum[TILE_PANEL * TILE_PANEL];
 	const struct lt_gemm *g = j->g;
-	size_t panel = (size_t)b->steps * TILE_STEP;
+	size_t panel = (size_t)b->steps * j->parts * TILE_STEP;
 	const uint16_t *pa = b->a + pi * panel, *pb = b->b + pn * panel;
 	uint32_t i0 = b->m0 + pi * TILE_PANEL, n0 = b->n0 + pn * TILE_PANEL;
 	int rows = MIN(b->mc - pi * TILE_PANEL, (uint32_t)TILE_PANEL);
@@ -226,19 +277,18 @@ square(const struct job *j, const struct block *b, uint32_t pi, uint32_t pn)
 	float *part = j->strip == NULL ? NULL :
 	    j->strip + ((size_t)pi * (j->nc_max / TILE_PANEL) + pn) * TILE_PANEL * TILE_PANEL;
 
-	if (g->c == LT_F32 && whole && plain) {
-		j->tile->product(b->steps, pa, pb,
-		    (float *)j->c + i0 * g->ldc + n0, g->ldc, add);
+	if (g->c == LT_F32 && whole && plain && (j->parts == 1 || !add)) {
+		multiply(j, b, pa, pb, (float *)j->c + i0 * g->ldc + n0, g->ldc,
+		    add);
 		return;
 	}
 	if (part != NULL && !b->last) {
-		j->tile->product(b->steps, pa, pb, part, TILE_PANEL, !b->first);
+		multiply(j, b, pa, pb, part, TILE_PANEL, !b->first);
 		return;
 	}
 	if (part == NULL)
 		part = sum;
-	j->tile->product(b->steps, pa, pb, part, TILE_PANEL,
-	    part != sum && !b->first);
+	multiply(j, b, pa, pb, part, TILE_PANEL, part != sum && !b->first);
 	if (g->c == LT_BF16 && whole && plain)
 		round_square(part, (uint16_t *)j->c + i0 * g->ldc + n0, g->ldc);
 	else
@@ -292,7 +342,7 @@ run_depth(struct job *j, struct block *b, unsigned *turn, int me, int parts)
 		b->first = b->k0 == 0;
 		b->last = b->k0 + b->kc == g->k;
 		b->a = j->packed[*turn % 2];
-		b->b = b->a + (size_t)j->mc_max * j->kc;
+		b->b = b->a + (size_t)j->mc_max * j->kc * j->parts;
 		pack_block(j, b, me, parts);
 		lt_pool_barrier(j->pool);
 		/* everyone is past the block before this one */
@@ -323,34 +373,21 @@ part(void *arg, int me, int parts)
 	j->tile->end();
 }
 
-static bool
-needs_strip(const struct lt_gemm *g)
-{
-	return g->c == LT_BF16 && g->k > KC;
-}
-
-size_t
-lt_gemm_tile_workspace(const struct lt_gemm *g)
-{
-	size_t mc = equal_part(g->m, MC, TILE_PANEL), nc = equal_part(g->n, NC, TILE_PANEL);
-	size_t bytes = 2 * (mc + nc) * equal_part(g->k, KC, 32) * 2;
-
-	return needs_strip(g) ? bytes + mc * nc * sizeof(float) : bytes;
-}
-
 void
 lt_gemm_tile(const struct gemm_tile *tile, struct lt_pool *pool,
     const struct lt_gemm *g, const void *a, const void *b, void *c,
     const struct lt_gemm_epilogue *epi, void *workspace)
 {
+	const struct limits *most = &limits[g->a];
 	struct job j = {
 		.tile = tile, .pool = pool, .g = g, .epi = epi,
 		.a = a, .b = b, .c = c,
-		.kc = equal_part(g->k, KC, 32),
-		.mc_max = equal_part(g->m, MC, TILE_PANEL),
-		.nc_max = equal_part(g->n, NC, TILE_PANEL),
+		.kc = equal_part(g->k, most->kc, 32),
+		.mc_max = equal_part(g->m, most->mc, TILE_PANEL),
+		.nc_max = equal_part(g->n, most->nc, TILE_PANEL),
+		.parts = most->parts,
 	};
-	size_t half = (size_t)(j.mc_max + j.nc_max) * j.kc;
+	size_t half = (size_t)(j.mc_max + j.nc_max) * j.kc * j.parts;
 
 	if (epi != NULL && epi->bias == NULL && epi->resid == NULL)
 		j.epi = NULL;

@@ -1,21 +1,25 @@
 /*
  * Between lt_gemm and the product on bf16 tiles: gemm_tile.c has the loops,
- * one table per kind of tiles (AMX, emulated) the innermost product.
+ * one table per kind of tiles (AMX, emulated) the innermost products.
  *
  * A panel is 32 rows of A or columns of B, cut into steps of 32 along k; a
- * step is two tiles, 2 KiB, filled up with zeros.
+ * step is two tiles, 2 KiB, filled up with zeros.  A matrix of f32 is three
+ * matrices of bf16 whose sum it is (tile_split.h): its steps have three parts.
  */
 #ifndef LT_RUNTIME_CPU_GEMM_TILE_H
 #define LT_RUNTIME_CPU_GEMM_TILE_H
 
 #include "runtime/cpu/gemm.h"
 
-enum { TILE_PANEL = 32, TILE_STEP = TILE_PANEL * 32 };
+enum { TILE_PANEL = 32, TILE_STEP = TILE_PANEL * 32, TILE_PARTS = 3 };
 
 struct gemm_tile {
 	/* c[32][32] = (c +) A panel times B panel; ldc in floats */
 	void (*product)(int steps, const uint16_t *a, const uint16_t *b,
 	    float *c, size_t ldc, bool add);
+	/* c[32][32] = A panel times B panel, both of f32 in parts */
+	void (*product_parts)(int steps, const uint16_t *a, const uint16_t *b,
+	    float *c, size_t ldc);
 	void (*begin)(void);
 	void (*end)(void);
 };

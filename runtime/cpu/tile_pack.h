@@ -44,8 +44,9 @@ transpose_pairs(half32 r[16])
 
 /* k is contiguous: rows as they are, to a tile of A. */
 INLINE void
-pack_rows(const uint16_t *x, uint64_t ld, int rows, int depth, uint16_t *out)
+pack_rows(const void *from, uint64_t ld, int rows, int depth, uint16_t *out)
 {
+	const uint16_t *x = from;
 	int i;
 
 	for (i = 0; i < TILE_PANEL; i++, out += 32) {
@@ -58,9 +59,10 @@ pack_rows(const uint16_t *x, uint64_t ld, int rows, int depth, uint16_t *out)
 
 /* k is contiguous: rows become columns of pairs, to a tile of B. */
 INLINE void
-pack_rows_paired(const uint16_t *x, uint64_t ld, int rows, int depth,
+pack_rows_paired(const void *from, uint64_t ld, int rows, int depth,
     uint16_t *out)
 {
+	const uint16_t *x = from;
 	int i, h;
 
 	for (h = 0; h < TILE_PANEL; h += 16, out += TILE_STEP / 2) {
@@ -105,9 +107,10 @@ pair_up(const uint16_t *x, uint64_t ld, int p, int cols, int depth,
 
 /* k goes down: rows two by two, to a tile of B. */
 INLINE void
-pack_cols_paired(const uint16_t *x, uint64_t ld, int cols, int depth,
+pack_cols_paired(const void *from, uint64_t ld, int cols, int depth,
     uint16_t *out)
 {
+	const uint16_t *x = from;
 	int p;
 
 	for (p = 0; p < 16; p++, out += 32) {
@@ -121,8 +124,9 @@ pack_cols_paired(const uint16_t *x, uint64_t ld, int cols, int depth,
 
 /* k goes down: columns become rows, to a tile of A. */
 INLINE void
-pack_cols(const uint16_t *x, uint64_t ld, int cols, int depth, uint16_t *out)
+pack_cols(const void *from, uint64_t ld, int cols, int depth, uint16_t *out)
 {
+	const uint16_t *x = from;
 	half32 low[16], high[16];
 	int p;
 
