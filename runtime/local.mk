@@ -43,7 +43,7 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/simd.h \
 	%D%/cpu/simd_end.h \
 	%D%/cpu/tile.h \
-	%D%/cpu/tile_pack.h \
+	%D%/cpu/tile_pack.h %D%/cpu/tile_split.h %D%/cpu/halves.h \
 	%D%/cpu/vec.h \
 	%D%/gpu/args.h \
 	%D%/gpu/attn.c \
@@ -141,7 +141,7 @@ nobase_rtinclude_HEADERS = \
 	%D%/cpu/pool.h \
 	%D%/cpu/rows.h \
 	%D%/cpu/tile.h \
-	%D%/cpu/tile_pack.h \
+	%D%/cpu/tile_pack.h %D%/cpu/tile_split.h %D%/cpu/halves.h \
 	%D%/cpu/vec.h \
 	%D%/dtype.h \
 	%D%/gpu/args.h \

@@ -1,7 +1,6 @@
 /*
  * Attention on bf16 tiles; the file that includes this defines ATTN_NAME, the
- * table, ATTN_TILE, the products it takes, and two_halves(a, b), which rounds
- * two vectors to bf16, a in the low half.
+ * table, and ATTN_TILE, the products it takes.
  *
  * Scores stand transposed, keys down and queries across: maxima and sums over
  * keys need no sums across a vector, and
@@ -13,6 +12,7 @@
  * tiles want them.  P and dS are rounded to bf16 before they are multiplied.
  */
 #include "runtime/cpu/attn_row.h"
+#include "runtime/cpu/halves.h"
 #include "runtime/cpu/tile_pack.h"
 
 #define QV (AB / VL) /* vectors across the queries of a block */
@@ -113,7 +113,8 @@ scores(int d, const uint16_t *a, const uint16_t *b, float *out)
 
 	for (i = 0; i < 2; i++)
 		for (j = 0; j < 2; j++)
-			ATTN_TILE.product(steps, a + i * steps * TILE_STEP,
+			ATTN_TILE.product(steps,
+			    a + i * steps * TILE_STEP, 64, 2 * TILE_STEP,
 			    b + j * steps * TILE_STEP, out + i * 32 * AB +
 			    j * 32, AB, false);
 }
@@ -126,7 +127,8 @@ gather(int pa, int pb, const uint16_t *a, const uint16_t *b, float *c)
 
 	for (i = 0; i < pa; i++)
 		for (j = 0; j < pb; j++)
-			ATTN_TILE.product(2, a + i * TALL, b + j * TALL,
+			ATTN_TILE.product(2, a + i * TALL, 64,
+			    2 * TILE_STEP, b + j * TALL,
 			    c + (size_t)i * 32 * pb * 32 + j * 32, pb * 32,
 			    true);
 }

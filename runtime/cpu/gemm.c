@@ -322,7 +322,9 @@ lt_gemm_workspace(const struct lt_gemm *g, int threads)
 		    __builtin_add_overflow(bytes, strip, &bytes))
 			return SIZE_MAX;
 	}
-	tiles = lt_gemm_tile_workspace(g);
+	tiles = lt_gemm_tile_workspace(g, threads);
+	if (tiles == SIZE_MAX)
+		return SIZE_MAX;
 	return ((bytes > tiles ? bytes : tiles) + 63) / 64 * 64;
 }
 

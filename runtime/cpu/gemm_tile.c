@@ -2,28 +2,42 @@
  * Matrix product on tiles, of bf16 or of f32 in three parts of bf16: packing,
  * blocking, threads, epilogue.
  *
- *	for chunks of rows, for strips of columns, for blocks of depth:
- *		all threads pack A[mc, kc] and B[kc, nc]; barrier
- *		each thread takes rectangles of C in turn and goes through
- *		them panel by panel
+ *	for strips of columns, for blocks of depth:
+ *		all threads pack B[kc, nc]; barrier
+ *		each thread takes rectangles of C in turn, packs its rows of A
+ *		where they do not lie as tiles want them, and goes through
+ *		them: a panel of B stays in the first cache while the panels
+ *		of A, which stay in the second, go by
  *
- * The blocks of k are cut from k alone, so an element of C is the same sum in
- * the same order whoever computes it.  Between blocks of k an f32 C gathers in
- * C itself; a bf16 C in an f32 strip of the workspace, 32 x 32 by 32 x 32.
- * Packed panels have two buffers in turn: one barrier per block is enough.
+ * With few rows each thread packs the panels of B that it alone will use, some
+ * at a time, and nobody waits for anybody.
+ *
+ * The blocks of k, and what of them is done at a time, are cut from k alone,
+ * so an element of C is the same sum in the same order whoever computes it.
+ * Between blocks of k an f32 C gathers in C itself; a bf16 C in an f32 strip
+ * of the workspace, 32 x 32 by 32 x 32.  Packed panels of B have two buffers
+ * in turn: one barrier per block is enough.
  */
 #include "runtime/cpu/gemm_tile.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
-/* At most, by the type of elements; parts: tiles of bf16 for one of them. */
+enum {
+	ROWS = 16,             /* panels of A a thread holds, at most */
+	ROWS_BYTES = 768 << 10, /* and their bytes, unless they are all */
+	COLS = 8,               /* panels of B it packs for itself, at most */
+	COLS_BYTES = 256 << 10,
+	AHEAD = 32,            /* of k, fetched before it is packed */
+	STREAM_BYTES = 1 << 20
+};
+
+/* By type of elements: depth of a block at most, and of what is done of it at
+ * a time; columns of a strip; tiles of bf16 for one of elements. */
 static const struct limits {
-	uint32_t kc, mc, nc; /* depth of a block, rows of a chunk, columns of a
-	                      * strip */
-	uint32_t parts;
+	uint32_t kc, sub, nc, parts;
 } limits[] = {
-	[LT_F32] = { 384, 1024, 1024, TILE_PARTS },
-	[LT_BF16] = { 768, 1024, 2048, 1 },
+	[LT_F32] = { 512, 512, 1024, TILE_PARTS },
+	[LT_BF16] = { 1536, 512, 1536, 1 },
 };
 
 static uint32_t
@@ -45,16 +59,56 @@ needs_strip(const struct lt_gemm *g)
 	return g->c == LT_BF16 && g->k > limits[g->a].kc;
 }
 
-size_t
-lt_gemm_tile_workspace(const struct lt_gemm *g)
+/* Elements of a packed panel. */
+static size_t
+panel_size(const struct lt_gemm *g)
 {
-	const struct limits *most = &limits[g->a];
-	size_t mc = equal_part(g->m, most->mc, TILE_PANEL);
-	size_t nc = equal_part(g->n, most->nc, TILE_PANEL);
-	size_t bytes = 2 * (mc + nc) * equal_part(g->k, most->kc, 32) *
-	    most->parts * sizeof(uint16_t);
+	return (size_t)equal_part(g->k, limits[g->a].kc, 32) * TILE_PANEL *
+	    limits[g->a].parts;
+}
 
-	return needs_strip(g) ? bytes + mc * nc * sizeof(float) : bytes;
+/* Panels of A a thread takes at a time. */
+static uint32_t
+rows_most(const struct lt_gemm *g)
+{
+	uint32_t pm = ceil_div(g->m, TILE_PANEL);
+	uint32_t most = ROWS_BYTES / (panel_size(g) * sizeof(uint16_t));
+
+	return MIN(pm, pm <= ROWS ? ROWS : MIN(most, (uint32_t)ROWS));
+}
+
+/* Panels of B a thread packs for itself at a time. */
+static uint32_t
+cols_most(const struct lt_gemm *g)
+{
+	uint32_t most = COLS_BYTES / (panel_size(g) * sizeof(uint16_t));
+
+	return most < 1 ? 1 : MIN(most, (uint32_t)COLS);
+}
+
+/* What one thread has for itself: panels of A, of B, sums. */
+static size_t
+own_bytes(const struct lt_gemm *g)
+{
+	size_t rows = rows_most(g);
+
+	return (rows + cols_most(g)) * panel_size(g) * sizeof(uint16_t) +
+	    rows * TILE_PANEL * TILE_PANEL * sizeof(float);
+}
+
+size_t
+lt_gemm_tile_workspace(const struct lt_gemm *g, int threads)
+{
+	size_t nc = equal_part(g->n, limits[g->a].nc, TILE_PANEL);
+	size_t bytes = 2 * nc / TILE_PANEL * panel_size(g) * sizeof(uint16_t);
+	size_t strip = 0;
+
+	bytes += own_bytes(g) * (threads > 0 ? threads : 1);
+	if (needs_strip(g) && (__builtin_mul_overflow(nc * sizeof(float),
+	    ((size_t)g->m + 31) / 32 * 32, &strip) ||
+	    __builtin_add_overflow(bytes, strip, &bytes)))
+		return SIZE_MAX;
+	return bytes;
 }
 
 #if defined(__x86_64__)
@@ -89,18 +143,28 @@ struct job {
 	const struct lt_gemm_epilogue *epi;
 	const char *a, *b;
 	char *c;
-	uint16_t *packed[2]; /* panels of A, then of B */
+	uint16_t *packed[2]; /* panels of B */
+	char *own;           /* own_bytes() for each thread */
 	float *strip;        /* [panels of A][panels of B][32][32], or NULL */
-	uint32_t kc, mc_max, nc_max, parts;
+	uint32_t kc, sub, nc_max, parts, rows, cols;
+	bool direct;         /* A's rows are rows of tiles as they lie */
+	bool stream;         /* C is large: written past the caches */
 	atomic_uint next[3]; /* rectangles taken, by block number mod 3 */
 };
 
 struct block {
-	uint32_t m0, mc, n0, nc, k0, kc;
+	uint32_t n0, nc, k0, kc;
 	uint32_t steps, pm, pn; /* of k; panels of A and of B */
 	uint32_t rect_m, rect_n; /* panels of one thread's bite */
 	bool first, last;
+	uint16_t *b;
+};
+
+/* A thread's own: panels [i0, i1) of A, where they are packed. */
+struct own {
 	uint16_t *a, *b;
+	float *sum; /* [32][32] for each panel of A */
+	uint32_t i0, i1, k0;
 };
 
 /* ---- packing ---- */
@@ -116,6 +180,18 @@ struct side {
 	size_t size, step; /* bytes of an element; of a packed step, elements */
 };
 
+/* 32 short rows are too many for the processor to see them come. */
+static void
+fetch_step(const char *x, uint64_t row)
+{
+	int i;
+
+	for (i = 0; i < 32; i++, x += row) {
+		__builtin_prefetch(x);
+		__builtin_prefetch(x + 64);
+	}
+}
+
 /* Step p of panel i. */
 static void
 pack_step(const struct side *s, uint32_t i, uint32_t p)
@@ -123,19 +199,19 @@ pack_step(const struct side *s, uint32_t i, uint32_t p)
 	uint64_t row = s->x0 + i * TILE_PANEL, k = s->k0 + p;
 	uint32_t steps = ceil_div(s->kc, 32), left = s->n - i * TILE_PANEL;
 
+	if (p + 32 + AHEAD <= s->kc && left >= TILE_PANEL)
+		fetch_step(s->x + (s->down ? (k + AHEAD) * s->ld + row :
+		    row * s->ld + k + AHEAD) * s->size, s->ld * s->size);
 	s->pack(s->x + (s->down ? k * s->ld + row : row * s->ld + k) * s->size,
 	    s->ld, MIN(left, (uint32_t)TILE_PANEL), MIN(s->kc - p, 32u),
 	    s->out + ((size_t)i * steps + p / 32) * s->step);
 }
 
-/* Panels that stand together, a part for each thread, read as they lie in
- * memory: along k, or across panels. */
+/* Panels [from, to), read as they lie in memory: along k, or across panels. */
 static void
-pack_side(const struct side *s, int me, int parts)
+pack_side(const struct side *s, uint32_t from, uint32_t to)
 {
-	uint32_t panels = ceil_div(s->n, TILE_PANEL), i, p;
-	uint32_t from = (uint64_t)panels * me / parts;
-	uint32_t to = (uint64_t)panels * (me + 1) / parts;
+	uint32_t i, p;
 
 	if (s->down) {
 		for (p = 0; p < s->kc; p += 32)
@@ -148,18 +224,59 @@ pack_side(const struct side *s, int me, int parts)
 			pack_step(s, i, p);
 }
 
-static void
-pack_block(const struct job *j, const struct block *b, int me, int parts)
+static struct side
+side_b(const struct job *j, const struct block *b, uint16_t *out)
 {
 	const struct lt_gemm *g = j->g;
-	size_t size = lt_dtype_size(g->a), step = j->parts * TILE_STEP;
-	struct side a = { pack_a[g->a][g->ta], j->a, g->lda, b->m0, b->k0, g->ta,
-		b->mc, b->kc, b->a, size, step };
-	struct side n = { pack_b[g->a][!g->tb], j->b, g->ldb, b->n0, b->k0, !g->tb,
-		b->nc, b->kc, b->b, size, step };
 
-	pack_side(&a, me, parts);
-	pack_side(&n, me, parts);
+	return (struct side){ pack_b[g->b][!g->tb], j->b, g->ldb, b->n0, b->k0,
+		!g->tb, b->nc, b->kc, out, lt_dtype_size(g->b),
+		j->parts * TILE_STEP };
+}
+
+static size_t
+panel(const struct job *j, const struct block *b)
+{
+	return (size_t)b->steps * j->parts * TILE_STEP;
+}
+
+/* Do whole rows of A's tiles lie in memory, and not so far apart that they
+ * drive each other and the panel of B out of the first cache?  It has 64 sets:
+ * the 32 rows of a panel should go to at least 8. */
+static bool
+direct(const struct lt_gemm *g, const void *a)
+{
+	return g->a == LT_BF16 && !g->ta && g->k % 32 == 0 &&
+	    g->lda % 32 == 0 && (g->lda / 32) % 16 != 0 &&
+	    (uintptr_t)a % 64 == 0;
+}
+
+/* Can tiles be read where the panel lies? */
+static bool
+in_place(const struct job *j, uint32_t i)
+{
+	return j->direct && (i + 1) * TILE_PANEL <= j->g->m;
+}
+
+/* Panels [i0, i1) of A for this block, in `own` but for those in place. */
+static void
+take_rows(const struct job *j, const struct block *b, struct own *own,
+    uint32_t i0, uint32_t i1)
+{
+	const struct lt_gemm *g = j->g;
+	struct side a = { pack_a[g->a][g->ta], j->a, g->lda, i0 * TILE_PANEL,
+		b->k0, g->ta, g->m - i0 * TILE_PANEL, b->kc, own->a,
+		lt_dtype_size(g->a), j->parts * TILE_STEP };
+	uint32_t from = 0;
+
+	if (own->i0 == i0 && own->i1 == i1 && own->k0 == b->k0)
+		return;
+	while (i0 + from < i1 && in_place(j, i0 + from))
+		from++;
+	pack_side(&a, from, i1 - i0);
+	own->i0 = i0;
+	own->i1 = i1;
+	own->k0 = b->k0;
 }
 
 /* ---- results ---- */
@@ -237,62 +354,142 @@ finish(const struct job *j, const struct block *b, const float *sum,
 		finish_type(j, b, sum, i0, n0, rows, cols, LT_F32, false);
 }
 
-/* A whole square of bf16 and nothing to add. */
+/* A whole square of f32 past the caches. */
 static void
-round_square(const float *sum, uint16_t *c, uint64_t ldc)
+copy_square(const float *sum, float *c, size_t ldc)
 {
 	int i;
 
 	for (i = 0; i < TILE_PANEL; i++, sum += TILE_PANEL, c += ldc) {
-		v_to_bf16(c, v_load(sum));
-		v_to_bf16(c + 16, v_load(sum + 16));
+		_mm512_stream_ps(c, (__m512)v_load(sum));
+		_mm512_stream_ps(c + 16, (__m512)v_load(sum + 16));
 	}
 }
 
-/* out = (out +) A panel times B panel; a product of parts adds nothing. */
+/* Where the sums of a square gather. */
+struct target {
+	float *sum;
+	size_t ld;
+	bool add, in_c; /* to what is there; this is C, nothing is left to do */
+	bool whole;
+	int rows, cols;
+};
+
+/* C's lines, on their way while the sums are made. */
 static void
-multiply(const struct job *j, const struct block *b, const uint16_t *pa,
-    const uint16_t *pb, float *out, size_t ld, bool add)
+fetch_square(const struct job *j, const struct block *b, uint32_t i,
+    uint32_t n)
 {
-	if (j->parts == 1)
-		j->tile->product(b->steps, pa, pb, out, ld, add);
-	else
-		j->tile->product_parts(b->steps, pa, pb, out, ld);
+	const struct lt_gemm *g = j->g;
+	size_t size = lt_dtype_size(g->c);
+	const char *c = j->c + (i * TILE_PANEL * g->ldc + b->n0 +
+	    n * TILE_PANEL) * size;
+	int r;
+
+	for (r = 0; r < TILE_PANEL; r++, c += g->ldc * size) {
+		__builtin_prefetch(c, 1);
+		if (size > 2)
+			__builtin_prefetch(c + 64, 1);
+	}
 }
 
-/* Square (pi, pn) of the block. */
-static void
-square(const struct job *j, const struct block *b, uint32_t pi, uint32_t pn)
+static struct target
+target(const struct job *j, const struct block *b, const struct own *own,
+    uint32_t i, uint32_t n)
 {
-	_Alignas(64) float sum[TILE_PANEL * TILE_PANEL];
 	const struct lt_gemm *g = j->g;
-	size_t panel = (size_t)b->steps * j->parts * TILE_STEP;
-	const uint16_t *pa = b->a + pi * panel, *pb = b->b + pn * panel;
-	uint32_t i0 = b->m0 + pi * TILE_PANEL, n0 = b->n0 + pn * TILE_PANEL;
-	int rows = MIN(b->mc - pi * TILE_PANEL, (uint32_t)TILE_PANEL);
-	int cols = MIN(b->nc - pn * TILE_PANEL, (uint32_t)TILE_PANEL);
-	bool whole = rows == TILE_PANEL && cols == TILE_PANEL;
+	uint32_t i0 = i * TILE_PANEL, n0 = n * TILE_PANEL;
+	struct target t = { .rows = MIN(g->m - i0, (uint32_t)TILE_PANEL),
+		.cols = MIN(b->nc - n0, (uint32_t)TILE_PANEL),
+		.ld = TILE_PANEL };
+
+	t.whole = t.rows == TILE_PANEL && t.cols == TILE_PANEL;
+	if (g->c == LT_F32 && t.whole && (j->epi == NULL || !b->last)) {
+		t.add = g->acc || !b->first;
+		t.in_c = t.add ? j->parts == 1 : !j->stream;
+	}
+	if (t.in_c) {
+		t.sum = (float *)j->c + i0 * g->ldc + b->n0 + n0;
+		t.ld = g->ldc;
+	} else if (j->strip != NULL) {
+		t.sum = j->strip + ((size_t)i * (j->nc_max / TILE_PANEL) + n) *
+		    TILE_PANEL * TILE_PANEL;
+		t.add = !b->first;
+	} else {
+		t.sum = own->sum + (size_t)(i - own->i0) * TILE_PANEL *
+		    TILE_PANEL;
+		t.add = false;
+	}
+	return t;
+}
+
+/* The sums into C, unless more of k is to come. */
+static void
+settle(const struct job *j, const struct block *b, const struct target *t,
+    uint32_t i, uint32_t n)
+{
+	const struct lt_gemm *g = j->g;
+	uint32_t i0 = i * TILE_PANEL, n0 = b->n0 + n * TILE_PANEL;
 	bool plain = j->epi == NULL || !b->last;
 	bool add = g->acc || !b->first;
-	float *part = j->strip == NULL ? NULL :
-	    j->strip + ((size_t)pi * (j->nc_max / TILE_PANEL) + pn) * TILE_PANEL * TILE_PANEL;
 
-	if (g->c == LT_F32 && whole && plain && (j->parts == 1 || !add)) {
-		multiply(j, b, pa, pb, (float *)j->c + i0 * g->ldc + n0, g->ldc,
-		    add);
+	if (t->in_c || (j->strip != NULL && !b->last))
 		return;
-	}
-	if (part != NULL && !b->last) {
-		multiply(j, b, pa, pb, part, TILE_PANEL, !b->first);
-		return;
-	}
-	if (part == NULL)
-		part = sum;
-	multiply(j, b, pa, pb, part, TILE_PANEL, part != sum && !b->first);
-	if (g->c == LT_BF16 && whole && plain)
-		round_square(part, (uint16_t *)j->c + i0 * g->ldc + n0, g->ldc);
+	if (g->c == LT_BF16 && t->whole && plain)
+		j->tile->round(t->sum, (uint16_t *)j->c + i0 * g->ldc + n0,
+		    g->ldc, j->stream);
+	else if (t->whole && plain && !add)
+		copy_square(t->sum, (float *)j->c + i0 * g->ldc + n0, g->ldc);
 	else
-		finish(j, b, part, i0, n0, rows, cols, add);
+		finish(j, b, t->sum, i0, n0, t->rows, t->cols, add);
+}
+
+/* Steps [p, p + steps) of panel i of A times those of a panel of B. */
+static void
+multiply(const struct job *j, const struct block *b, const struct own *own,
+    uint32_t i, uint32_t p, int steps, const uint16_t *pb,
+    const struct target *t)
+{
+	const struct gemm_tile *tile = j->tile;
+	size_t step = (size_t)j->parts * TILE_STEP;
+	const uint16_t *a = own->a + (i - own->i0) * panel(j, b) + p * step;
+	bool add = t->add || p > 0;
+
+	pb += p * step;
+	if (j->parts > 1)
+		tile->product_parts(steps, a, pb, t->sum, t->ld);
+	else if (!in_place(j, i))
+		tile->product(steps, a, 64, step * 2, pb, t->sum, t->ld, add);
+	else
+		tile->product(steps, (const uint16_t *)j->a + b->k0 + p * 32 +
+		    i * (TILE_PANEL * j->g->lda), j->g->lda * 2, 64, pb,
+		    t->sum, t->ld, add);
+}
+
+/* The panels of A times panel n of B, which lies at pb.  A square's sums are
+ * settled while the next one is made: right away they would still be on their
+ * way from the tiles. */
+static void
+column(const struct job *j, const struct block *b, const struct own *own,
+    uint32_t n, const uint16_t *pb)
+{
+	uint32_t p, i = own->i1, most = j->sub / 32;
+	struct target now, last = { .in_c = true };
+
+	for (p = 0; p < b->steps; p += most)
+		for (i = own->i0; i < own->i1; i++) {
+			uint32_t steps = MIN(b->steps - p, most);
+
+			now = target(j, b, own, i, n);
+			if (now.whole && !j->stream && p + steps == b->steps)
+				fetch_square(j, b, i, n);
+			multiply(j, b, own, i, p, steps, pb, &now);
+			if (p + steps < b->steps)
+				continue;
+			settle(j, b, &last, i - 1, n);
+			last = now;
+		}
+	settle(j, b, &last, i - 1, n);
 }
 
 /* ---- blocks ---- */
@@ -300,77 +497,121 @@ square(const struct job *j, const struct block *b, uint32_t pi, uint32_t pn)
 /* As large as the second cache likes, then smaller until there are enough
  * for the threads to end together. */
 static void
-choose_rects(struct block *b, int parts)
+choose_rects(const struct job *j, struct block *b, int threads)
 {
-	uint32_t want = parts > 1 ? 4 * parts : 1;
-	uint32_t tm = MIN(b->pm, 8u), tn = b->pn;
+	uint32_t want = threads > 1 ? 4 * threads : 1;
+	uint32_t tm = ceil_div(b->pm, ceil_div(b->pm, j->rows)), tn = b->pn;
 
-	while (ceil_div(b->pm, tm) * ceil_div(b->pn, tn) < want && tn > 4)
+	while (ceil_div(b->pm, tm) * ceil_div(b->pn, tn) < want && tn > 8)
 		tn = (tn + 1) / 2;
-	while (ceil_div(b->pm, tm) * ceil_div(b->pn, tn) < want && tm > 1)
+	while (ceil_div(b->pm, tm) * ceil_div(b->pn, tn) < want && tm > 4)
 		tm = (tm + 1) / 2;
 	b->rect_m = tm;
 	b->rect_n = tn;
 }
 
 static void
-run_block(const struct job *j, const struct block *b, atomic_uint *next)
+run_rects(const struct job *j, const struct block *b, atomic_uint *next,
+    struct own *own)
 {
 	uint32_t across = ceil_div(b->pn, b->rect_n);
-	uint32_t rects = ceil_div(b->pm, b->rect_m) * across, t, i, n;
+	uint32_t rects = ceil_div(b->pm, b->rect_m) * across, t, n;
 
 	while ((t = atomic_fetch_add(next, 1)) < rects) {
 		uint32_t i0 = t / across * b->rect_m;
 		uint32_t j0 = t % across * b->rect_n;
-		uint32_t i1 = MIN(i0 + b->rect_m, b->pm);
-		uint32_t j1 = MIN(j0 + b->rect_n, b->pn);
 
-		for (n = j0; n < j1; n++)
-			for (i = i0; i < i1; i++)
-				square(j, b, i, n);
+		take_rows(j, b, own, i0, MIN(i0 + b->rect_m, b->pm));
+		for (n = j0; n < MIN(j0 + b->rect_n, b->pn); n++)
+			column(j, b, own, n, b->b + n * panel(j, b));
 	}
 }
 
 static void
-run_depth(struct job *j, struct block *b, unsigned *turn, int me, int parts)
+run_shared(struct job *j, struct block *b, unsigned turn, struct own *own,
+    int me, int threads)
 {
-	const struct lt_gemm *g = j->g;
+	struct side side = side_b(j, b, j->packed[turn % 2]);
 
-	for (b->k0 = 0; b->k0 < g->k; b->k0 += j->kc, ++*turn) {
-		b->kc = MIN(g->k - b->k0, j->kc);
-		b->steps = ceil_div(b->kc, 32);
-		b->first = b->k0 == 0;
-		b->last = b->k0 + b->kc == g->k;
-		b->a = j->packed[*turn % 2];
-		b->b = b->a + (size_t)j->mc_max * j->kc * j->parts;
-		pack_block(j, b, me, parts);
-		lt_pool_barrier(j->pool);
-		/* everyone is past the block before this one */
-		if (me == 0)
-			atomic_store(&j->next[(*turn + 2) % 3], 0);
-		run_block(j, b, &j->next[*turn % 3]);
+	b->b = side.out;
+	pack_side(&side, (uint64_t)b->pn * me / threads,
+	    (uint64_t)b->pn * (me + 1) / threads);
+	lt_pool_barrier(j->pool);
+	/* everyone is past the block before this one */
+	if (me == 0)
+		atomic_store(&j->next[(turn + 2) % 3], 0);
+	own->i1 = 0; /* panels hold another k, or none */
+	run_rects(j, b, &j->next[turn % 3], own);
+}
+
+/* All rows, and a share of the columns. */
+static void
+run_alone(const struct job *j, const struct block *b, struct own *own, int me,
+    int threads)
+{
+	uint32_t n = (uint64_t)b->pn * me / threads;
+	uint32_t end = (uint64_t)b->pn * (me + 1) / threads, to;
+
+	take_rows(j, b, own, 0, b->pm);
+	for (; n < end; n = to) {
+		struct side side = side_b(j, b, own->b - n * panel(j, b));
+
+		to = MIN(n + j->cols, end);
+		pack_side(&side, n, to);
+		for (; n < to; n++)
+			column(j, b, own, n, side.out + n * panel(j, b));
 	}
 }
 
+static struct own
+own_part(const struct job *j, int me)
+{
+	char *at = j->own + me * own_bytes(j->g);
+	size_t bytes = panel_size(j->g) * sizeof(uint16_t);
+
+	return (struct own){ .a = (uint16_t *)at,
+		.b = (uint16_t *)(at + j->rows * bytes),
+		.sum = (float *)(at + (j->rows + j->cols) * bytes) };
+}
+
 static void
-part(void *arg, int me, int parts)
+part(void *arg, int me, int threads)
 {
 	struct job *j = arg;
 	const struct lt_gemm *g = j->g;
+	struct own own = own_part(j, me);
+	struct block b = { .pm = ceil_div(g->m, TILE_PANEL) };
 	unsigned turn = 0;
-	struct block b;
 
 	j->tile->begin();
-	for (b.m0 = 0; b.m0 < g->m; b.m0 += j->mc_max)
-		for (b.n0 = 0; b.n0 < g->n; b.n0 += j->nc_max) {
-			b.mc = MIN(g->m - b.m0, j->mc_max);
-			b.nc = MIN(g->n - b.n0, j->nc_max);
-			b.pm = ceil_div(b.mc, TILE_PANEL);
-			b.pn = ceil_div(b.nc, TILE_PANEL);
-			choose_rects(&b, parts);
-			run_depth(j, &b, &turn, me, parts);
+	for (b.n0 = 0; b.n0 < g->n; b.n0 += j->nc_max) {
+		b.nc = MIN(g->n - b.n0, j->nc_max);
+		b.pn = ceil_div(b.nc, TILE_PANEL);
+		choose_rects(j, &b, threads);
+		for (b.k0 = 0; b.k0 < g->k; b.k0 += j->kc, turn++) {
+			b.kc = MIN(g->k - b.k0, j->kc);
+			b.steps = ceil_div(b.kc, 32);
+			b.first = b.k0 == 0;
+			b.last = b.k0 + b.kc == g->k;
+			if (b.pm <= ROWS)
+				run_alone(j, &b, &own, me, threads);
+			else
+				run_shared(j, &b, turn, &own, me, threads);
 		}
+	}
+	_mm_sfence(); /* streamed lines are there for all to see */
 	j->tile->end();
+}
+
+/* Not read before it is written, lines of its own, and more than the second
+ * cache would keep until somebody reads it. */
+static bool
+streams(const struct lt_gemm *g, const void *c)
+{
+	uint64_t row = g->ldc * lt_dtype_size(g->c);
+
+	return !g->acc && row % 64 == 0 && (uintptr_t)c % 64 == 0 &&
+	    row * g->m > STREAM_BYTES;
 }
 
 void
@@ -383,18 +624,24 @@ lt_gemm_tile(const struct gemm_tile *tile, struct lt_pool *pool,
 		.tile = tile, .pool = pool, .g = g, .epi = epi,
 		.a = a, .b = b, .c = c,
 		.kc = equal_part(g->k, most->kc, 32),
-		.mc_max = equal_part(g->m, most->mc, TILE_PANEL),
-		.nc_max = equal_part(g->n, most->nc, TILE_PANEL),
+		.nc_max = equal_part(g->n, limits[g->a].nc, TILE_PANEL),
 		.parts = most->parts,
+		.rows = rows_most(g),
+		.cols = cols_most(g),
+		.direct = direct(g, a),
+		.stream = streams(g, c),
 	};
-	size_t half = (size_t)(j.mc_max + j.nc_max) * j.kc * j.parts;
+	size_t strip = (size_t)j.nc_max / TILE_PANEL * panel_size(g);
 
+	j.sub = equal_part(j.kc, most->sub, 32);
 	if (epi != NULL && epi->bias == NULL && epi->resid == NULL)
 		j.epi = NULL;
 	j.packed[0] = workspace;
-	j.packed[1] = j.packed[0] + half;
+	j.packed[1] = j.packed[0] + strip;
+	j.own = (char *)(j.packed[1] + strip);
 	if (needs_strip(g))
-		j.strip = (float *)(j.packed[1] + half);
+		j.strip = (float *)(j.own +
+		    own_bytes(g) * lt_pool_threads(pool));
 	lt_pool_run(pool, part, &j);
 }
 

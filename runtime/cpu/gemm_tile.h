@@ -14,12 +14,18 @@
 enum { TILE_PANEL = 32, TILE_STEP = TILE_PANEL * 32, TILE_PARTS = 3 };
 
 struct gemm_tile {
-	/* c[32][32] = (c +) A panel times B panel; ldc in floats */
-	void (*product)(int steps, const uint16_t *a, const uint16_t *b,
-	    float *c, size_t ldc, bool add);
+	/* c[32][32] = (c +) A panel times B panel; ldc in floats.  Rows of A
+	 * are `row` bytes apart, its steps `step`: 64 and 2048 if packed.
+	 * (Not a struct: the processor would wait for its stores, and those
+	 * wait for C.) */
+	void (*product)(int steps, const uint16_t *a, size_t row, size_t step,
+	    const uint16_t *b, float *c, size_t ldc, bool add);
 	/* c[32][32] = A panel times B panel, both of f32 in parts */
 	void (*product_parts)(int steps, const uint16_t *a, const uint16_t *b,
 	    float *c, size_t ldc);
+	/* c[32][32] = sum[32][32], rounded to bf16; stream: past the caches,
+	 * c and its rows on lines */
+	void (*round)(const float *sum, uint16_t *c, size_t ldc, bool stream);
 	void (*begin)(void);
 	void (*end)(void);
 };
@@ -27,7 +33,7 @@ struct gemm_tile {
 extern const struct gemm_tile lt_gemm_tile_amx;
 extern const struct gemm_tile lt_gemm_tile_emu;
 
-size_t lt_gemm_tile_workspace(const struct lt_gemm *);
+size_t lt_gemm_tile_workspace(const struct lt_gemm *, int threads);
 void lt_gemm_tile(const struct gemm_tile *, struct lt_pool *,
     const struct lt_gemm *, const void *a, const void *b, void *c,
     const struct lt_gemm_epilogue *, void *workspace);

@@ -1,17 +1,19 @@
 /*
  * The innermost products on tiles; the file that includes this defines
- * GEMM_TILE_NAME and, for emulated tiles, LT_TILE_EMU.
+ * GEMM_TILE_NAME and, for emulated tiles, LT_TILE_EMU, after simd.h.
  *
  * 2 x 2 accumulators: four loads feed four products.  The panel of B stays
  * in the first cache while panels of A go by.
  */
 #include "runtime/cpu/gemm_tile.h"
+#include "runtime/cpu/halves.h"
 #include "runtime/cpu/tile.h"
 
 static void
-product(int steps, const uint16_t *a, const uint16_t *b, float *c, size_t ldc,
-    bool add)
+product(int steps, const uint16_t *panel, size_t a_row, size_t a_step,
+    const uint16_t *b, float *c, size_t ldc, bool add)
 {
+	const char *a = (const char *)panel;
 	size_t row = ldc * sizeof(float);
 	int p;
 
@@ -27,15 +29,15 @@ product(int steps, const uint16_t *a, const uint16_t *b, float *c, size_t ldc,
 		T_ZERO(3);
 	}
 	for (p = 0; p < steps; p++) {
-		T_LOAD(4, a, 64);
+		T_LOAD(4, a, a_row);
 		T_LOAD(6, b, 64);
 		T_DOT(0, 4, 6);
 		T_LOAD(7, b + TILE_STEP / 2, 64);
 		T_DOT(1, 4, 7);
-		T_LOAD(5, a + TILE_STEP / 2, 64);
+		T_LOAD(5, a + 16 * a_row, a_row);
 		T_DOT(2, 5, 6);
 		T_DOT(3, 5, 7);
-		a += TILE_STEP;
+		a += a_step;
 		b += TILE_STEP;
 	}
 	T_STORE(0, c, row);
@@ -98,6 +100,21 @@ product_parts(int steps, const uint16_t *a, const uint16_t *b, float *c,
 }
 
 static void
+round_square(const float *sum, uint16_t *c, size_t ldc, bool stream)
+{
+	int i;
+
+	for (i = 0; i < TILE_PANEL; i++, sum += TILE_PANEL, c += ldc) {
+		__m512i h = two_halves(v_load(sum), v_load(sum + 16));
+
+		if (stream)
+			_mm512_stream_si512((void *)c, h);
+		else
+			_mm512_storeu_si512(c, h);
+	}
+}
+
+static void
 begin(void)
 {
 	T_BEGIN();
@@ -112,6 +129,7 @@ end(void)
 const struct gemm_tile GEMM_TILE_NAME = {
 	.product = product,
 	.product_parts = product_parts,
+	.round = round_square,
 	.begin = begin,
 	.end = end,
 };
