@@ -11,7 +11,7 @@ again() { # model mesh pass
 		cmp "$tmp/a.lir" "$tmp/b.lir" || fail "$1 $2 $3: read back"
 }
 bare_c() { # file arguments: the C without the places in the source
-	"$loongc" "$@" --emit=c | sed 's/([^( ]*\.li*[tr]:[0-9]*)//'
+	"$loongc" "$@" --emit=c | sed 's/([^( ]*\.li*[tr]:[0-9]*)//; s/"[^" ]*\.li*[tr]:[0-9]* /"/'
 }
 same_c() { # model mesh
 	bare_c "$src/examples/$1.lt" --mesh "$2" >"$tmp/a.c"
