@@ -113,8 +113,7 @@ scores(int d, const uint16_t *a, const uint16_t *b, float *out)
 
 	for (i = 0; i < 2; i++)
 		for (j = 0; j < 2; j++)
-			ATTN_TILE.product(steps,
-			    a + i * steps * TILE_STEP, 64, 2 * TILE_STEP,
+			ATTN_TILE.product(steps, a + i * steps * TILE_STEP,
 			    b + j * steps * TILE_STEP, out + i * 32 * AB +
 			    j * 32, AB, false);
 }
@@ -127,8 +126,7 @@ gather(int pa, int pb, const uint16_t *a, const uint16_t *b, float *c)
 
 	for (i = 0; i < pa; i++)
 		for (j = 0; j < pb; j++)
-			ATTN_TILE.product(2, a + i * TALL, 64,
-			    2 * TILE_STEP, b + j * TALL,
+			ATTN_TILE.product(2, a + i * TALL, b + j * TALL,
 			    c + (size_t)i * 32 * pb * 32 + j * 32, pb * 32,
 			    true);
 }

@@ -5,9 +5,9 @@
  *	for strips of columns, for blocks of depth:
  *		all threads pack B[kc, nc]; barrier
  *		each thread takes rectangles of C in turn, packs its rows of A
- *		where they do not lie as tiles want them, and goes through
- *		them: a panel of B stays in the first cache while the panels
- *		of A, which stay in the second, go by
+ *		and goes through them: some depth of a panel of B stays in the
+ *		first cache while the panels of A, which stay in the second,
+ *		go by
  *
  * With few rows each thread packs the panels of B that it alone will use, some
  * at a time, and nobody waits for anybody.
@@ -37,7 +37,7 @@ static const struct limits {
 	uint32_t kc, sub, nc, parts;
 } limits[] = {
 	[LT_F32] = { 512, 512, 1024, TILE_PARTS },
-	[LT_BF16] = { 1536, 512, 1536, 1 },
+	[LT_BF16] = { 1536, 320, 1536, 1 },
 };
 
 static uint32_t
@@ -147,7 +147,6 @@ struct job {
 	char *own;           /* own_bytes() for each thread */
 	float *strip;        /* [panels of A][panels of B][32][32], or NULL */
 	uint32_t kc, sub, nc_max, parts, rows, cols;
-	bool direct;         /* A's rows are rows of tiles as they lie */
 	bool stream;         /* C is large: written past the caches */
 	atomic_uint next[3]; /* rectangles taken, by block number mod 3 */
 };
@@ -240,25 +239,7 @@ panel(const struct job *j, const struct block *b)
 	return (size_t)b->steps * j->parts * TILE_STEP;
 }
 
-/* Do whole rows of A's tiles lie in memory, and not so far apart that they
- * drive each other and the panel of B out of the first cache?  It has 64 sets:
- * the 32 rows of a panel should go to at least 8. */
-static bool
-direct(const struct lt_gemm *g, const void *a)
-{
-	return g->a == LT_BF16 && !g->ta && g->k % 32 == 0 &&
-	    g->lda % 32 == 0 && (g->lda / 32) % 16 != 0 &&
-	    (uintptr_t)a % 64 == 0;
-}
-
-/* Can tiles be read where the panel lies? */
-static bool
-in_place(const struct job *j, uint32_t i)
-{
-	return j->direct && (i + 1) * TILE_PANEL <= j->g->m;
-}
-
-/* Panels [i0, i1) of A for this block, in `own` but for those in place. */
+/* Panels [i0, i1) of A for this block. */
 static void
 take_rows(const struct job *j, const struct block *b, struct own *own,
     uint32_t i0, uint32_t i1)
@@ -267,13 +248,10 @@ take_rows(const struct job *j, const struct block *b, struct own *own,
 	struct side a = { pack_a[g->a][g->ta], j->a, g->lda, i0 * TILE_PANEL,
 		b->k0, g->ta, g->m - i0 * TILE_PANEL, b->kc, own->a,
 		lt_dtype_size(g->a), j->parts * TILE_STEP };
-	uint32_t from = 0;
 
 	if (own->i0 == i0 && own->i1 == i1 && own->k0 == b->k0)
 		return;
-	while (i0 + from < i1 && in_place(j, i0 + from))
-		from++;
-	pack_side(&a, from, i1 - i0);
+	pack_side(&a, 0, i1 - i0);
 	own->i0 = i0;
 	own->i1 = i1;
 	own->k0 = b->k0;
@@ -458,12 +436,8 @@ multiply(const struct job *j, const struct block *b, const struct own *own,
 	pb += p * step;
 	if (j->parts > 1)
 		tile->product_parts(steps, a, pb, t->sum, t->ld);
-	else if (!in_place(j, i))
-		tile->product(steps, a, 64, step * 2, pb, t->sum, t->ld, add);
 	else
-		tile->product(steps, (const uint16_t *)j->a + b->k0 + p * 32 +
-		    i * (TILE_PANEL * j->g->lda), j->g->lda * 2, 64, pb,
-		    t->sum, t->ld, add);
+		tile->product(steps, a, pb, t->sum, t->ld, add);
 }
 
 /* The panels of A times panel n of B, which lies at pb.  A square's sums are
@@ -628,7 +602,6 @@ lt_gemm_tile(const struct gemm_tile *tile, struct lt_pool *pool,
 		.parts = most->parts,
 		.rows = rows_most(g),
 		.cols = cols_most(g),
-		.direct = direct(g, a),
 		.stream = streams(g, c),
 	};
 	size_t strip = (size_t)j.nc_max / TILE_PANEL * panel_size(g);

@@ -14,12 +14,9 @@
 enum { TILE_PANEL = 32, TILE_STEP = TILE_PANEL * 32, TILE_PARTS = 3 };
 
 struct gemm_tile {
-	/* c[32][32] = (c +) A panel times B panel; ldc in floats.  Rows of A
-	 * are `row` bytes apart, its steps `step`: 64 and 2048 if packed.
-	 * (Not a struct: the processor would wait for its stores, and those
-	 * wait for C.) */
-	void (*product)(int steps, const uint16_t *a, size_t row, size_t step,
-	    const uint16_t *b, float *c, size_t ldc, bool add);
+	/* c[32][32] = (c +) A panel times B panel; ldc in floats */
+	void (*product)(int steps, const uint16_t *a, const uint16_t *b,
+	    float *c, size_t ldc, bool add);
 	/* c[32][32] = A panel times B panel, both of f32 in parts */
 	void (*product_parts)(int steps, const uint16_t *a, const uint16_t *b,
 	    float *c, size_t ldc);

@@ -10,10 +10,9 @@
 #include "runtime/cpu/tile.h"
 
 static void
-product(int steps, const uint16_t *panel, size_t a_row, size_t a_step,
-    const uint16_t *b, float *c, size_t ldc, bool add)
+product(int steps, const uint16_t *a, const uint16_t *b, float *c, size_t ldc,
+    bool add)
 {
-	const char *a = (const char *)panel;
 	size_t row = ldc * sizeof(float);
 	int p;
 
@@ -29,15 +28,15 @@ product(int steps, const uint16_t *panel, size_t a_row, size_t a_step,
 		T_ZERO(3);
 	}
 	for (p = 0; p < steps; p++) {
-		T_LOAD(4, a, a_row);
+		T_LOAD(4, a, 64);
 		T_LOAD(6, b, 64);
 		T_DOT(0, 4, 6);
 		T_LOAD(7, b + TILE_STEP / 2, 64);
 		T_DOT(1, 4, 7);
-		T_LOAD(5, a + 16 * a_row, a_row);
+		T_LOAD(5, a + TILE_STEP / 2, 64);
 		T_DOT(2, 5, 6);
 		T_DOT(3, 5, 7);
-		a += a_step;
+		a += TILE_STEP;
 		b += TILE_STEP;
 	}
 	T_STORE(0, c, row);
