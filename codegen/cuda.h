@@ -33,7 +33,7 @@ struct cuda_kernel {
 	unsigned threads;      /* of a block */
 	unsigned smem;         /* dynamic shared memory, bytes */
 	const char *args;      /* type of its argument: "struct k3_args" */
-	const char *where;     /* "gqa.lt:20", or NULL: of no line */
+	const char *where;     /* "gqa.lt:20", its first launch's; or NULL */
 };
 
 struct cuda_program {

@@ -23,6 +23,7 @@ struct emit {
 	FILE *device;       /* CUDA: of those, what runs on the GPU */
 	struct cuda_kernel *entry; /* CUDA: all of them; see cuda.h */
 	int nentry, entrycap;
+	struct cuda_shape *shapes; /* of those that are printed; kernel_launch.c */
 	struct cuda_unit *unit; /* CUDA: what they are compiled in */
 	int nunit;
 	uint32_t heads;     /* CUDA: of attention: bits, see library.c */

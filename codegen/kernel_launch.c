@@ -257,19 +257,31 @@ print_rows(struct kernel *k, FILE *out, const char *row)
 		end_sum(k, out, i);
 }
 
+static char *
+body_text(struct kernel *k, const char *row)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	print_constants(k, out);
+	print_arrays(k, out);
+	(k->nsum ? print_rows : print_row)(k, out, row);
+	fclose(out);
+	return text;
+}
+
 static void
-print_kernel(struct kernel *k, const char *args, const char *row)
+print_kernel(struct kernel *k, const char *args, const char *body)
 {
 	FILE *out = k->e->device;
 
 	emit_comment(k->e, out, "", k->op, k->n);
 	fputs(args, out);
-	fprintf(out, "LK_KERNEL(%s, %d, 1, struct %s)\n{\n", k->name,
-	    k->grid.threads, k->args);
-	print_constants(k, out);
-	print_arrays(k, out);
-	(k->nsum ? print_rows : print_row)(k, out, row);
-	fputs("}\n\n", out);
+	fprintf(out, "LK_KERNEL(%s, %d, 1, struct %s)\n{\n%s}\n\n", k->name,
+	    k->grid.threads, k->args, body);
 }
 
 static char *
@@ -301,12 +313,57 @@ row_text(struct kernel *k)
 	return text;
 }
 
-static void
-launch(struct kernel *k)
+/* ---- kernels that are the same ---- */
+
+/* All of a kernel but its names: two groups with one shape have one kernel, as
+ * forward has and what backward computes again. */
+struct cuda_shape {
+	struct cuda_shape *next;
+	const char *text;
+	int entry;
+};
+
+static const char *
+shape_text(struct kernel *k, const char *args, const char *body)
+{
+	size_t n = strcspn(args, "\n"), fields = strlen(args) - n;
+	size_t rest = strlen(body);
+	char *s = NEW_N(k->e->m->mem, char, 32 + fields + rest + 1);
+	int head = snprintf(s, 32, "%d %u", k->grid.threads,
+	    (unsigned)shared(k));
+
+	memcpy(s + head, args + n, fields);
+	memcpy(s + head + fields, body, rest + 1);
+	return s;
+}
+
+static int
+find_entry(const struct emit *e, const char *shape)
+{
+	const struct cuda_shape *x = e->shapes;
+
+	while (x && strcmp(x->text, shape) != 0)
+		x = x->next;
+	return x ? x->entry : -1;
+}
+
+static int
+add_entry(struct kernel *k, const char *shape)
 {
 	struct emit *e = k->e;
-	int id = emit_cuda_entry(e, k->name, (unsigned)k->grid.threads,
-	    (unsigned)shared(k), TEXT(k, "struct %s", k->args), k->op[0]);
+	struct cuda_shape *x = NEW_N(e->m->mem, struct cuda_shape, 1);
+
+	*x = (struct cuda_shape){e->shapes, shape, emit_cuda_entry(e, k->name,
+	    (unsigned)k->grid.threads, (unsigned)shared(k),
+	    TEXT(k, "struct %s", k->args), k->op[0])};
+	e->shapes = x;
+	return x->entry;
+}
+
+static void
+launch(struct kernel *k, int id)
+{
+	struct emit *e = k->e;
 
 	emit_cuda_launch(e, id, blocks(k));
 	kernel_print_fields(k);
@@ -318,7 +375,9 @@ void
 emit_cuda_kernel(struct emit *e, struct op *const *op, int n)
 {
 	struct kernel k;
-	char *row, *args;
+	char *row, *args, *body;
+	const char *shape;
+	int id;
 
 	kernel_open(&k, e, op, n, &kernel_cuda);
 	choose_grid(&k);
@@ -327,9 +386,16 @@ emit_cuda_kernel(struct emit *e, struct op *const *op, int n)
 		    " elements are too many for a kernel", k.rows, k.cols);
 	row = row_text(&k);
 	args = struct_text(&k);
-	fputs(args, e->kernels);
-	print_kernel(&k, args, row);
-	launch(&k);
+	body = body_text(&k, row);
+	shape = shape_text(&k, args, body);
+	id = find_entry(e, shape);
+	if (id < 0) {
+		id = add_entry(&k, shape);
+		fputs(args, e->kernels);
+		print_kernel(&k, args, body);
+	}
+	launch(&k, id);
 	free(args);
+	free(body);
 	free(row);
 }

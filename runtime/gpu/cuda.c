@@ -30,14 +30,14 @@ address(const void *x)
 
 /* ---- failing ---- */
 
-/* Kernels of the library are for many statements: of the one at work. */
+/* Kernels are for many statements: of the one at work. */
 static struct lt_passed
 launch_of(const struct lt_gpu *g, int kernel)
 {
 	const struct lt_kernel *k = &g->rt->prog->kernel[kernel];
 
 	return (struct lt_passed){.name = k->name,
-	    .source = k->where ? k->where : g->rt->source};
+	    .source = g->rt->source ? g->rt->source : k->where};
 }
 
 /* "attn_fwd (gqa.lt:20)" */

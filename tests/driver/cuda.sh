@@ -35,6 +35,19 @@ for unit in fused embed gemm nest attn_sm80; do
 	grep -q "^// ---- unit $unit," "$tmp/all.cu" || fail "no unit $unit"
 done
 
+# What backward computes again is forward's kernel.
+go --set plan.recompute=full --emit=cuda --unit=fused >"$tmp/full.cu"
+awk '
+	function end() { if (text != "" && seen[text]++) print name; text = "" }
+	/^struct k[0-9]*_/ { end(); name = $2; sub(/_args$/, "", name); on = 1 }
+	/^\/\*/ { end(); on = 0 }
+	on { line = $0; gsub(name, "", line); text = text line "\n" }
+	END { end() }' "$tmp/full.cu" >"$tmp/twice"
+test -s "$tmp/twice" && fail "twice the same: $(cat "$tmp/twice")"
+go --set plan.recompute=full --emit=c --arch=emu -o "$tmp/full.c" || fail "C"
+test "$(grep -c 'lt_gpu_launch(rt, K_k0_rmsnorm' "$tmp/full.c")" -ge 2 ||
+	fail "no kernel has two launches"
+
 # Without NVRTC the source is there, and it says what is not known.
 (
 	CUDA_HOME=$tmp CUDA_PATH=$tmp
