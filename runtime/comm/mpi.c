@@ -488,7 +488,8 @@ now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Looks often at first, then ever less: cores may be shared. */
+/* Looks often at first, then less: cores may be shared.  Not much less: large
+ * messages come in pieces, and a library moves on only when it is asked. */
 static bool
 await(struct lt_comm *c, const struct lt_op *op, struct lane_peer *p)
 {
@@ -502,7 +503,7 @@ await(struct lt_comm *c, const struct lt_op *op, struct lane_peer *p)
 		}
 		if (now() > end)
 			return false;
-		nap.tv_nsec = i < 1024 ? 20000 : 1000000;
+		nap.tv_nsec = i < 1024 ? 20000 : 100000;
 		nanosleep(&nap, NULL);
 	}
 	return true;
