@@ -96,11 +96,12 @@ for mpi in openmpi mpich; do
 	start=$(date +%s)
 	wait $all && { echo "FAIL: success with a dead rank"; failed=1; }
 	[ $(($(date +%s) - start)) -le 60 ] || failed=1
-	step=$(ls killed.$mpi.$$ | grep '^step-[0-9]*$' | tail -1)
+	step=$(ls killed.$mpi.$$ | sed -n 's/^step-0*\([0-9][0-9]*\)$/\1/p' |
+	    sort -n | tail -1) # a leading 0 would make it octal
 	timeout 120 mpirun.$mpi -np 4 ./tiny --data text --out killed.$mpi.$$ \
-	    --steps $((${step#step-0*} + 2)) --resume --quiet 2>err || {
+	    --steps $((step + 2)) --resume --quiet 2>err || {
 		cat err
-		echo "FAIL: $step does not go on"
+		echo "FAIL: step $step does not go on"
 		failed=1
 	}
 done
