@@ -91,6 +91,12 @@ struct lt_gpu {
 	 * the first two streams, if a sum may have more sources than its
 	 * arguments hold, a table of as many as there are ranks. */
 	char *words;
+	/* What is copied to the first two and back.  Not on a stack: when the
+	 * run fails while a rank waits, the copy may be enqueued still. */
+	struct lt_gpu_words {
+		struct lk_step step;
+		struct lk_result result;
+	} host;
 	/* Copies to and from the host under way, by token; see offload.c. */
 	struct lt_event *copy[LT_COPIES_MAX];
 	uint32_t copies;       /* started so far */

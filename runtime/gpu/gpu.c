@@ -176,10 +176,9 @@ upload_words(struct lt *rt)
 {
 	const struct lt_recipe *r = &rt->prog->recipe;
 	double step = rt->step > 0 ? (double)rt->step : 1;
-	struct {
-		struct lk_step step;
-		struct lk_result result;
-	} w = {.step = {
+	struct lt_gpu_words *w = &rt->gpu->host;
+
+	*w = (struct lt_gpu_words){.step = {
 		.lr = rt->lr, .step = rt->step, .seed = rt->seed,
 		.rate = (float)(rt->lr / (1 - pow(r->beta1, step))),
 		.ifix2 = (float)(1 / (1 - pow(r->beta2, step))),
@@ -187,9 +186,9 @@ upload_words(struct lt *rt)
 		.training = rt->training,
 	}};
 
-	_Static_assert(sizeof w == sizeof w.step + sizeof w.result,
+	_Static_assert(sizeof *w == sizeof w->step + sizeof w->result,
 	    "no gap between the words");
-	rt->gpu->device->upload(rt->gpu, rt->gpu->words, &w, sizeof w);
+	rt->gpu->device->upload(rt->gpu, rt->gpu->words, w, sizeof *w);
 }
 
 void
@@ -210,10 +209,10 @@ lt_gpu_check(struct lt *rt, const float *loss, const float *gnorm)
 static struct lk_result
 fetch_result(struct lt *rt)
 {
-	struct lk_result r;
+	struct lk_result *r = &rt->gpu->host.result;
 
-	rt->gpu->device->download(rt->gpu, &r, lt_gpu_result(rt), sizeof r);
-	return r;
+	rt->gpu->device->download(rt->gpu, r, lt_gpu_result(rt), sizeof *r);
+	return *r;
 }
 
 void
