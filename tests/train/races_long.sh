@@ -17,10 +17,15 @@ $cc $flags probe.c -o probe 2>/dev/null && ./probe || {
 	exit 0
 }
 mkdir objects
-# shellcheck disable=SC2046,SC2086
-(cd objects && $cc $flags -DHAVE_CONFIG_H -I"$build" -I"$src" -c \
-    $(find "$src/runtime" -name '*.c' ! -name mpi_plugin.c \
-	! -name mpi_images.c) "$build/runtime/comm/mpi_images.c") || exit 1
+# Folders have files of the same name.
+for f in $(cd "$src" && find runtime -name '*.c' ! -name mpi_plugin.c \
+    ! -name mpi_images.c) runtime/comm/mpi_images.c support/nvrtc.c; do
+	from=$src/$f
+	[ -f "$from" ] || from=$build/$f
+	# shellcheck disable=SC2086
+	$cc $flags -DHAVE_CONFIG_H -I"$build" -I"$src" -c "$from" \
+	    -o "objects/$(echo "$f" | tr / _ | sed 's/c$/o/')" || exit 1
+done
 
 # races MESH ARGS...: a run of the trainer that no race is found in
 races() {
