@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "runtime/cpu/cpu.h"
@@ -224,10 +225,23 @@ compare(const struct side *side, int n, const struct shape *s, int rounds)
 	fflush(stdout);
 }
 
+/* In large pages, as a trainer's. */
+static void *
+memory(size_t bytes)
+{
+	const size_t huge = (size_t)2 << 20;
+	void *p = aligned_alloc(huge, (bytes + huge - 1) / huge * huge);
+
+	if (p == NULL)
+		exit(1);
+	(void)madvise(p, (bytes + huge - 1) / huge * huge, MADV_HUGEPAGE);
+	return p;
+}
+
 static void *
 filled(size_t n, enum lt_dtype t)
 {
-	void *p = aligned_alloc(64, (n * lt_dtype_size(t) + 63) / 64 * 64);
+	void *p = memory(n * lt_dtype_size(t));
 	uint32_t x = 1;
 
 	for (size_t i = 0; i < n; i++) {
@@ -313,7 +327,7 @@ main(int argc, char **argv)
 	a16 = filled(most, LT_BF16);
 	b16 = filled(most, LT_BF16);
 	c = filled(most, LT_F32);
-	ws = aligned_alloc(64, largest_workspace(threads));
+	ws = memory(largest_workspace(threads));
 	printf("%s, %d threads, GFLOP/s\n", lt_cpu_describe(), threads);
 	side[n++] = (struct side){ "own f32", own_f32 };
 	if (openblas)
