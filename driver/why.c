@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "plan/cost.h"
-#include "support/buf.h"
+#include "plan/tell.h"
 
 struct origin { /* the pass behind which an op was first there */
 	const struct op *op;
@@ -172,32 +172,17 @@ times_of(struct why *w, const struct op *op)
 
 /* ---- a line ---- */
 
+/* PLACE: fn NAME: RESULT = OP on AXES */
 static void
-put_place(struct why *w, struct span at)
+put_head(struct why *w, const struct op *op)
 {
-	const struct source *src = w->m->diag->src;
-	uint32_t line = 1, column = 1;
+	struct buf b = {0};
 
-	for (uint32_t i = 0; src && i < at.lo && i < src->len; i++) {
-		column = src->text[i] == '\n' ? 1 : column + 1;
-		line += src->text[i] == '\n';
-	}
-	fprintf(w->out, "%s:%u:%u: ", src ? src->name : "?", line, column);
-}
-
-static void
-put_name(struct buf *b, const struct module *m, const struct op *op)
-{
-	if (op->has_target)
-		buf_printf(b, "@%s = ", op->target.kind == ARG_BUNDLE ?
-		    op->target.b->name : op->target.v->name);
-	else if (op->nout && op->out[0]->name)
-		buf_printf(b, "%s%s = ", op->out[0]->name,
-		    op->nout > 1 ? ", ..." : "");
-	buf_puts(b, op_info[op->code].name);
-	for (int i = 0; i < op->nhop; i++)
-		buf_printf(b, "%s%s", i ? "," : op->code == OP_SHIFT ? " by " :
-		    " on ", m->axis[op->hop[i].axis].name);
+	tell_place(&b, w->m, op);
+	buf_printf(&b, ": fn %s: ", w->func->name);
+	tell_op(&b, w->m, op);
+	fputs(buf_text(&b), w->out);
+	buf_free(&b);
 }
 
 static void
@@ -205,17 +190,13 @@ put_copy(struct why *w, const struct op *op, const struct origin *o)
 {
 	uint64_t bytes = cost_local_bytes(w->m, op);
 	bool in = op->code == OP_FETCH;
-	struct buf b = {0};
 	double times = times_of(w, op);
 
 	w->copied[in] += (uint64_t)((double)bytes * times);
-	put_name(&b, w->m, op);
-	put_place(w, op->at);
-	fprintf(w->out, "fn %s: %s: %" PRIu64 " bytes %s the host, %.0f times a "
-	    "step; %s: %s\n", w->func->name, buf_text(&b), bytes,
-	    in ? "from" : "to", times, o ? o->pass : "read",
+	put_head(w, op);
+	fprintf(w->out, ": %" PRIu64 " bytes %s the host, %.0f times a step; "
+	    "%s: %s\n", bytes, in ? "from" : "to", times, o ? o->pass : "read",
 	    reason_of(o ? o->pass : "read", (enum opcode)op->code));
-	buf_free(&b);
 }
 
 static void
@@ -226,7 +207,6 @@ put_op(struct op *op, void *arg)
 	uint64_t n = cost_transfers(w->m, op);
 	uint64_t bytes = cost_sent_bytes(w->m, op) / n;
 	bool crosses = machine_crosses(w->m, &w->x, op);
-	struct buf b = {0};
 	double times;
 
 	if (cost_is_host_copy(op))
@@ -235,13 +215,11 @@ put_op(struct op *op, void *arg)
 		return;
 	times = times_of(w, op) * (double)n;
 	w->total[crosses] += (uint64_t)((double)bytes * times);
-	put_name(&b, w->m, op);
-	put_place(w, op->at);
-	fprintf(w->out, "fn %s: %s: %" PRIu64 " bytes a rank, %.0f times a "
-	    "step, %s machines; %s: %s\n", w->func->name, buf_text(&b), bytes,
-	    times, crosses ? "between" : "within", o ? o->pass : "read",
+	put_head(w, op);
+	fprintf(w->out, ": %" PRIu64 " bytes a rank, %.0f times a step, %s "
+	    "machines; %s: %s\n", bytes, times,
+	    crosses ? "between" : "within", o ? o->pass : "read",
 	    reason_of(o ? o->pass : "read", (enum opcode)op->code));
-	buf_free(&b);
 }
 
 enum pipeline_result

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "plan/cost.h"
+#include "plan/stalls.h"
 
 enum { WIDTH = 72 };
 
@@ -20,19 +21,26 @@ struct timeline {
 	struct module *m;
 	struct machine x;
 	double now, lane[LANE_COUNT]; /* when each is free */
-	double busy[LANE_COUNT], stall;
+	double busy[LANE_COUNT];
+	struct stalls stalls;
 	const struct func *show; /* what is recorded, if it runs in layer `at` */
 	int64_t at;
 	bool recording;
-	double from, to, shown_stall, shown_busy[LANE_COUNT];
+	double from, to, shown_busy[LANE_COUNT];
+	struct stalls shown_stalls;
 	struct span_of *span;
 	int n, cap;
+};
+
+struct arrival {
+	double at;
+	struct sent by; /* what brings it */
 };
 
 struct frame { /* arrivals by value id: futures only */
 	struct timeline *t;
 	const struct func *f;
-	double *arrives;
+	struct arrival *arrives;
 	const char *var[MAX_LOOPS + 1];
 	int64_t val[MAX_LOOPS + 1];
 	int nvar;
@@ -50,20 +58,20 @@ note(struct timeline *t, int lane, char mark, double from, double to)
 			abort();
 	}
 	t->span[t->n++] = (struct span_of){(uint8_t)lane, mark, from, to};
-	if (mark == '.')
-		t->shown_stall += to - from;
-	else
+	if (mark != '.')
 		t->shown_busy[lane] += to - from;
 }
 
 static void
-stall_until(struct timeline *t, double then)
+stall_for(struct timeline *t, struct arrival a)
 {
-	if (then <= t->now)
+	if (a.at <= t->now)
 		return;
-	note(t, LANE_C, '.', t->now, then);
-	t->stall += then - t->now;
-	t->now = then;
+	note(t, LANE_C, '.', t->now, a.at);
+	stalls_add(&t->stalls, a.by, a.at - t->now);
+	if (t->recording)
+		stalls_add(&t->shown_stalls, a.by, a.at - t->now);
+	t->now = a.at;
 }
 
 static void
@@ -71,16 +79,17 @@ transfer(struct frame *f, const struct op *op)
 {
 	struct timeline *t = f->t;
 	double start = fmax(t->now, t->lane[op->lane]);
-	double end = start + cost_seconds(t->m, &t->x, op);
+	struct arrival a = {.by = {op, f->f}};
 
-	note(t, op->lane, '=', start, end);
-	t->busy[op->lane] += end - start;
-	t->lane[op->lane] = end;
+	a.at = start + cost_seconds(t->m, &t->x, op);
+	note(t, op->lane, '=', start, a.at);
+	t->busy[op->lane] += a.at - start;
+	t->lane[op->lane] = a.at;
 	if (op->nout && op->out[0]->future)
 		for (int i = 0; i < op->nout; i++)
-			f->arrives[op->out[i]->id] = end;
+			f->arrives[op->out[i]->id] = a;
 	else
-		stall_until(t, end);
+		stall_for(t, a);
 }
 
 static void
@@ -97,10 +106,11 @@ compute(struct frame *f, const struct op *op)
 
 static void run_region(struct frame *f, const struct region *r);
 
-static double
+static struct arrival
 arrival(const struct frame *f, const struct arg *a)
 {
-	return a->kind == ARG_VALUE ? f->arrives[a->v->id] : 0;
+	return a->kind == ARG_VALUE ? f->arrives[a->v->id] :
+	    (struct arrival){0};
 }
 
 static void
@@ -170,7 +180,7 @@ run_op(struct frame *f, const struct op *op)
 		run_call(f, op);
 	else if (op->code == OP_WAIT)
 		for (int i = 0; i < op->nin; i++)
-			stall_until(f->t, arrival(f, &op->in[i]));
+			stall_for(f->t, arrival(f, &op->in[i]));
 	else if (cost_has_lane(op))
 		transfer(f, op);
 	else
@@ -226,11 +236,15 @@ put_func(struct module *m, const struct func *step, const struct func *f,
 	run(&t, step);
 	if (t.to > t.from) {
 		fprintf(out, "\n%s  %.3f ms, compute stalled %.3f ms\n",
-		    f->name, 1e3 * (t.to - t.from), 1e3 * t.shown_stall);
+		    f->name, 1e3 * (t.to - t.from),
+		    1e3 * t.shown_stalls.seconds);
 		for (int i = 0; i < LANE_COUNT; i++)
 			if (t.shown_busy[i] > 0)
 				put_bar(&t, i, out);
+		stalls_print(&t.shown_stalls, m, out);
 	}
+	stalls_free(&t.shown_stalls);
+	stalls_free(&t.stalls);
 	free(t.span);
 }
 
@@ -247,11 +261,13 @@ timeline_print(struct module *m, FILE *out)
 	}
 	run(&t, step);
 	fprintf(out, "step  %.3f ms, compute busy %.3f ms, stalled %.3f ms\n",
-	    1e3 * t.now, 1e3 * t.busy[LANE_C], 1e3 * t.stall);
+	    1e3 * t.now, 1e3 * t.busy[LANE_C], 1e3 * t.stalls.seconds);
 	for (int i = 0; i < LANE_COUNT; i++)
 		if (i != LANE_C && t.busy[i] > 0)
 			fprintf(out, "%2s busy %.3f ms\n", lane_name[i],
 			    1e3 * t.busy[i]);
+	stalls_print(&t.stalls, m, out);
+	stalls_free(&t.stalls);
 	for (int i = 0; i < m->nfunc; i++)
 		if (m->func[i]->index)
 			put_func(m, step, m->func[i], out);

@@ -21,6 +21,26 @@ slow=$(stalled)
 awk "BEGIN { exit !($slow > 2 * $fast && $fast >= 0) }" ||
 	fail "stalls: $fast ms, with slow links $slow ms"
 
+# Each stall has the move that it waits for: its lane, the place in the source
+# and the function that started it.  They add up to what is stalled, in the
+# step and in each function (in the last place, each is rounded).
+line() { # of the text in the model
+	grep -nF "$1" "$model" | cut -d: -f1
+}
+grep -q "^ *[0-9.]* ms for h, 32 times: .*llama3-8b.lt:$(line 'return wo(att'):[0-9]*: fn layer: oT1 = a2a on hp\$" \
+	"$tmp/out" || fail "who is awaited: $(cat "$tmp/out")"
+awk '/stalled/ {
+		if (n > 0 && (sum - all > n / 1000 || all - sum > n / 1000))
+			print all " ms stalled, listed are " sum
+		all = $(NF - 1); sum = n = 0; ends++
+	}
+	/ ms for / { sum += $1; n++; lines++ }
+	END { if (ends < 3 || lines < 6) print ends " sums of " lines }
+' "$tmp/out" - <<END >"$tmp/wrong"
+stalled 0 ms
+END
+test ! -s "$tmp/wrong" || fail "stalls: $(cat "$tmp/wrong")"
+
 # Copies to the host and back have lanes, and hide behind a layer's work.
 "$loongc" "$model" --mesh dp=2,hp=4 --emit=timeline \
 	--set 'plan.recompute=save(z, offload(x, o))' >"$tmp/out" || fail "host"
