@@ -11,12 +11,12 @@
  *	u, t    b s f              dot n, w
  *	o, z    b s k g d          attn              drops last
  *
- * Seconds come from flops and bytes by the rates of one desktop core; only
- * their ratios matter.
+ * Seconds are by the plan's figures (plan/machine.h) for GPUs, and where the
+ * plan has figures of its own; else a CPU is at work, and they come from flops
+ * and bytes by the rates of one desktop core, of which only the ratio matters.
  *
  * A plan that says how fast the link to the host is, plan.host, has a second
- * way: the host keeps a value.  All seconds are then by the plan's figures
- * (plan/machine.h).  Forward, a copy hides behind what its layer computes after
+ * way: the host keeps a value.  Forward, a copy hides behind what its layer computes after
  * it has begun; backward, behind all of the layer before.  What does not fit
  * there is the price.  So early values go to the host until the link is full,
  * and others are dropped where that is cheaper.  The device still needs two
@@ -49,7 +49,8 @@ struct choice {
 struct search {
 	struct module *m;
 	struct machine x;
-	bool host; /* the plan has figures for it */
+	bool figures; /* seconds are by those of the plan */
+	bool host;    /* there is one for the link to the host */
 	struct choice *drop;
 	int ndrop;
 };
@@ -108,7 +109,7 @@ op_seconds(const struct search *s, const struct op *op)
 	double rate = t && t->dtype == DT_BF16 ? FLOPS_BF16 : FLOPS_F32;
 	double bytes = 0;
 
-	if (s->host)
+	if (s->figures)
 		return cost_seconds(m, &s->x, op);
 	for (int i = 0; i < op->nin; i++)
 		if (op->in[i].kind == ARG_VALUE && op->in[i].v->type)
@@ -342,10 +343,20 @@ tell(struct search *s, uint64_t bytes, uint64_t need)
 	    (double)bytes / (1 << 20)), (struct span){0});
 }
 
+static bool
+has_figures(const struct module *m)
+{
+	return module_setting(m, "target.gpu") ||
+	    module_setting(m, "plan.flops") ||
+	    module_setting(m, "plan.bandwidth") ||
+	    module_setting(m, "plan.host");
+}
+
 void
 recompute_best(struct module *m, uint64_t bytes)
 {
 	struct search s = {.m = m, .x = machine_of(m),
+	    .figures = has_figures(m),
 	    .host = module_setting(m, "plan.host") != NULL};
 	uint64_t need;
 	int n = 0;

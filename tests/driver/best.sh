@@ -38,4 +38,21 @@ plan 26G
 alone=$ms
 plan 26G --set plan.host=25e9
 test $((ms * 100)) -lt $((alone * 98)) || fail "26G: $ms ms, not well below $alone"
+
+# What is dropped is priced by the device that makes it again: for GPUs by the
+# plan's figures, said or not, for CPUs, unless they are said, by those of a core.
+decision() {
+	"$loongc" "$src/examples/llama3-8b.lt" --plan one --set s=8192 \
+		--set plan.recompute=best --set plan.memory=150G "$@" \
+		--emit=ir --after=recompute >"$tmp/dump" || fail "$*"
+	sed -n 's/^set .*\(recompute.layer = .*\)/\1/p' "$tmp/dump"
+}
+core=$(decision)
+gpu=$(decision --target=cuda)
+figures='--set plan.flops=400e12 --set plan.bandwidth=3e12'
+# shellcheck disable=SC2086
+for same in "$(decision $figures)" "$(decision $figures --target=cuda)"; do
+	test "$gpu" = "$same" || fail "GPUs: $gpu; by their figures: $same"
+done
+test "$core" != "$gpu" || fail "a core's prices for GPUs: $gpu"
 exit $bad
