@@ -157,13 +157,19 @@ source_of(const struct lt_comm *c, const struct lt_op *op, int pair,
 	return (struct lt_source){v->packed + before * size, 1};
 }
 
+static enum lt_stream
+stream_of(const struct lt_op *op)
+{
+	return lt_stream_of(op->move->lane);
+}
+
 static void
 sum_pieces(struct lt_comm *c, const struct lt_op *op, const struct lt_nest *x,
     char *dst, int n)
 {
 	if (op->device)
-		lt_gpu_nest_sum(c->device, LT_COMM, x, (float *)(void *)dst, n,
-		    c->source, false);
+		lt_gpu_nest_sum(c->device, stream_of(op), x,
+		    (float *)(void *)dst, n, c->source, false);
 	else
 		lt_nest_sum(c->pool, x, (float *)(void *)dst, n, c->source);
 }
@@ -178,7 +184,7 @@ copy_piece(struct lt_comm *c, const struct lt_op *op, const struct lt_nest *x,
 	    *x;
 
 	if (op->device)
-		lt_gpu_nest_copy(c->device, LT_COMM, &from, size, dst,
+		lt_gpu_nest_copy(c->device, stream_of(op), &from, size, dst,
 		    c->source[0].at);
 	else
 		lt_nest_copy(c->pool, x, size, dst, c->source[0]);
@@ -271,7 +277,7 @@ copy_pairs(struct lt_comm *c, struct lt_pending *p, int n,
 	memcpy(p->pair, pair, (size_t)n * sizeof *pair);
 }
 
-/* Everything is enqueued on the stream for moves, in the order of starts. */
+/* Everything is enqueued on the stream of its lane, in the order of starts. */
 static void
 enqueue(struct lt_comm *c, struct lt_pending *p)
 {

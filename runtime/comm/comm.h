@@ -36,7 +36,7 @@ struct lt_comm {
 	const struct lt_program *prog;
 	struct lt_pool *pool;    /* for copies and sums; may be NULL */
 	struct lt *device;       /* the rank, if it computes on a device: moves
-	                            are then kernels on its stream for them */
+	                            are then kernels on the streams of lanes */
 	int rank, ranks, coord[LT_AXES_MAX];
 	double timeout;          /* seconds to wait for another rank */
 	bool serial;             /* a move is finished before start returns */

@@ -225,6 +225,12 @@ slot_of(const struct lt_op *op, int member)
  * comes before everything that waits for it.
  */
 
+static enum lt_stream
+stream_of(const struct lt_op *op)
+{
+	return lt_stream_of(op->move->lane);
+}
+
 static struct lt_event *
 mark(struct lt_comm *c, struct lt_op *op, int which, enum lt_stream stream)
 {
@@ -245,13 +251,13 @@ follow(struct lt_comm *c, enum lt_stream stream, struct lt_event *e)
 	g->device->wait(g, stream, e);
 }
 
-/* What a large allreduce spreads, the stream for moves has added up. */
+/* What a large allreduce spreads, its lane has added up. */
 static void
 mark_sent(struct lt_comm *c, struct lt_op *op, struct slot *s)
 {
-	s->sent = mark(c, op, 0, op->phase == LT_PHASE_SPREAD ? LT_COMM :
-	    LT_COMPUTE);
-	follow(c, LT_COMM, s->sent);
+	s->sent = mark(c, op, 0, op->phase == LT_PHASE_SPREAD ?
+	    stream_of(op) : LT_COMPUTE);
+	follow(c, stream_of(op), s->sent);
 }
 
 static void
@@ -339,7 +345,7 @@ take(struct lt_comm *c, struct lt_op *op, int member, struct lt_view *v)
 		    "at %s", op->move->name,
 		    lt_group_rank(&op->group, member), s->name);
 	if (op->device)
-		follow(c, LT_COMM, s->sent);
+		follow(c, stream_of(op), s->sent);
 	*v = (struct lt_view){op->small ? s->small : NULL, s->op, NULL};
 	return true;
 }
@@ -356,7 +362,7 @@ taken(struct lt_comm *c, struct lt_op *op)
 	struct slot *s = slot_of(op, op->group.me);
 
 	if (op->device)
-		s->read = mark(c, op, 1, LT_COMM);
+		s->read = mark(c, op, 1, stream_of(op));
 	advance(s, &s->taken, op->seq + 1);
 }
 

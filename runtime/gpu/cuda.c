@@ -140,7 +140,9 @@ open_streams(struct lt_gpu *g)
 	int r = LT_CU_OK;
 
 	for (int i = 0; !r && i < LT_STREAMS; i++)
-		r = c->cu->stream_new(&c->stream[i], LT_CU_NON_BLOCKING);
+		if (lt_gpu_has(g, i))
+			r = c->cu->stream_new(&c->stream[i],
+			    LT_CU_NON_BLOCKING);
 	r = r ? r : lt_progress_open(g);
 	return r ? lt_fail(LT_EXIT_CONFIG, "rank %d: GPU %d: no streams: %s",
 	    g->rt->rank, c->ordinal, lt_cu_text(c->cu, r, buf)) : LT_OK;
@@ -308,7 +310,8 @@ static void
 cuda_synchronize(struct lt_gpu *g)
 {
 	for (int i = 0; i < LT_STREAMS; i++)
-		wait_for(g, (enum lt_stream)i);
+		if (lt_gpu_has(g, i))
+			wait_for(g, (enum lt_stream)i);
 }
 
 static void

@@ -16,8 +16,9 @@ struct lt_cuda {
 	lt_cu_stream stream[LT_STREAMS];
 	lt_cu_module *module;  /* by unit; NULL: not for this GPU */
 	lt_cu_function *function; /* by kernel */
-	/* Of the compute stream: kernels; of the one for moves: transfers. */
+	/* Of the compute stream: kernels; of those of lanes: transfers. */
 	struct lt_progress progress[LT_STREAMS];
+	uint64_t enqueued;     /* of what they count */
 	struct lt_blas *blas;     /* NULL: products are for kernels */
 	bool capturing;
 	char spoiled[512];        /* why the capture is no good; "": it is */

@@ -34,7 +34,8 @@ fork_streams(struct lt_gpu *g)
 
 	g->device->record(g, c->fork[0], LT_COMPUTE);
 	for (int i = 1; i < LT_STREAMS; i++)
-		g->device->wait(g, (enum lt_stream)i, c->fork[0]);
+		if (lt_gpu_has(g, i))
+			g->device->wait(g, (enum lt_stream)i, c->fork[0]);
 }
 
 static void
@@ -43,6 +44,8 @@ join_streams(struct lt_gpu *g)
 	struct lt_cuda *c = g->self;
 
 	for (int i = 1; i < LT_STREAMS; i++) {
+		if (!lt_gpu_has(g, i))
+			continue;
 		g->device->record(g, c->fork[i], (enum lt_stream)i);
 		g->device->wait(g, LT_COMPUTE, c->fork[i]);
 	}
@@ -56,7 +59,7 @@ lt_cuda_capture(struct lt_gpu *g, char why[512])
 	int r;
 
 	for (int i = 0; i < LT_STREAMS; i++)
-		if (!c->fork[i])
+		if (lt_gpu_has(g, i) && !c->fork[i])
 			c->fork[i] = g->device->event(g);
 	r = c->cu->capture(c->stream[LT_COMPUTE], LT_CU_CAPTURE_THREAD);
 	if (r) {

@@ -13,9 +13,12 @@
 #include "runtime/comm/count.h"
 #include "runtime/gpu/gpu.h"
 
-/* Streams of a rank: what it computes, what it exchanges, copies to the host
- * and from it. */
-enum lt_stream { LT_COMPUTE, LT_COMM, LT_OUT, LT_IN, LT_STREAMS };
+/* Streams of a rank are the lanes of its program: what it computes, copies to
+ * the host and from it, and one for each lane of its moves; there are none of
+ * other lanes. */
+enum { LT_LANES_MAX = 16 };
+enum lt_stream { LT_COMPUTE, LT_OUT, LT_IN, LT_LANE,
+	LT_STREAMS = LT_LANE + LT_LANES_MAX };
 
 enum { LT_COPIES_MAX = 64 }; /* between start and finish */
 
@@ -87,9 +90,10 @@ struct lt_gpu {
 	int devices;           /* that this process sees */
 	uint64_t total;        /* bytes of memory; 0: unknown */
 	int *sorted, nsorted;  /* this architecture's kernels, by name */
-	/* One allocation: struct lk_step, struct lk_result, and for each of
-	 * the first two streams, if a sum may have more sources than its
-	 * arguments hold, a table of as many as there are ranks. */
+	uint32_t streams;      /* bit s: there is stream s */
+	/* One allocation: struct lk_step, struct lk_result, and for each
+	 * stream, if a sum may have more sources than its arguments hold, a
+	 * table of as many as there are ranks. */
 	char *words;
 	/* What is copied to the first two and back.  Not on a stack: when the
 	 * run fails while a rank waits, the copy may be enqueued still. */
@@ -132,8 +136,20 @@ int lt_gpu_find(struct lt *, const char *name);
 void lt_gpu_run(struct lt *, enum lt_stream, const char *name, uint64_t x,
     uint64_t y, uint64_t z, const void *args);
 
-/* Where sums on a stream (LT_COMPUTE, LT_COMM) keep their sources, rt->ranks at
- * most; NULL: all sums have LK_SOURCES_MAX at most. */
+/* The stream of a lane of the program's moves; whether there is a stream. */
+static inline enum lt_stream
+lt_stream_of(unsigned lane)
+{
+	return (enum lt_stream)(LT_LANE + lane);
+}
+static inline bool
+lt_gpu_has(const struct lt_gpu *g, int stream)
+{
+	return g->streams >> stream & 1;
+}
+
+/* Where sums on a stream keep their sources, rt->ranks at most; NULL: all sums
+ * have LK_SOURCES_MAX at most. */
 lk_source *lt_gpu_sources(struct lt *, enum lt_stream);
 
 /* Ends the run because of this rank's device. */

@@ -166,7 +166,7 @@ lt_gpu_sources(struct lt *rt, enum lt_stream s)
 {
 	char *at = rt->gpu->words + words_size();
 
-	if (!table_size(rt) || s > LT_COMM)
+	if (!table_size(rt))
 		return NULL;
 	return (lk_source *)(void *)(at + s * table_size(rt));
 }
@@ -250,6 +250,23 @@ lt_gpu_eval_return(struct lt *rt, const float *nll, const float *count)
 
 /* ---- opening ---- */
 
+/* Of the lanes of all moves; those of the host are the same for everybody. */
+static int
+choose_streams(struct lt_gpu *g)
+{
+	const struct lt_program *p = g->rt->prog;
+
+	g->streams = 1u << LT_COMPUTE | 1u << LT_OUT | 1u << LT_IN;
+	for (int i = 0; i < p->nmove; i++) {
+		if (p->move[i].lane >= LT_LANES_MAX)
+			return lt_fail(LT_EXIT_INTERNAL, "%s is on lane %d; "
+			    "devices have %d", p->move[i].name,
+			    p->move[i].lane, LT_LANES_MAX);
+		g->streams |= 1u << lt_stream_of(p->move[i].lane);
+	}
+	return LT_OK;
+}
+
 int
 lt_gpu_open(struct lt *rt)
 {
@@ -267,7 +284,8 @@ lt_gpu_open(struct lt *rt)
 	if (!g)
 		return lt_fail(LT_EXIT_FAIL, "out of memory");
 	*g = (struct lt_gpu){.device = devices[kind], .rt = rt};
-	rc = g->device->open(g);
+	rc = choose_streams(g);
+	rc = rc ? rc : g->device->open(g);
 	if (rc) {
 		free(g);
 		return rc;
@@ -276,7 +294,8 @@ lt_gpu_open(struct lt *rt)
 	rc = sort_kernels(g);
 	if (rc)
 		return lt_fail(rc, "out of memory");
-	rc = g->device->alloc(g, words_size() + 2 * table_size(rt), &words);
+	rc = g->device->alloc(g, words_size() +
+	    LT_STREAMS * table_size(rt), &words);
 	if (rc)
 		return lt_fail(rc, "rank %d: no memory on the device",
 		    rt->rank);

@@ -91,10 +91,18 @@ gpu_of(const struct lt_comm *c)
 	return c->device->gpu;
 }
 
-static lt_cu_stream
-stream_of(const struct lt_comm *c)
+static enum lt_stream
+stream_of(const struct lt_op *op)
 {
-	return ((const struct lt_cuda *)gpu_of(c)->self)->stream[LT_COMM];
+	return lt_stream_of(op->move->lane);
+}
+
+static lt_cu_stream
+driver_stream(const struct lt_comm *c, const struct lt_op *op)
+{
+	const struct lt_cuda *cuda = gpu_of(c)->self;
+
+	return cuda->stream[stream_of(op)];
 }
 
 static double
@@ -154,15 +162,26 @@ settle(struct lt_comm *c, const char *move, communicator x, int result)
 		fail(c, move, result);
 }
 
+static const char *
+name_lane(const struct lt_program *p, int lane, char text[32])
+{
+	if (lane < p->nlane)
+		return p->lane[lane];
+	snprintf(text, 32, "%d", lane);
+	return text;
+}
+
 void
 lt_nccl_check(struct lt *rt, double s)
 {
 	struct lt_comm *c = rt->comm;
 	const struct lt_passed *x;
+	char name[32];
+	int lane = 0;
 
 	if (!c || !c->nccl)
 		return;
-	x = lt_progress_next(gpu_of(c), LT_COMM);
+	x = lt_progress_move(gpu_of(c), &lane);
 	for (struct line *l = of(c)->lines; l; l = l->next) {
 		int error = SUCCESS, r = of(c)->async(l->comm, &error);
 
@@ -175,7 +194,7 @@ lt_nccl_check(struct lt *rt, double s)
 	lt_comm_fail(c, LT_EXIT_COMM, "the GPU has done nothing for %g s, and "
 	    "%s%s%s has not come; --comm-timeout sets how long ranks wait for "
 	    "each other", s, x ? x->name : "no transfer", x ? " on lane " : "",
-	    x ? (char[2]){(char)('0' + x->lane % 10), 0} : "");
+	    x ? name_lane(rt->prog, lane, name) : "");
 }
 
 /* ---- steps ---- */
@@ -313,7 +332,7 @@ pack(struct lt_comm *c, struct lt_op *op, struct flight *f, int member,
 	struct lt_nest to = lt_nest_to_packed(&e.nest);
 
 	if (sends && !e.direct)
-		lt_gpu_nest_copy(c->device, LT_COMM, &to,
+		lt_gpu_nest_copy(c->device, stream_of(op), &to,
 		    lt_dtype_size(op->move->type), x, e.at);
 	if (!sends)
 		f->piece[member * op->npair + pair] = x;
@@ -337,13 +356,13 @@ talk(struct lt_comm *c, struct lt_op *op, struct flight *f, int member,
 	if (!e.bytes || t->error)
 		return;
 	t->error = sends ? of(c)->send(x, e.bytes, BYTES, peer, t->comm,
-	    stream_of(c)) : of(c)->recv(x, e.bytes, BYTES, peer, t->comm,
-	    stream_of(c));
+	    driver_stream(c, op)) : of(c)->recv(x, e.bytes, BYTES, peer,
+	    t->comm, driver_stream(c, op));
 	if (t->error == IN_PROGRESS)
 		t->error = SUCCESS;
 }
 
-/* What an allreduce spreads, the stream for moves has made. */
+/* What an allreduce spreads, its lane has made. */
 static void
 begin(struct lt_comm *c, const struct lt_op *op, struct flight *f)
 {
@@ -352,7 +371,7 @@ begin(struct lt_comm *c, const struct lt_op *op, struct flight *f)
 	if (op->phase == LT_PHASE_SPREAD)
 		return;
 	g->device->record(g, f->there, LT_COMPUTE);
-	g->device->wait(g, LT_COMM, f->there);
+	g->device->wait(g, stream_of(op), f->there);
 }
 
 static void
@@ -398,9 +417,9 @@ taken(struct lt_comm *c, struct lt_op *op)
 {
 	struct flight *f = op->state;
 
-	lt_progress_count(gpu_of(c), LT_COMM, (struct lt_passed){
-	    .name = op->move->name, .lane = op->move->lane});
-	gpu_of(c)->device->record(gpu_of(c), f->there, LT_COMM);
+	lt_progress_count(gpu_of(c), stream_of(op), (struct lt_passed){
+	    .name = op->move->name});
+	gpu_of(c)->device->record(gpu_of(c), f->there, stream_of(op));
 }
 
 static bool

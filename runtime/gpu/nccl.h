@@ -1,6 +1,6 @@
 /*
  * Transport `nccl`: ranks with a GPU each.  Every step is one group of sends
- * and receives of pieces on the stream for moves; sums are made by kernels, in
+ * and receives of pieces on the stream of its lane; sums are made by kernels, in
  * the order of the members, so that every rank gets the bits that it would get
  * from any other transport.  The host waits for nobody: what it enqueues is in
  * the order of the program, which is the same on all ranks.

@@ -34,6 +34,11 @@ lt_progress_open(struct lt_gpu *g)
 		x->word = word + i * APART;
 		*x->word = 0;
 		x->at = at + (unsigned)i * APART * sizeof *word;
+		if (!lt_gpu_has(g, i))
+			continue;
+		x->ring = calloc(LT_PROGRESS_RING, sizeof *x->ring);
+		if (!x->ring)
+			return LT_CU_NO_MEMORY;
 	}
 	return r;
 }
@@ -46,8 +51,10 @@ lt_progress_close(struct lt_gpu *g)
 	if (c->progress[0].word)
 		(void)c->cu->host_free((void *)(uintptr_t)
 		    c->progress[0].word);
-	for (int i = 0; i < LT_STREAMS; i++)
+	for (int i = 0; i < LT_STREAMS; i++) {
 		free(c->progress[i].captured);
+		free(c->progress[i].ring);
+	}
 }
 
 /* ---- numbers ---- */
@@ -75,6 +82,7 @@ lt_progress_count(struct lt_gpu *g, enum lt_stream s, struct lt_passed what)
 	struct lt_progress *x = of(g, s);
 
 	x->last++;
+	what.order = c->enqueued++;
 	if (!c->capturing)
 		x->ring[x->last % LT_PROGRESS_RING] = what;
 	else if (has_room(x))
@@ -97,6 +105,23 @@ lt_progress_next(struct lt_gpu *g, enum lt_stream s)
 		    &x->captured[n - x->first] : NULL;
 	return n && n <= x->last && x->last - n < LT_PROGRESS_RING ?
 	    &x->ring[n % LT_PROGRESS_RING] : NULL;
+}
+
+const struct lt_passed *
+lt_progress_move(struct lt_gpu *g, int *lane)
+{
+	const struct lt_passed *first = NULL;
+
+	for (int i = LT_LANE; i < LT_STREAMS; i++) {
+		const struct lt_passed *x = lt_gpu_has(g, i) ?
+		    lt_progress_next(g, (enum lt_stream)i) : NULL;
+
+		if (!x || (first && first->order < x->order))
+			continue;
+		first = x;
+		*lane = i - LT_LANE;
+	}
+	return first;
 }
 
 uint64_t

@@ -17,21 +17,21 @@ enum { LT_PROGRESS_RING = 4096 };
 struct lt_passed {
 	const char *name;
 	const char *source; /* the statement that it is of, or NULL */
-	int lane;           /* of a transfer */
+	uint64_t order;     /* among those of all streams */
 };
 
 struct lt_progress {
 	volatile uint32_t *word;
 	unsigned long long at; /* where the device has the word */
 	uint32_t last;         /* number of what was enqueued last */
-	struct lt_passed ring[LT_PROGRESS_RING]; /* by number */
+	struct lt_passed *ring; /* [LT_PROGRESS_RING], by number */
 	/* Of the graph: its first number, and what they stand for. */
 	uint32_t first;
 	int n, room;
 	struct lt_passed *captured;
 };
 
-/* The words: 0, or what the driver says. */
+/* The words of the streams that there are: 0, or what the driver says. */
 int lt_progress_open(struct lt_gpu *);
 void lt_progress_close(struct lt_gpu *);
 
@@ -40,6 +40,8 @@ void lt_progress_count(struct lt_gpu *, enum lt_stream, struct lt_passed x);
 /* What a stream has not got past; NULL: it has nothing to do, or the ring does
  * not go back so far. */
 const struct lt_passed *lt_progress_next(struct lt_gpu *, enum lt_stream);
+/* Of the streams of lanes: what was enqueued first of that, and its lane. */
+const struct lt_passed *lt_progress_move(struct lt_gpu *, int *lane);
 /* Changes whenever a stream has got past something. */
 uint64_t lt_progress_sum(struct lt_gpu *);
 

@@ -96,16 +96,20 @@ static void
 put_track(FILE *f, const struct lt *rt, uint32_t track)
 {
 	static const char *const names[LT_TRACK_LANES] = {"steps", "source",
-		"compute", "exchange", "lane ho", "lane hi"};
-	int lane = (int)track - LT_TRACK_LANES;
+		"compute", "lane ho", "lane hi"};
+	static const char *const of_lane[LT_TRACKS_OF_LANE] = {"lane",
+		"exchange"};
+	int i = (int)track - LT_TRACK_LANES, lane = i / LT_TRACKS_OF_LANE;
 	char text[64];
 
-	if (lane < 0)
+	if (i < 0)
 		snprintf(text, sizeof text, "%s", names[track]);
 	else if (lane < rt->prog->nlane)
-		snprintf(text, sizeof text, "lane %s", rt->prog->lane[lane]);
+		snprintf(text, sizeof text, "%s %s",
+		    of_lane[i % LT_TRACKS_OF_LANE], rt->prog->lane[lane]);
 	else
-		snprintf(text, sizeof text, "lane %d", lane);
+		snprintf(text, sizeof text, "%s %d",
+		    of_lane[i % LT_TRACKS_OF_LANE], lane);
 	put_about(f, "thread_name", rt->rank, track, "name", text);
 	put_about(f, "thread_sort_index", rt->rank, track, "sort_index",
 	    NULL);

@@ -121,21 +121,27 @@ lt_trace_leave(struct lt_trace *t)
 
 /* ---- transfers ---- */
 
-/* The stream for moves has come to what computes, and to this move. */
+static enum lt_stream
+stream_of(const struct lt_span *s)
+{
+	return lt_stream_of((s->track - LT_TRACK_LANES) / LT_TRACKS_OF_LANE);
+}
+
+/* The lane has come to what computes, and to this move. */
 static void
 begin_on_device(struct lt_trace *t, struct lt_span *s)
 {
 	int at = lt_trace_event(t, LT_COMPUTE);
 
 	if (at >= 0)
-		t->inner->wait(t->rt->gpu, LT_COMM, t->event[at]);
-	s->begin = lt_trace_event(t, LT_COMM);
+		t->inner->wait(t->rt->gpu, stream_of(s), t->event[at]);
+	s->begin = lt_trace_event(t, stream_of(s));
 }
 
 int
 lt_trace_start(struct lt_trace *t, const struct lt_move *m, uint64_t bytes)
 {
-	struct lt_span *s = lt_trace_add(t, LT_TRACK_LANES + m->lane, m->name);
+	struct lt_span *s = lt_trace_add(t, lt_track_of(m->lane), m->name);
 
 	if (!s)
 		return -1;
@@ -155,7 +161,7 @@ lt_trace_stop(struct lt_trace *t, int span)
 		return;
 	s->open = false;
 	if (on_device(t))
-		s->end = lt_trace_event(t, LT_COMM);
+		s->end = lt_trace_event(t, stream_of(s));
 	else
 		s->to = lt_trace_now(t);
 }

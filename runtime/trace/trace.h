@@ -10,10 +10,10 @@
  *	steps    step 3, and inside of it microbatch 0, layer 1: they nest
  *	source   a device's: from the first to the last kernel of a statement
  *	compute  a CPU's: statements; a device's: kernels
- *	exchange a device's: copies and sums of what comes from other ranks
  *	lane ho, hi  copies to the host and from it
  *	lane h, ki, ..  transfers between ranks, from the start or, if the one
  *	         before it on its lane ends later, from there, to the finish
+ *	exchange h, ..  a device's: copies and sums of what comes on that lane
  * But for the first, spans of one track do not overlap.
  */
 #ifndef LT_RUNTIME_TRACE_TRACE_H
@@ -25,13 +25,14 @@
 #include "runtime/loong_rt.h"
 
 enum lt_track { LT_TRACK_STEPS, LT_TRACK_SOURCE, LT_TRACK_COMPUTE,
-	LT_TRACK_EXCHANGE, LT_TRACK_OUT, LT_TRACK_IN, LT_TRACK_LANES };
+	LT_TRACK_OUT, LT_TRACK_IN, LT_TRACK_LANES };
+enum { LT_TRACKS_OF_LANE = 2 }; /* its transfers, a device's kernels for them */
 
 struct lt_span {
 	const char *name, *source; /* source may be NULL */
 	int64_t index;         /* of a layer; -1: none */
 	uint64_t bytes;        /* 0: not known */
-	uint32_t track;        /* enum lt_track; a lane's: LT_TRACK_LANES + it */
+	uint32_t track;        /* enum lt_track; a lane's: lt_track_of */
 	uint32_t statement;    /* number of the lt_at before it */
 	int32_t step;
 	bool open;             /* has no end yet */
@@ -39,6 +40,13 @@ struct lt_span {
 	double from, to;
 	char detail[32];       /* "64 x 96 x 40", or nothing */
 };
+
+/* Of the transfers of a lane; the next one is of its kernels. */
+static inline uint32_t
+lt_track_of(unsigned lane)
+{
+	return LT_TRACK_LANES + LT_TRACKS_OF_LANE * lane;
+}
 
 enum { LT_TRACE_DEPTH = 16 };
 struct lt_trace {

@@ -56,17 +56,23 @@ lt_trace_free_events(struct lt_trace *t)
 
 /* ---- what is enqueued ---- */
 
-static const uint32_t tracks[LT_STREAMS] = {
-	[LT_COMPUTE] = LT_TRACK_COMPUTE, [LT_COMM] = LT_TRACK_EXCHANGE,
-	[LT_OUT] = LT_TRACK_OUT, [LT_IN] = LT_TRACK_IN,
-};
+static uint32_t
+track_of(enum lt_stream s)
+{
+	static const uint32_t tracks[LT_LANE] = {
+		[LT_COMPUTE] = LT_TRACK_COMPUTE, [LT_OUT] = LT_TRACK_OUT,
+		[LT_IN] = LT_TRACK_IN,
+	};
+
+	return s < LT_LANE ? tracks[s] : lt_track_of(s - LT_LANE) + 1;
+}
 
 /* The span of what is enqueued between these two. */
 static void
 done(struct lt_gpu *g, enum lt_stream s, const char *name, int begin,
     uint64_t bytes)
 {
-	struct lt_span *x = lt_trace_add(of(g), tracks[s], name);
+	struct lt_span *x = lt_trace_add(of(g), track_of(s), name);
 
 	if (!x)
 		return;

@@ -22,6 +22,7 @@ enum { ROOM = 40 << 20, WORK = 33 << 20, RANKS = 1000 };
 
 /* A CPU rank and a GPU rank of the same program. */
 static struct lt_program prog;
+static const struct lt_move move = {.name = "sums", .lane = 3};
 static struct lt cpu, gpu;
 static char *room;
 static size_t used;
@@ -35,6 +36,8 @@ setup(void)
 	prog = (struct lt_program){.recipe = {.beta1 = 0.9, .beta2 = 0.95,
 	    .eps = 1e-8, .wd = 0.1}};
 	kernels_program(&prog);
+	prog.move = &move;
+	prog.nmove = 1;
 	cpu = (struct lt){.prog = &prog, .step = 3, .lr = 0.01,
 	    .pool = lt_pool_new(1)};
 	gpu = cpu;
@@ -203,7 +206,8 @@ START_TEST(sums_of_arrays)
 		float *dy = dx + each * (size_t)(i - i % 3);
 
 		lt_nest_sum(cpu.pool, &nest, y, count, from);
-		lt_gpu_nest_sum(&gpu, LT_COMM, &nest, dy, count, to, false);
+		lt_gpu_nest_sum(&gpu, lt_stream_of(move.lane), &nest, dy,
+		    count, to, false);
 	}
 	gpu.gpu->device->synchronize(gpu.gpu);
 	same(dx, x, each * (size_t)count * 4);

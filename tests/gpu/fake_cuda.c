@@ -326,6 +326,7 @@ cuStreamCreate(void **p, unsigned flags)
 {
 	(void)flags;
 	pthread_mutex_lock(&lock);
+	say("stream %d", streams);
 	*p = new_stream(streams++);
 	pthread_mutex_unlock(&lock);
 	return 0;

@@ -103,7 +103,7 @@ awk -v ranks=4 -v device=1 -f "$source/tests/train/trace.awk" four.c \
 # a transfer that does not come is named, in a graph too
 for how in '' --no-graph; do
 	with FAKE_NCCL_LOSE=1:150 run 69 $go --steps 9 --comm-timeout 3 $how
-	grep -q 'the GPU has done nothing for [3-6].* s, and [a-z.]*[a-z0-9A-Z._]* on lane [1-9] has not come' err || {
+	grep -q 'the GPU has done nothing for [3-6].* s, and [a-z.]*[a-z0-9A-Z._]* on lane [a-z][a-z]* has not come' err || {
 		echo "FAIL: lost transfer $how"
 		cat err
 		failed=1
@@ -119,4 +119,12 @@ run 0 $go --steps 9 --out lost --resume
 # four ranks on one GPU wait for each other on the host
 export FAKE_CUDA_COUNT=1
 graphs 0
+# a rank's streams: of what it computes, two of the host, and one of each lane
+lanes=$(sed -n 's/.*\.kind = LT_.*\.lane = \([0-9]*\),.*/\1/p' four.c | sort -u | wc -l)
+[ "$lanes" -gt 3 ] && [ "$(grep -c '^stream ' calls)" = $((4 * (3 + lanes))) ] || {
+	echo "FAIL: $(grep -c '^stream ' calls) streams of four ranks, $lanes lanes"
+	failed=1
+}
+moving=$(sed -n 's/^launch nest_.* on //p' calls | sort -u | wc -l)
+[ "$moving" -gt 8 ] || { echo "FAIL: moves are on $moving streams"; failed=1; }
 end

@@ -90,7 +90,7 @@ if command -v "${CXX:-c++}" >/dev/null; then
 		grep -q "\"name\":\"$k[a-z0-9_]*\",.*\"source\":" trace.json ||
 		    { echo "FAIL: no kernel $k"; failed=1; }
 	done
-	said trace.json '"name":"exchange"'
+	said trace.json '"name":"exchange ki"'
 	grep -q '"name":"cuda.lt:[0-9]* attn.step","ph":"X","pid":2,"tid":2' \
 	    trace.json || { echo 'FAIL: no statement'; failed=1; }
 fi
