@@ -132,10 +132,12 @@ add_sm90(struct emit *e, int unit)
 			continue;
 		add_entry(e, unit, "attn_fwd_sm90", heads[i], ATTN90_THREADS,
 		    ATTN90_FWD_SMEM(d), "struct attn_tma_args");
-		if (d <= ATTN90_BWD_MAX)
-			add_entry(e, unit, "attn_bwd_keys_sm90", heads[i],
-			    ATTN90_THREADS, ATTN90_KEYS_SMEM(d),
-			    "struct attn_tma_args");
+		add_entry(e, unit, "attn_bwd_keys_sm90", heads[i],
+		    ATTN90_THREADS, ATTN90_KEYS_SMEM(d),
+		    "struct attn_tma_args");
+		add_entry(e, unit, "attn_bwd_queries_sm90", heads[i],
+		    ATTN90_THREADS, ATTN90_QUERIES_SMEM(d),
+		    "struct attn_tma_args");
 	}
 }
 

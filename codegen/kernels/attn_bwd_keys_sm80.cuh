@@ -52,20 +52,26 @@ attn_scores_t(float (&d)[N], const float (&p)[N], u32 delta, int lane)
 
 /* The tiles of queries of all heads of a group, one head after another. */
 struct attn_group_walk {
-	attn_walk begin, walk;
+	attn_walk walk;
 	int head, heads;
 };
+
+/* Of the queries that keys k0 .. k0 + bk - 1 meet, in tiles of bq. */
+LK_FN attn_group_walk
+attn_group_begin(const attn_args &a, int b, int k0, int bk, int bq)
+{
+	return attn_group_walk{attn_walk_begin(attn_tile_of(attn_keys(a, b), k0, bk),
+	    attn_queries(a, b), bq), 0, a.group};
+}
 
 /* The next tile as attn_walk_next has it, of query head w.head of the group. */
 LK_FN int
 attn_group_next(const attn_args &a, attn_group_walk &w, int lane)
 {
-	int step = attn_walk_next<false>(a, w.walk, lane);
+	int step;
 
-	while (step < 0 && ++w.head < w.heads) {
-		w.walk = w.begin;
-		step = attn_walk_next<false>(a, w.walk, lane);
-	}
+	while ((step = attn_walk_next<false>(a, w.walk, lane)) < 0 && ++w.head < w.heads)
+		w.walk.base = -32; /* none is left that it has looked at */
 	return step;
 }
 
@@ -103,9 +109,7 @@ attn_bwd_keys(const attn_args &a, int k0)
 	const int h0 = blockIdx.y * a.group, b = blockIdx.z;
 	const i64 stride = (i64)a.heads * D, kv = (b * (i64)a.sk * a.heads + blockIdx.y) * D;
 	const u32 sk = lk_saddr(smem), sv = sk + T::K, stage0 = sv + T::K;
-	const attn_walk walk = attn_walk_begin(attn_tile_of(attn_keys(a, b), k0, T::BK),
-	    attn_queries(a, b), T::BQ);
-	attn_group_walk w = {walk, walk, 0, a.group};
+	attn_group_walk w = attn_group_begin(a, b, k0, T::BK, T::BQ);
 	int step = attn_group_next(a, w, lane), h = h0 + w.head, stage = 0;
 	float dk[D / 2], dv[D / 2], z2 = 0, delta = 0;
 

@@ -1,29 +1,37 @@
 /*
  * attn_bwd_keys_sm90: gradients of keys and values for Hopper; what it computes
- * is what attn_bwd_keys_sm80 does, for D <= 128.
+ * is what attn_bwd_keys_sm80 does.
  *
- *	grid   (tiles of 128 keys, heads, b), 384 threads:
- *	warpgroup 0    its first warp starts the copies (TMA) and brings z, delta
+ *	grid   as many blocks as shall run at once; each takes tiles of BK keys
+ *	       of a head until none is left.  384 threads:
+ *	warpgroup 0    its first warp starts the copies (TMA), brings z and delta
  *	warpgroups 1-2 64 keys each
  *	shared keys, values, two stages of queries, do, z and delta, mbarriers
  *
- * p and ds stay in registers as first operands of the second products.
+ * p and ds stay in registers as first operands of the second products.  Where
+ * the sums of both gradients do not fit there (D > 128), the warpgroups have the
+ * same 64 keys, and the first makes dv, the second dk.
+ *
+ * Only the first warp walks over the tiles of queries: a stage says which one it
+ * has, or that the task has no more.
  */
 #pragma once
 
 template <int D>
 struct attn_bwd_keys90 {
-	static constexpr int BK = ATTN90_BWD_BK, BQ = ATTN90_BWD_BQ, STAGES = 2;
+	static constexpr int BK = ATTN90_BWD_BK(D), BQ = ATTN90_BWD_BQ, STAGES = 2;
+	static constexpr bool BOTH = BK == 128; /* gradients by one warpgroup */
 	typedef tma_tile<D, BQ> Q;
 	typedef tma_tile<D, BK> K;
 
-	/* Addresses in shared memory: of keys, values, stages, mbarriers. */
+	/* Addresses in shared memory: of keys, values, stages, mbarriers; `what`:
+	 * four words of each stage, see attn_bwd_keys90_say. */
 	struct shared {
-		u32 k, v, q, dout, z, k_full, full, empty;
+		u32 k, v, q, dout, z, what, k_full, k_empty, full, empty;
 	};
 
-	float dk[D / 2], dv[D / 2], s[BQ / 2], d[BQ / 2];
-	u32 p[BQ / 16][4], ds[BQ / 16][4];
+	/* dv and dk; without BOTH, that which this warpgroup makes. */
+	float sum[D / 2], dk[D / 2];
 };
 
 template <int D>
@@ -38,126 +46,218 @@ attn_bwd_keys90_shared(u32 base)
 	x.q = x.v + T::K::BYTES;
 	x.dout = x.q + T::STAGES * T::Q::BYTES;
 	x.z = x.dout + T::STAGES * T::Q::BYTES;
-	x.k_full = x.z + T::STAGES * 2 * T::BQ * 4;
-	x.full = x.k_full + 8;
+	x.what = x.z + T::STAGES * 2 * T::BQ * 4;
+	x.k_full = x.what + T::STAGES * 16;
+	x.k_empty = x.k_full + 8;
+	x.full = x.k_empty + 8;
 	x.empty = x.full + 8 * T::STAGES;
 	return x;
 }
 
-LK_FN attn_group_walk
-attn_bwd_keys90_walk(const attn_args &a, int k0)
-{
-	const attn_walk w = attn_walk_begin(attn_tile_of(attn_keys(a, blockIdx.z), k0,
-	    ATTN90_BWD_BK), attn_queries(a, blockIdx.z), ATTN90_BWD_BQ);
-
-	return attn_group_walk{w, w, 0, a.group};
-}
-
 /* z and delta of a tile of queries, by the lanes of a warp. */
 LK_FN void
-attn_bring_rows(const attn_args &a, u32 to, int h, int row, int lane)
+attn_bring_rows(const attn_args &a, u32 to, int b, int h, int row, int lane)
 {
-	for (int i = lane; i < ATTN90_BWD_BQ; i += 32) {
-		lk_st_shared_f(to + i * 4, attn_z2(a, blockIdx.z, h, row + i));
-		lk_st_shared_f(to + (ATTN90_BWD_BQ + i) * 4,
-		    attn_delta(a, blockIdx.z, h, row + i));
+	LK_NO_UNROLL for (int i = lane; i < ATTN90_BWD_BQ; i += 32) {
+		lk_st_shared_f(to + i * 4, attn_z2(a, b, h, row + i));
+		lk_st_shared_f(to + (ATTN90_BWD_BQ + i) * 4, attn_delta(a, b, h, row + i));
 	}
 }
 
+/* What a stage is for: a tile of queries and the keys it meets. */
+LK_FN void
+attn_bwd_keys90_say(u32 what, int step, const attn_task &keys)
+{
+	lk_sts(what, step);
+	lk_sts(what + 4, keys.row);
+	lk_sts(what + 8, keys.h);
+	lk_sts(what + 12, keys.b);
+}
+
+/* Not kept in registers from tile to tile: they are all in use. */
+LK_FN attn_task
+attn_bwd_keys90_keys(u32 what)
+{
+	return attn_task{lk_lds<int>(what + 4), lk_lds<int>(what + 8), lk_lds<int>(what + 12)};
+}
+
+/* Fills stage `it` with the tile of queries of this step, of query head h, for
+ * the keys of task t; with the end of this task, if step < 0. */
+template <int D>
+LK_FN void
+attn_bwd_keys90_stage(const attn_tma_args &a, const typename attn_bwd_keys90<D>::shared &x, int it,
+    int step, int h, const attn_task &t, int lane)
+{
+	typedef attn_bwd_keys90<D> T;
+	const int st = it % T::STAGES, row = (step >> 1) * T::BQ;
+	const u32 full = x.full + 8 * st;
+
+	lk_mbar_wait(x.empty + 8 * st, (it / T::STAGES & 1) ^ 1);
+	if (lane == 0) {
+		attn_bwd_keys90_say(x.what + 16 * st, step, t);
+		lk_mbar_expect(full, step < 0 ? 0 : 2 * T::Q::BYTES);
+	}
+	if (step >= 0) {
+		if (lane == 0) {
+			tma_tile_load<D, T::BQ>(x.q + st * T::Q::BYTES, &a.q, full, h, row,
+			    t.b);
+			tma_tile_load<D, T::BQ>(x.dout + st * T::Q::BYTES, &a.dout, full, h, row,
+			    t.b);
+		}
+		attn_bring_rows(a.at, x.z + st * 2 * T::BQ * 4, t.b, h, row, lane);
+	}
+	lk_mbar_arrive(full);
+}
+
+/* Starts the copy of the nk-th tile of keys and values. */
+template <int D>
+LK_FN void
+attn_bwd_keys90_load(const attn_tma_args &a, const typename attn_bwd_keys90<D>::shared &x, int nk,
+    const attn_task &t, int lane)
+{
+	typedef attn_bwd_keys90<D> T;
+
+	if (lane == 0) {
+		lk_mbar_wait(x.k_empty, (nk & 1) ^ 1);
+		lk_mbar_expect(x.k_full, 2 * T::K::BYTES);
+		tma_tile_load<D, T::BK>(x.k, &a.k, x.k_full, t.h, t.row, t.b);
+		tma_tile_load<D, T::BK>(x.v, &a.v, x.k_full, t.h, t.row, t.b);
+	}
+}
+
+/* `it` counts stages, `nk` tiles of keys that meet queries. */
 template <int D>
 LK_FN void
 attn_bwd_keys90_produce(const attn_tma_args &a, const typename attn_bwd_keys90<D>::shared &x,
-    int k0, int lane)
+    int lane)
 {
 	typedef attn_bwd_keys90<D> T;
-	const int b = blockIdx.z;
-	attn_group_walk w = attn_bwd_keys90_walk(a.at, k0);
-	int step = attn_group_next(a.at, w, lane);
+	int it = 0, nk = 0;
 
-	if (step >= 0 && lane == 0) {
-		lk_mbar_expect(x.k_full, 2 * T::K::BYTES);
-		tma_tile_load<D, T::BK>(x.k, &a.k, x.k_full, blockIdx.y, k0, b);
-		tma_tile_load<D, T::BK>(x.v, &a.v, x.k_full, blockIdx.y, k0, b);
-	}
-	for (int it = 0; step >= 0; it++) {
-		const int st = it % T::STAGES, h = blockIdx.y * a.at.group + w.head;
-		const int row = (step >> 1) * T::BQ;
-		const u32 full = x.full + 8 * st;
+	for (int i = blockIdx.x; i < attn_key_tasks(a, T::BK); i += gridDim.x) {
+		const attn_task t = attn_key_task_of(a, i, T::BK);
+		attn_group_walk w = attn_group_begin(a.at, t.b, t.row, T::BK, T::BQ);
+		bool some = false;
 
-		lk_mbar_wait(x.empty + 8 * st, (it / T::STAGES & 1) ^ 1);
-		if (lane == 0) {
-			lk_mbar_expect(full, 2 * T::Q::BYTES);
-			tma_tile_load<D, T::BQ>(x.q + st * T::Q::BYTES, &a.q, full, h, row, b);
-			tma_tile_load<D, T::BQ>(x.dout + st * T::Q::BYTES, &a.dout, full, h, row, b);
+		for (int step = 0; step >= 0; it++) {
+			step = attn_group_next(a.at, w, lane);
+			if (step >= 0 && !some) {
+				attn_bwd_keys90_load<D>(a, x, nk++, t, lane);
+				some = true;
+			}
+			attn_bwd_keys90_stage<D>(a, x, it, step, t.h * a.at.group + w.head, t,
+			    lane);
 		}
-		attn_bring_rows(a.at, x.z + st * 2 * T::BQ * 4, h, row, lane);
-		lk_mbar_arrive(full);
-		step = attn_group_next(a.at, w, lane);
 	}
 }
 
-/* One tile of queries, in stage st; row: the warp's first key. */
+/* The first row of a warp in the 64 of its warpgroup. */
+LK_FN int attn_warp_row() { return (threadIdx.x >> 5 & 3) * 16; }
+
+/* One tile of queries, in stage st; mine: the warpgroup's first key in the tile
+ * of keys; dk: it makes dk, and unless it makes both, not dv. */
 template <int D>
 LK_FN void
 attn_bwd_keys90_tile(const attn_args &a, const typename attn_bwd_keys90<D>::shared &x,
-    attn_bwd_keys90<D> &y, int st, int step, int me, int row, int lane)
+    attn_bwd_keys90<D> &y, int st, int step, int mine, int lane, bool dk)
 {
 	typedef attn_bwd_keys90<D> T;
 	const u32 q = x.q + st * T::Q::BYTES, dout = x.dout + st * T::Q::BYTES;
-	const u32 z = x.z + st * 2 * T::BQ * 4;
+	const u32 z = x.z + st * 2 * T::BQ * 4, keys = mine * 128;
+	float s[T::BQ / 2], d[T::BQ / 2];
+	u32 p[T::BQ / 16][4], ds[T::BQ / 16][4];
 
 	lk_wg_fence();
-	wgmma_abt<D, T::BK, T::BQ>(y.s, x.k + me * 64 * 128, q);
+	wgmma_abt<D, T::BK, T::BQ>(s, x.k + keys, q);
 	lk_wg_commit();
-	wgmma_abt<D, T::BK, T::BQ>(y.d, x.v + me * 64 * 128, dout);
-	lk_wg_commit();
+	if (dk)
+		wgmma_abt<D, T::BK, T::BQ>(d, x.v + keys, dout);
+	lk_wg_commit(); /* nothing, without dk */
 	lk_wg_wait<1>();
-	if (step & 1)
-		attn_mask<true>(a, blockIdx.z, y.s, (step >> 1) * T::BQ, row, lane);
-	attn_weights_t(y.s, z, a.scale * ATTN_LOG2E, lane);
+	if (step & 1) {
+		const attn_task t = attn_bwd_keys90_keys(x.what + 16 * st);
+
+		attn_mask<true>(a, t.b, s, (step >> 1) * T::BQ, t.row + mine + attn_warp_row(),
+		    lane);
+	}
+	attn_weights_t(s, z, a.scale * ATTN_LOG2E, lane);
 	lk_wg_wait<0>();
-	attn_scores_t(y.d, y.s, z + T::BQ * 4, lane);
-	pack(y.p, y.s);
-	pack(y.ds, y.d);
+	if (T::BOTH || !dk)
+		pack(p, s);
+	if (dk) {
+		attn_scores_t(d, s, z + T::BQ * 4, lane);
+		pack(T::BOTH ? ds : p, d);
+	}
 	lk_wg_fence();
-	wgmma_pb<T::BQ>(y.dv, y.p, dout);
-	wgmma_pb<T::BQ>(y.dk, y.ds, q);
+	wgmma_pb<T::BQ>(y.sum, p, T::BOTH || !dk ? dout : q);
+	if (T::BOTH)
+		wgmma_pb<T::BQ>(y.dk, ds, q);
 	lk_wg_commit();
 	lk_wg_wait<0>();
 	if (lane == 0)
 		lk_mbar_arrive(x.empty + 8 * st);
 }
 
+/* The step of stage `it`, once it is full. */
 template <int D>
-LK_FN void
-attn_bwd_keys90_consume(const attn_args &a, const typename attn_bwd_keys90<D>::shared &x, int k0,
-    int me, int lane)
+LK_FN int
+attn_bwd_keys90_step(const typename attn_bwd_keys90<D>::shared &x, int it)
 {
 	typedef attn_bwd_keys90<D> T;
-	const int first = k0 + me * 64 + (threadIdx.x >> 5 & 3) * 16;
-	const i64 stride = (i64)a.heads * D;
-	const i64 kv = (blockIdx.z * (i64)a.sk * a.heads + blockIdx.y) * D;
-	attn_group_walk w = attn_bwd_keys90_walk(a, k0);
-	int step = attn_group_next(a, w, lane);
-	attn_bwd_keys90<D> y;
 
-	mma_zero(y.dk);
-	mma_zero(y.dv);
-	if (step >= 0)
-		lk_mbar_wait(x.k_full, 0);
-	for (int it = 0; step >= 0; it++) {
-		lk_mbar_wait(x.full + 8 * (it % T::STAGES), it / T::STAGES & 1);
-		attn_bwd_keys90_tile<D>(a, x, y, it % T::STAGES, step, me, first, lane);
-		step = attn_group_next(a, w, lane);
-	}
+	lk_mbar_wait(x.full + 8 * (it % T::STAGES), it / T::STAGES & 1);
+	return lk_lds<int>(x.what + 16 * (it % T::STAGES));
+}
+
+template <int D>
+LK_FN void
+attn_bwd_keys90_write(const attn_args &a, const attn_bwd_keys90<D> &y, const attn_task &t,
+    int mine, int lane, bool dk)
+{
+	typedef attn_bwd_keys90<D> T;
+	const i64 stride = (i64)a.heads * D, kv = (t.b * (i64)a.sk * a.heads + t.h) * D;
+	const bool dv = T::BOTH || !dk;
+
 	LK_UNROLL for (int j = 0; j < 2; j++) {
-		const int row = first + (lane >> 2) + 8 * j;
+		const int row = t.row + mine + attn_warp_row() + (lane >> 2) + 8 * j;
 		const i64 at = kv + row * stride + (lane & 3) * 2;
 
-		if (row < a.sk) {
+		if (row >= a.sk)
+			continue;
+		rows_out(y.sum, dv ? a.dv : a.dk, at, j, dv ? 1.f : a.scale, a.add);
+		if (T::BOTH)
 			rows_out(y.dk, a.dk, at, j, a.scale, a.add);
-			rows_out(y.dv, a.dv, at, j, 1.f, a.add);
+	}
+}
+
+template <int D>
+LK_FN void
+attn_bwd_keys90_consume(const attn_tma_args &a, const typename attn_bwd_keys90<D>::shared &x,
+    int mine, int lane, bool dk)
+{
+	typedef attn_bwd_keys90<D> T;
+	int it = 0, nk = 0;
+
+	for (int i = blockIdx.x; i < attn_key_tasks(a, T::BK); i += gridDim.x, it++) {
+		int step = attn_bwd_keys90_step<D>(x, it);
+		const bool some = step >= 0;
+		attn_bwd_keys90<D> y;
+
+		mma_zero(y.sum);
+		mma_zero(y.dk);
+		if (some)
+			lk_mbar_wait(x.k_full, nk++ & 1);
+		for (; step >= 0; step = attn_bwd_keys90_step<D>(x, ++it))
+			attn_bwd_keys90_tile<D>(a.at, x, y, it % T::STAGES, step, mine, lane, dk);
+		const attn_task t = attn_bwd_keys90_keys(x.what + 16 * (it % T::STAGES));
+
+		lk_syncwarp(); /* all lanes have read the stage */
+		if (lane == 0) {
+			lk_mbar_arrive(x.empty + 8 * (it % T::STAGES));
+			if (some)
+				lk_mbar_arrive(x.k_empty);
 		}
+		attn_bwd_keys90_write<D>(a.at, y, t, mine, lane, dk);
 	}
 }
 
@@ -168,10 +268,11 @@ attn_bwd_keys_sm90(const attn_tma_args &a)
 	typedef attn_bwd_keys90<D> T;
 	LK_DYN_SMEM(smem);
 	const typename T::shared x = attn_bwd_keys90_shared<D>(lk_saddr(smem));
-	const int tid = threadIdx.x, lane = tid & 31, group = tid >> 7, k0 = blockIdx.x * T::BK;
+	const int tid = threadIdx.x, lane = tid & 31, group = tid >> 7;
 
 	if (tid == 0) {
 		lk_mbar_init(x.k_full, 1);
+		lk_mbar_init(x.k_empty, ATTN90_CONSUMER_WARPS);
 		for (int i = 0; i < T::STAGES; i++) {
 			/* Lane 0 expects the bytes, every lane has brought rows. */
 			lk_mbar_init(x.full + 8 * i, 33);
@@ -183,9 +284,10 @@ attn_bwd_keys_sm90(const attn_tma_args &a)
 	if (group == 0) {
 		lk_reg_dec<40>();
 		if (tid < 32)
-			attn_bwd_keys90_produce<D>(a, x, k0, lane);
+			attn_bwd_keys90_produce<D>(a, x, lane);
 	} else {
 		lk_reg_inc<232>();
-		attn_bwd_keys90_consume<D>(a.at, x, k0, group - 1, lane);
+		attn_bwd_keys90_consume<D>(a, x, T::BOTH ? (group - 1) * 64 : 0, lane,
+		    T::BOTH || group == 2);
 	}
 }

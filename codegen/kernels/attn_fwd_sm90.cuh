@@ -13,8 +13,7 @@
  * other warpgroup's products run: named barriers give the turns.  After
  * "FlashAttention-3", Shah et al. 2024.
  *
- * Everybody finds the same tiles by attn_walk.  Heads go by sections whose keys
- * and values fit in the L2 cache, and in a section last queries go first.
+ * Everybody finds the same tiles by attn_walk.
  */
 #pragma once
 
@@ -54,36 +53,13 @@ attn_fwd90_shared(u32 base)
 	return x;
 }
 
-/* A tile of queries of a head. */
-struct attn_task {
-	int q0, h, b;
-};
-
-/* Task number i of all tiles, of `rows` queries each. */
-LK_FN attn_task
-attn_task_of(const attn_tma_args &a, int i, int rows)
-{
-	const int heads = a.at.heads * a.at.group, all = heads * a.at.b;
-	const int tiles = (a.at.sq + rows - 1) / rows, first = i / (tiles * a.section) * a.section;
-	const int n = attn_min(a.section, all - first), j = i - first * tiles;
-	const int head = first + j % n;
-
-	return attn_task{(tiles - 1 - j / n) * rows, head % heads, head / heads};
-}
-
-LK_FN int
-attn_tasks(const attn_tma_args &a, int rows)
-{
-	return (a.at.sq + rows - 1) / rows * a.at.heads * a.at.group * a.at.b;
-}
-
 template <int D>
 LK_FN attn_walk
 attn_fwd90_walk(const attn_tma_args &a, const attn_task &t)
 {
 	typedef attn_fwd90<D> T;
 
-	return attn_walk_begin(attn_tile_of(attn_queries(a.at, t.b), t.q0, T::BQ),
+	return attn_walk_begin(attn_tile_of(attn_queries(a.at, t.b), t.row, T::BQ),
 	    attn_keys(a.at, t.b), T::BK);
 }
 
@@ -104,7 +80,7 @@ attn_fwd90_produce(const attn_tma_args &a, const typename attn_fwd90<D>::shared 
 		if (step >= 0 && lane == 0) {
 			lk_mbar_wait(x.q_empty, (nq & 1) ^ 1);
 			lk_mbar_expect(x.q_full, T::Q::BYTES);
-			tma_tile_load<D, T::BQ>(x.q, &a.q, x.q_full, t.h, t.q0, t.b);
+			tma_tile_load<D, T::BQ>(x.q, &a.q, x.q_full, t.h, t.row, t.b);
 		}
 		nq += step >= 0;
 		for (; step >= 0; step = attn_walk_next<true>(a.at, w, lane), it++) {
@@ -214,7 +190,7 @@ attn_fwd90_consume(const attn_tma_args &b, const typename attn_fwd90<D>::shared 
 		lk_bar_arrive(1, 256); /* warpgroup 0 has the first turn */
 	for (int i = blockIdx.x; i < attn_tasks(b, T::BQ); i += gridDim.x) {
 		const attn_task t = attn_task_of(b, i, T::BQ);
-		const int first = t.q0 + me * 64 + (threadIdx.x >> 5 & 3) * 16;
+		const int first = t.row + me * 64 + (threadIdx.x >> 5 & 3) * 16;
 		const int row = first + (lane >> 2), heads = a.heads * a.group;
 		attn_walk w = attn_fwd90_walk<D>(b, t);
 		const int step = attn_walk_next<true>(a, w, lane);

@@ -12,6 +12,7 @@
 
 #define LK_FN static inline
 #define LK_UNROLL
+#define LK_NO_UNROLL
 #ifndef LK_ARCH
 #define LK_ARCH 90
 #endif

@@ -11,6 +11,7 @@ typedef long long i64;
 
 #define LK_FN __device__ __forceinline__
 #define LK_UNROLL _Pragma("unroll")
+#define LK_NO_UNROLL _Pragma("unroll 1")
 #define LK_ARCH (__CUDA_ARCH__ / 10)
 #define LK_INF __int_as_float(0x7f800000)
 #define LK_KERNEL(name, threads, blocks, args)                                \

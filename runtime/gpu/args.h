@@ -331,13 +331,21 @@ struct probe_args {
 #define ATTN90_FWD_SMEM(d)                                                    \
 	((ATTN90_BQ + 4 * ATTN90_BK(d)) * ATTN90_COLUMNS(d) * 2 + 1024)
 
-/* Backward over keys, for heads of at most so many columns. */
-#define ATTN90_BWD_MAX 128
-#define ATTN90_BWD_BK 128
+/* Backward over keys: one tile of them for each warpgroup, or one for both,
+ * of which one makes dk and the other dv. */
+#define ATTN90_BWD_BK(d) ((d) > 128 ? 64 : 128)
 #define ATTN90_BWD_BQ 64
 #define ATTN90_KEYS_SMEM(d)                                                   \
-	((2 * ATTN90_BWD_BK + 4 * ATTN90_BWD_BQ) * ATTN90_COLUMNS(d) * 2 +    \
+	((2 * ATTN90_BWD_BK(d) + 4 * ATTN90_BWD_BQ) * ATTN90_COLUMNS(d) * 2 + \
 	    4 * ATTN90_BWD_BQ * 4 + 1024)
+
+/* Backward over queries. */
+#define ATTN90_DQ_BQ 128
+#define ATTN90_DQ_BK 64
+#define ATTN90_DQ_SLOTS(d) ((d) > 128 ? 3 : 4)
+#define ATTN90_QUERIES_SMEM(d)                                                \
+	((2 * ATTN90_DQ_BQ + ATTN90_DQ_SLOTS(d) * ATTN90_DQ_BK) *             \
+	    ATTN90_COLUMNS(d) * 2 + 1024)
 
 #define ATTN_DOCS_THREADS 128
 

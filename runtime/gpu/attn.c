@@ -74,17 +74,19 @@ run(struct lt *rt, const char *name, const struct lt_attn *p,
 
 /* ---- sm_90a ---- */
 
-/* What the keys and values of the heads at work together take at most: they
- * stay in the 50 MiB of an H100's L2 cache. */
+/* What the keys and values of the heads at work together take at most, or their
+ * queries and do: they stay in the 50 MiB of an H100's L2 cache. */
 static const uint64_t section_bytes = (uint64_t)32 << 20;
 
-/* Query heads, of those of all batch items, that go together. */
+/* Heads, of those of all batch items, that go together: `shared` of them have
+ * so many rows of two operands. */
 static int
-section_of(const struct lt_attn *p)
+section_of(const struct lt_attn *p, uint64_t all, uint64_t rows,
+    uint64_t shared)
 {
-	uint64_t one = (uint64_t)p->sk * p->d * 2 * 2;
-	uint64_t n = one < section_bytes ? section_bytes / one * p->g : p->g;
-	uint64_t all = (uint64_t)p->b * p->k * p->g;
+	uint64_t one = rows * p->d * 2 * 2;
+	uint64_t n = one < section_bytes ? section_bytes / one * shared :
+	    shared;
 
 	return (int)(n < all ? n : all);
 }
@@ -115,34 +117,67 @@ make_map(struct lt *rt, lk_tmap *map, const void *x, const struct lt_attn *p,
 	    true);
 }
 
+/* Boxes of so many rows of queries and of keys. */
+static struct attn_tma_args
+tma_args(struct lt *rt, const struct lt_attn *p, const struct attn_args *at,
+    uint32_t q_rows, uint32_t k_rows)
+{
+	struct attn_tma_args a = {.at = *at};
+	uint32_t heads = p->k * p->g;
+
+	make_map(rt, &a.q, at->q, p, heads, p->sq, q_rows);
+	make_map(rt, &a.k, at->k, p, p->k, p->sk, k_rows);
+	make_map(rt, &a.v, at->v, p, p->k, p->sk, k_rows);
+	if (at->dout)
+		make_map(rt, &a.dout, at->dout, p, heads, p->sq, q_rows);
+	return a;
+}
+
+/* A kernel over the tiles of `box` queries of all query heads. */
+static void
+over_queries(struct lt *rt, const char *kernel, const struct lt_attn *p,
+    struct attn_tma_args *a, uint32_t box)
+{
+	uint64_t heads = (uint64_t)p->b * p->k * p->g;
+	uint64_t tiles = ((uint64_t)p->sq + box - 1) / box;
+
+	a->section = section_of(p, heads, p->sk, p->g);
+	lt_gpu_run(rt, LT_COMPUTE, kernel, blocks_of(rt, tiles * heads), 1, 1,
+	    a);
+}
+
 static void
 forward_tma(struct lt *rt, const char *kernel, const struct lt_attn *p,
     const struct attn_args *at)
 {
-	struct attn_tma_args a = {.at = *at, .section = section_of(p)};
-	uint64_t tiles = ((uint64_t)p->sq + ATTN90_BQ - 1) / ATTN90_BQ;
-	uint64_t heads = (uint64_t)p->k * p->g;
+	struct attn_tma_args a =
+	    tma_args(rt, p, at, ATTN90_BQ, ATTN90_BK(p->d));
 
-	make_map(rt, &a.q, at->q, p, p->k * p->g, p->sq, ATTN90_BQ);
-	make_map(rt, &a.k, at->k, p, p->k, p->sk, ATTN90_BK(p->d));
-	make_map(rt, &a.v, at->v, p, p->k, p->sk, ATTN90_BK(p->d));
-	lt_gpu_run(rt, LT_COMPUTE, kernel,
-	    blocks_of(rt, tiles * heads * p->b), 1, 1, &a);
+	over_queries(rt, kernel, p, &a, ATTN90_BQ);
+}
+
+static void
+bwd_queries_tma(struct lt *rt, const char *kernel, const struct lt_attn *p,
+    const struct attn_args *at)
+{
+	struct attn_tma_args a =
+	    tma_args(rt, p, at, ATTN90_DQ_BQ, ATTN90_DQ_BK);
+
+	over_queries(rt, kernel, p, &a, ATTN90_DQ_BQ);
 }
 
 static void
 bwd_keys_tma(struct lt *rt, const char *kernel, const struct lt_attn *p,
     const struct attn_args *at)
 {
-	struct attn_tma_args a = {.at = *at};
-	uint32_t heads = p->k * p->g;
+	uint32_t box = ATTN90_BWD_BK(p->d);
+	struct attn_tma_args a = tma_args(rt, p, at, ATTN90_BWD_BQ, box);
+	uint64_t heads = (uint64_t)p->b * p->k;
+	uint64_t tiles = ((uint64_t)p->sk + box - 1) / box;
 
-	make_map(rt, &a.q, at->q, p, heads, p->sq, ATTN90_BWD_BQ);
-	make_map(rt, &a.dout, at->dout, p, heads, p->sq, ATTN90_BWD_BQ);
-	make_map(rt, &a.k, at->k, p, p->k, p->sk, ATTN90_BWD_BK);
-	make_map(rt, &a.v, at->v, p, p->k, p->sk, ATTN90_BWD_BK);
-	lt_gpu_run(rt, LT_COMPUTE, kernel, ((uint64_t)p->sk + ATTN90_BWD_BK -
-	    1) / ATTN90_BWD_BK, p->k, p->b, &a);
+	a.section = section_of(p, heads, (uint64_t)p->sq * p->g, 1);
+	lt_gpu_run(rt, LT_COMPUTE, kernel, blocks_of(rt, tiles * heads), 1, 1,
+	    &a);
 }
 
 /* The program's kernel of that name for sm_90a, if it is one for these sizes:
@@ -218,5 +253,8 @@ lt_gpu_attn_bwd(struct lt *rt, const struct lt_attn *p, const void *dout,
 		bwd_keys_tma(rt, tma, p, &a);
 	else
 		run(rt, "bwd_keys", p, &a, p->sk, p->k, ATTN80_PARTS(p->d));
-	run(rt, "bwd_queries", p, &a, p->sq, p->k * p->g, 1);
+	if (find_sm90(rt, "bwd_queries", p, tma, sizeof tma))
+		bwd_queries_tma(rt, tma, p, &a);
+	else
+		run(rt, "bwd_queries", p, &a, p->sq, p->k * p->g, 1);
 }

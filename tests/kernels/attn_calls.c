@@ -8,13 +8,14 @@
 
 #include "runtime/gpu/device.h"
 
-enum { WORK = 1 << 16, KERNELS = 10 };
+enum { WORK = 1 << 16, KERNELS = 13 };
 
 typedef void entry(const void *, const unsigned grid[3], unsigned, unsigned);
 entry attn_docs, attn_fwd_sm80_d64, attn_bwd_keys_sm80_d64,
     attn_bwd_queries_sm80_d64, attn_fwd_sm80_d256, attn_bwd_keys_sm80_d256,
     attn_bwd_queries_sm80_d256, attn_fwd_sm90_d64, attn_fwd_sm90_d256,
-    attn_bwd_keys_sm90_d64;
+    attn_bwd_keys_sm90_d64, attn_bwd_queries_sm90_d64, attn_bwd_keys_sm90_d256,
+    attn_bwd_queries_sm90_d256;
 
 static int launches[KERNELS];
 
@@ -36,6 +37,9 @@ COUNTED(6, attn_bwd_queries_sm80_d256)
 COUNTED(7, attn_fwd_sm90_d64)
 COUNTED(8, attn_fwd_sm90_d256)
 COUNTED(9, attn_bwd_keys_sm90_d64)
+COUNTED(10, attn_bwd_queries_sm90_d64)
+COUNTED(11, attn_bwd_keys_sm90_d256)
+COUNTED(12, attn_bwd_queries_sm90_d256)
 
 #define ROW(name, unit, threads, smem, args)                                  \
 	{#name, unit, threads, smem, sizeof(struct args), NULL, count_##name}
@@ -59,6 +63,12 @@ static const struct lt_kernel kernels[KERNELS] = {
 	    attn_tma_args),
 	ROW(attn_bwd_keys_sm90_d64, 1, ATTN90_THREADS, ATTN90_KEYS_SMEM(64),
 	    attn_tma_args),
+	ROW(attn_bwd_queries_sm90_d64, 1, ATTN90_THREADS,
+	    ATTN90_QUERIES_SMEM(64), attn_tma_args),
+	ROW(attn_bwd_keys_sm90_d256, 1, ATTN90_THREADS, ATTN90_KEYS_SMEM(256),
+	    attn_tma_args),
+	ROW(attn_bwd_queries_sm90_d256, 1, ATTN90_THREADS,
+	    ATTN90_QUERIES_SMEM(256), attn_tma_args),
 };
 
 static const struct lt_unit units[] = {

@@ -28,6 +28,10 @@ static const attn_shape shapes[] = {
 	{"ring of 4, zigzag, documents", 1, 90, 360, 1, 1, true, 0, 70, ZIGZAG, 4},
 	{"ring of 4, window", 1, 300, 300, 1, 1, true, 90, 0, LINE, 4},
 	{"ring of 2, full", 1, 66, 130, 1, 1, false, 0, 0, LINE, 2},
+	{"300x100 window, 3 heads: tiles without keys", 1, 300, 100, 3, 1, true, 20, 0, LINE, 0},
+	{"100x300 window, 3 heads: tiles without queries", 1, 100, 300, 3, 1, true, 20, 0, LINE, 0},
+	{"ring of 4, 3 heads: tiles without keys", 1, 300, 300, 3, 1, true, 0, 0, LINE, 4},
+	{"ring of 2, window: queries without keys", 1, 300, 100, 1, 1, true, 20, 0, LINE, 2},
 };
 
 enum { EAGER, LAZY, RANDOM };

@@ -1,6 +1,7 @@
 /*
  * The part of check_attn_sm90 that finds bugs in little time: few blocks that
- * go over many tiles, two boxes of a row, rows that see nothing.
+ * go over many tiles, two boxes of a row, rows that see nothing, and a section
+ * of heads that is not full, with tiles that meet no key before others that do.
  */
 #define HEAD_DIM 64
 #include "codegen/kernels/attn_sm90.cuh"
@@ -29,6 +30,14 @@ static const struct {
 	    true, 20, 0, LINE, 0}},
 	{&d64, {"ring of 2, zigzag", 1, 150, 300, 1, 2, true, 0, 0, ZIGZAG,
 	    2}},
+	{&d64, {"300x300 causal, 3 heads", 1, 300, 300, 3, 1, true, 0, 0, LINE,
+	    0}},
+	{&d64, {"300x100 window, 3 heads: tiles without keys", 1, 300, 100, 3,
+	    1, true, 20, 0, LINE, 0}},
+	{&d64, {"ring of 4, 3 heads: tiles without keys", 1, 300, 300, 3, 1,
+	    true, 0, 0, LINE, 4}},
+	{&d64, {"ring of 2, window: queries without keys", 1, 300, 100, 1, 1,
+	    true, 20, 0, LINE, 2}},
 };
 
 int
