@@ -105,7 +105,7 @@ walk_all(struct unit *u, void (*fn)(struct op *op, void *arg), void *arg)
 /* ----------------------------------------------------------------- product */
 
 struct near_mesh {
-	uint64_t dp, hp, cp;
+	uint64_t dp, hp, cp, inner;
 	double far; /* sum of |log2| of what changes */
 };
 
@@ -135,40 +135,93 @@ change(uint64_t a, uint64_t b)
 	return fabs(log2((double)a) - log2((double)b));
 }
 
-/* Legal meshes of that many ranks: dp cuts the batch, hp the heads. */
+static bool
+rings_fit(uint64_t cp, uint64_t inner)
+{
+	return cp % inner == 0 && inner <= MAX_RING && cp / inner <= MAX_RING;
+}
+
+/* The inner ring of that many ranks that is the nearest to the plan's; 0: none. */
+static uint64_t
+nearest_inner(const struct choices *c, uint64_t cp)
+{
+	const struct mesh *x = &c->mesh;
+	uint64_t best = 0;
+
+	if (x->blocks || !c->c[SET_plan_inner].set)
+		return rings_fit(cp, cp) ? cp : 0;
+	for (uint64_t i = 1; i <= cp; i++)
+		if (rings_fit(cp, i) && (!best ||
+		    change(i, x->inner) < change(best, x->inner)))
+			best = i;
+	return best;
+}
+
+/* What checks further on say of such a mesh. */
+static bool
+is_legal(struct unit *u, const struct choices *c, const struct heads *h,
+    const struct near_mesh *n)
+{
+	struct mesh x = c->mesh;
+	uint64_t s = number_or(c, SET_recipe_s, 64), unit;
+	uint64_t seqs = dim_size(u, "b");
+
+	if (module_dim(u->m, "mb"))
+		seqs *= dim_size(u, "mb");
+	x.dp = n->dp;
+	x.hp = n->hp;
+	x.cp = n->cp;
+	unit = mesh_padded(&x, 1);
+	return n->inner && seqs % n->dp == 0 &&
+	    seqs / n->dp % number_or(c, SET_plan_micro, 1) == 0 &&
+	    (!h->any || h->all % n->hp == 0) &&
+	    (s % unit == 0 || (s > unit && !h->full));
+}
+
+static const char *
+mesh_list(struct unit *u, const struct choices *c, const struct near_mesh *best,
+    int n)
+{
+	struct buf b = {0};
+	const char *text;
+
+	for (int i = 0; i < n; i++) {
+		buf_printf(&b, "%sdp=%" PRIu64 " hp=%" PRIu64 " cp=%" PRIu64,
+		    i ? ", " : "; nearest: ", best[i].dp, best[i].hp,
+		    best[i].cp);
+		if (c->c[SET_plan_inner].set && best[i].inner != c->mesh.inner)
+			buf_printf(&b, " inner=%" PRIu64, best[i].inner);
+	}
+	if (!n)
+		buf_puts(&b, "; no mesh of so many is legal");
+	text = arena_strndup(u->mem, buf_text(&b), b.len);
+	buf_free(&b);
+	return text;
+}
+
+/* Legal meshes of that many ranks. */
 static const char *
 nearest_meshes(struct unit *u, const struct choices *c, const struct heads *h,
     uint64_t ranks)
 {
 	const struct mesh *x = &c->mesh;
-	uint64_t seqs = dim_size(u, "b");
 	struct near_mesh best[3];
-	struct buf b = {0};
-	const char *text;
 	int n = 0;
 
-	if (module_dim(u->m, "mb"))
-		seqs *= dim_size(u, "mb");
-	for (uint64_t hp = 1; hp <= ranks && hp <= 4096; hp++) {
-		if (ranks % hp || (h->any && h->all % hp))
-			continue;
-		for (uint64_t cp = 1; cp <= ranks / hp && cp <= 4096; cp++) {
-			uint64_t dp = ranks / hp / cp;
+	for (uint64_t hp = 1; hp <= ranks && hp <= 4096; hp++)
+		for (uint64_t cp = 1; ranks % hp == 0 && cp <= ranks / hp &&
+		    cp <= 4096; cp++) {
+			struct near_mesh near = {ranks / hp / cp, hp, cp};
 
-			if (ranks / hp % cp || seqs % dp)
+			if (ranks / hp % cp)
 				continue;
-			offer(best, &n, 3, (struct near_mesh){dp, hp, cp,
-			    change(dp, x->dp) + change(hp, x->hp) +
-			    change(cp, x->cp)});
+			near.inner = nearest_inner(c, cp);
+			near.far = change(near.dp, x->dp) +
+			    change(hp, x->hp) + change(cp, x->cp);
+			if (is_legal(u, c, h, &near))
+				offer(best, &n, 3, near);
 		}
-	}
-	for (int i = 0; i < n; i++)
-		buf_printf(&b, "%sdp=%" PRIu64 " hp=%" PRIu64 " cp=%" PRIu64,
-		    i ? ", " : "; nearest: ", best[i].dp, best[i].hp,
-		    best[i].cp);
-	text = arena_strndup(u->mem, buf_text(&b), b.len);
-	buf_free(&b);
-	return text;
+	return mesh_list(u, c, best, n);
 }
 
 static const struct chosen *

@@ -96,6 +96,8 @@ lt_diag = \
 	%D%/diag/mesh_inner.lt \
 	%D%/diag/mesh_micro.lt \
 	%D%/diag/mesh_nearest.lt \
+	%D%/diag/mesh_nearest_inner.lt \
+	%D%/diag/mesh_none.lt \
 	%D%/diag/mesh_option.lt \
 	%D%/diag/mesh_preset.lt \
 	%D%/diag/mesh_size.lt \
