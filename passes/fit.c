@@ -9,7 +9,8 @@
  * What would fit is found by doing it: a copy of the program goes back to
  * before fuse (on a mesh and with a host's memory, before recompute, where the
  * program was kept),
- * changes its policy or the sequences of a microbatch, and is planned again.
+ * changes its policy, the sequences of a microbatch or what ranks share, and is
+ * planned again.
  *
  * needs: memory.  keeps: everything.  leaves: the module as it was.
  */
@@ -56,22 +57,54 @@ forget_places(struct module *m)
 	}
 }
 
-/* Bytes that m would need with another policy and dim b; 0: as they are. */
+struct attempt {
+	const char *policy; /* NULL: as it is */
+	uint64_t micro;     /* sequences of a rank */
+	bool share;         /* all ranks share all state */
+};
+
+/* Ranks that share the batch. */
 static uint64_t
-would_need(const struct module *m, const char *policy, uint64_t b)
+batch_ranks(const struct module *m)
+{
+	for (int i = 0; i < m->naxis; i++)
+		if (strncmp(m->axis[i].name, "dp", 2) == 0)
+			return m->axis[i].size;
+	return 1;
+}
+
+static void
+share_all(struct module *m)
+{
+	const char *list = "";
+
+	for (int i = 0; i < m->naxis; i++)
+		list = arena_printf(m->mem, "%s%s%s", list, i ? "," : "",
+		    m->axis[i].name);
+	list = arena_printf(m->mem, "params(%s) grads(%s) optimizer(%s)", list,
+	    list, list);
+	module_set_text(m, "plan.zero.matrices", list, (struct span){0});
+	module_set_text(m, "plan.zero.rest", list, (struct span){0});
+}
+
+/* Bytes that m would need. */
+static uint64_t
+would_need(const struct module *m, const struct attempt *a)
 {
 	struct arena mem = {0};
 	struct module *copy = m->origin ? module_clone(&mem, m->origin) :
 	    unplanned(&mem, m);
-	struct dimdef *d = module_dim(copy, "b");
+	struct dimdef *b = module_dim(copy, "b");
 	uint64_t total;
 
 	if (!m->origin)
 		forget_places(copy);
-	if (policy)
-		recompute_policy(copy, policy, (struct span){0});
-	if (b && d)
-		d->size = b;
+	if (a->share)
+		share_all(copy);
+	if (a->policy)
+		recompute_policy(copy, a->policy, (struct span){0});
+	if (b)
+		b->size = a->micro * batch_ranks(m);
 	module_compact(copy);
 	total = memory_need(copy).total;
 	arena_free(&mem);
@@ -106,16 +139,6 @@ size_text(struct arena *mem, uint64_t bytes)
 	if (bytes < 1 << 20)
 		return arena_printf(mem, "%.1f KiB", (double)bytes / 1024);
 	return arena_printf(mem, "%.1f MiB", (double)bytes / MIB);
-}
-
-/* Ranks that share the batch. */
-static uint64_t
-batch_ranks(const struct module *m)
-{
-	for (int i = 0; i < m->naxis; i++)
-		if (strncmp(m->axis[i].name, "dp", 2) == 0)
-			return m->axis[i].size;
-	return 1;
 }
 
 /* Whether all ranks share all state: every axis is in both lists of what
@@ -153,8 +176,9 @@ last_resort(const struct module *m)
 	return shares_all(m) ?
 	    "no recompute policy and no smaller microbatch fits, and ranks "
 	    "share all they can: take more" :
-	    "no recompute policy and no smaller microbatch fits: share more, "
-	    "zero { stage = 3; } over all axes, or take more ranks";
+	    "no recompute policy and no smaller microbatch fits, not even if "
+	    "all ranks share all state, zero { stage = 3; } over all axes: "
+	    "take more ranks";
 }
 
 /* What to try where a program cannot be planned again. */
@@ -166,36 +190,48 @@ untried(const struct module *m, uint64_t each)
 	    shares_all(m) ? "" : " or zero { }");
 }
 
+/* "fits with zero { .. }, micro = 1, recompute = full: 7.4 MiB" */
+static const char *
+success(const struct module *m, const struct attempt *a, bool smaller,
+    uint64_t bytes)
+{
+	const char *text = a->share ?
+	    "zero { shard = over(dp, cp, hp); stage = 3; }" : "";
+
+	if (smaller)
+		text = arena_printf(m->mem, "%s%smicro = %llu", text,
+		    *text ? ", " : "", (unsigned long long)a->micro);
+	if (a->policy)
+		text = arena_printf(m->mem, "%s%srecompute = %s", text,
+		    *text ? ", " : "", a->policy);
+	return arena_printf(m->mem, "fits with %s: %s", text,
+	    size_text(m->mem, bytes));
+}
+
+/* The first that fits: policies, then microbatches that divide what a rank
+ * has, and all that again with state that is shared. */
 static const char *
 advice(const struct module *m, uint64_t memory)
 {
-	static const char *const policy[] = {"save(x, attention)", "full",
+	static const char *const policy[] = {NULL, "save(x, attention)", "full",
 	    "save(offload(x, attention))"};
 	size_t npolicy = COUNT_OF(policy) - !module_setting(m, "plan.host");
 	const struct dimdef *b = module_dim(m, "b");
-	uint64_t n, dp = batch_ranks(m), each = b ? b->size / dp : 1;
+	uint64_t each = b ? b->size / batch_ranks(m) : 1;
+	int ways = m->naxis && !shares_all(m) ? 2 : 1;
 
 	if ((m->naxis || recompute_offloads(m)) && !m->origin)
 		return untried(m, each);
-	for (size_t i = 0; i < npolicy; i++) {
-		n = would_need(m, policy[i], 0);
-		if (n <= memory)
-			return arena_printf(m->mem, "fits with recompute = "
-			    "%s: %s", policy[i], size_text(m->mem, n));
-	}
-	for (uint64_t micro = each / 2; micro; micro--)
-		for (int i = -1; i < (int)npolicy &&
-		    each % micro == 0; i++) {
-			const char *p = i < 0 ? NULL : policy[i];
+	for (int share = 0; share < ways; share++)
+		for (uint64_t micro = each; micro; micro--)
+			for (size_t i = 0; i < npolicy && each % micro == 0;
+			    i++) {
+				struct attempt a = {policy[i], micro, share};
+				uint64_t n = would_need(m, &a);
 
-			n = would_need(m, p, micro * dp);
-			if (n <= memory)
-				return arena_printf(m->mem, "fits with micro "
-				    "= %llu%s%s: %s",
-				    (unsigned long long)micro, p ?
-				    ", recompute = " : "", p ? p : "",
-				    size_text(m->mem, n));
-		}
+				if (n <= memory)
+					return success(m, &a, micro < each, n);
+			}
 	return last_resort(m);
 }
 

@@ -35,14 +35,21 @@ says 1 "give --mesh with the .lt" --mesh dp=2 --emit=c \
 
 # advice is not what the plan has already
 tiny=$src/tests/train/tiny.lt
-says 1 "share more, zero { stage = 3; } over all axes, or take more ranks" \
+says 1 "not even if all ranks share all state, zero { stage = 3; } over all axes: take more ranks" \
 	"$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=10000
-says 1 "share more, zero { stage = 3; } over all axes, or take more ranks" \
+says 1 "not even if all ranks share all state, zero { stage = 3; } over all axes: take more ranks" \
 	"$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=10000 --set plan.stage=3 \
 	--set 'plan.shard=over(dp)'
 says 1 "ranks share all they can: take more" \
 	"$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=10000 --set plan.stage=3 \
 	--set 'plan.shard=over(dp,cp)'
+
+# advice is the truth: state that is shared, with that microbatch
+says 1 "fits with zero { shard = over(dp, cp, hp); stage = 3; }, micro = 2: 3" \
+	"$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=400000
+"$loongc" "$tiny" --mesh dp=2,cp=2 --emit=plan --set plan.memory=400000 \
+	--set 'plan.shard=over(dp,cp,hp)' --set plan.stage=3 \
+	--set plan.micro=2 >"$tmp/plan" || fail "as advised"
 
 # what ends a document is a token in a dump, too
 "$loongc" "$tiny" --emit=ir --after=read >"$tmp/tiny.lir" || fail "a dump"
