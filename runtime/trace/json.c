@@ -190,6 +190,46 @@ piece_of(const char *s)
 	return n;
 }
 
+static void
+put_head(FILE *f, const struct lt *rt, const struct lt_trace *t)
+{
+	fputs("{\"displayTimeUnit\":\"ms\",\"otherData\":{\"model\":", f);
+	lt_jsonl_text(f, rt->prog->name);
+	fputs(",\"loongc\":", f);
+	lt_jsonl_text(f, rt->prog->version);
+	fprintf(f, ",\"ranks\":%d,\"first_step\":%" PRId64 ",\"last_step\":%"
+	    PRId64 "},\n\"traceEvents\":[\n", rt->ranks, t->first, t->last);
+}
+
+/* The last element has no comma. */
+static void
+put_tail(FILE *f)
+{
+	fputs("{\"name\":\"end\",\"ph\":\"M\",\"pid\":0,\"args\":{}}\n]}\n",
+	    f);
+}
+
+/* Other ranks may never answer: what is written so far is whole, and the next
+ * events take the tail's place.  A pipe has its tail at the end alone. */
+static void
+settle(FILE *f)
+{
+	long at = ftell(f);
+
+	if (at < 0)
+		return;
+	put_tail(f);
+	(void)fflush(f);
+	(void)fseek(f, at, SEEK_SET);
+}
+
+void
+lt_trace_head(const struct lt *rt, struct lt_trace *t)
+{
+	put_head(t->file, rt, t);
+	settle(t->file);
+}
+
 /* One piece of each rank; false: nobody has any left. */
 static bool
 gather(struct lt *rt, struct lt_trace *t, const char **rest, char *mine,
@@ -208,26 +248,9 @@ gather(struct lt *rt, struct lt_trace *t, const char **rest, char *mine,
 		lt_world_gather(rt, mine, PIECE, all);
 	for (int r = 0; rt->ranks > 1 && all && r < rt->ranks; r++)
 		fputs(all + (size_t)r * PIECE, t->file);
+	if (t->file)
+		settle(t->file);
 	return true;
-}
-
-static void
-put_head(FILE *f, const struct lt *rt, const struct lt_trace *t)
-{
-	fputs("{\"displayTimeUnit\":\"ms\",\"otherData\":{\"model\":", f);
-	lt_jsonl_text(f, rt->prog->name);
-	fputs(",\"loongc\":", f);
-	lt_jsonl_text(f, rt->prog->version);
-	fprintf(f, ",\"ranks\":%d,\"first_step\":%" PRId64 ",\"last_step\":%"
-	    PRId64 "},\n\"traceEvents\":[\n", rt->ranks, t->first, t->last);
-}
-
-/* The last element has no comma. */
-static void
-put_tail(FILE *f)
-{
-	fputs("{\"name\":\"end\",\"ph\":\"M\",\"pid\":0,\"args\":{}}\n]}\n",
-	    f);
 }
 
 static void
@@ -257,8 +280,6 @@ lt_trace_write(struct lt *rt, struct lt_trace *t)
 	bad = lt_world_agree(rt, !mine || (t->file && !all)) != 0;
 	if (bad || !text || t->lost)
 		lt_warn("there was no memory for all of the trace");
-	if (t->file)
-		put_head(t->file, rt, t);
 	while (!bad && gather(rt, t, &rest, mine, all))
 		continue;
 	if (t->file) {

@@ -253,8 +253,11 @@ lt_trace_open(struct lt *rt)
 	if (rc || rt->rank > 0)
 		return rc;
 	t->file = fopen(run->opt.trace, "we");
-	return t->file ? LT_OK : lt_fail(LT_EXIT_IO, "--trace %s: %s",
-	    run->opt.trace, strerror(errno));
+	if (!t->file)
+		return lt_fail(LT_EXIT_IO, "--trace %s: %s", run->opt.trace,
+		    strerror(errno));
+	lt_trace_head(rt, t);
+	return LT_OK;
 }
 
 struct start {

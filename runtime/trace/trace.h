@@ -74,8 +74,9 @@ struct lt_trace {
 struct lt_options;
 int lt_trace_check(const struct lt_options *);
 
-/* Opens the file on rank 0, when it is known where the run begins; nothing
- * without --trace.  LT_OK, or an exit code after a message. */
+/* Opens the file on rank 0, when it is known where the run begins, with no
+ * events in it: a run that is cut off leaves that.  Nothing without --trace.
+ * LT_OK, or an exit code after a message. */
 int lt_trace_open(struct lt *);
 /* All ranks, before and after each step: the first that is traced sets their
  * clocks, after the last the file is written. */
@@ -114,7 +115,9 @@ void lt_trace_resolve(struct lt_trace *);
 int lt_trace_event(struct lt_trace *, enum lt_stream);
 void lt_trace_free_events(struct lt_trace *);
 
-/* json.c: this rank's spans, a line for each; and all ranks' on rank 0. */
+/* json.c: the file before there are events, rank 0's; then this rank's spans, a
+ * line for each, and all ranks' on rank 0. */
+void lt_trace_head(const struct lt *, struct lt_trace *);
 void lt_trace_write(struct lt *, struct lt_trace *);
 
 #endif

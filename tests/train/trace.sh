@@ -67,6 +67,21 @@ fails 2 '--trace-steps 4:9: this run has the steps 1 to 3' $go \
     --trace-steps 4:9
 fails 74 '--trace nowhere/t: No such file' --data text --steps 3 --trace nowhere/t
 
+# a run that does not come so far, or is killed, leaves a timeline all the same:
+# an empty one
+"$train" --data text --steps 100000 --threads 1 --quiet --trace trace.json \
+    --trace-steps 100000 --log killed 2>err &
+pid=$!
+await '"step":1,' killed $pid
+kill -KILL $pid
+wait $pid 2>wrong
+said trace.json '"traceEvents":['
+[ "$(tail -n 1 trace.json)" = ']}' ] || { cat trace.json; failed=1; }
+! command -v python3 >/dev/null || python3 -m json.tool trace.json >wrong || {
+	echo 'FAIL: a killed run leaves no JSON'
+	failed=1
+}
+
 # as processes, into one file
 for mpi in openmpi mpich; do
 	command -v mpirun.$mpi >/dev/null || continue
