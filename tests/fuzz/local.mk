@@ -3,6 +3,7 @@
 # where each starts from.
 EXTRA_DIST += \
 	%D%/build \
+	%D%/links.sh \
 	%D%/seed/manifest \
 	%D%/seed/safetensors \
 	%D%/seed/tokens-bytes \
@@ -17,6 +18,7 @@ fuzz_tests = replay_lir replay_lt replay_manifest replay_safetensors \
 	replay_tokens
 check_PROGRAMS += $(fuzz_tests)
 TESTS += $(fuzz_tests)
+plain_tests += %D%/links.sh
 
 replay_lir_SOURCES = %D%/fuzz_lir.c %D%/replay.c %D%/text.h
 replay_lir_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/ir/*.lir tests/ir/*/*.lir"'
