@@ -91,16 +91,14 @@ section_of(const struct lt_attn *p, uint64_t all, uint64_t rows,
 	return (int)(n < all ? n : all);
 }
 
-/* Blocks of a grid that goes over all tiles.  Where ranks exchange data, some
- * multiprocessors are left to the kernels that do. */
+/* Blocks of a grid that goes over all tiles: one a multiprocessor, for they take
+ * all of its registers, and none for those that are left to others. */
 static uint64_t
 blocks_of(const struct lt *rt, uint64_t all)
 {
-	int n = rt->gpu->processors;
+	uint64_t n = (uint64_t)(rt->gpu->processors - rt->gpu->margin);
 
-	if (rt->ranks > 1)
-		n -= n / 16;
-	return all < (uint64_t)n ? all : (uint64_t)n;
+	return all < n ? all : n;
 }
 
 /* [b, rows, heads, d], in boxes of 64 columns of `box` rows of one head. */

@@ -87,6 +87,7 @@ struct lt_gpu {
 	void *self;            /* the backend's */
 	int arch;              /* 90: sm_90 */
 	int processors;        /* multiprocessors */
+	int margin;            /* of these, what large grids leave alone */
 	int devices;           /* that this process sees */
 	uint64_t total;        /* bytes of memory; 0: unknown */
 	int *sorted, nsorted;  /* this architecture's kernels, by name */

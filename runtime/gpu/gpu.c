@@ -11,6 +11,7 @@
 
 #include "runtime/comm/comm.h"
 #include "runtime/main/report.h"
+#include "runtime/main/run.h"
 
 static const struct lt_device *const devices[] = {
 	[LT_DEVICE_CPU] = NULL,
@@ -267,6 +268,18 @@ choose_streams(struct lt_gpu *g)
 	return LT_OK;
 }
 
+/* Multiprocessors left to the kernels that exchange data: --sm-margin, or a
+ * sixteenth where there is somebody to exchange with.  One remains. */
+static int
+margin_of(const struct lt_gpu *g)
+{
+	int64_t n = g->rt->run ? g->rt->run->opt.sm_margin : -1;
+
+	if (n < 0)
+		n = g->rt->ranks > 1 ? g->processors / 16 : 0;
+	return n < g->processors ? (int)n : g->processors - 1;
+}
+
 int
 lt_gpu_open(struct lt *rt)
 {
@@ -291,6 +304,7 @@ lt_gpu_open(struct lt *rt)
 		return rc;
 	}
 	rt->gpu = g;
+	g->margin = margin_of(g);
 	rc = sort_kernels(g);
 	if (rc)
 		return lt_fail(rc, "out of memory");

@@ -42,7 +42,7 @@ lt_options_default(struct lt_options *o, const struct lt_program *p)
 	    .data = r->train, .val = r->val,
 	    .format = r->format ? r->format : "auto",
 	    .steps = r->steps, .seed = (int64_t)(r->seed & INT64_MAX),
-	    .comm_timeout = 600, .eval_every = r->eval_every,
+	    .comm_timeout = 600, .sm_margin = -1, .eval_every = r->eval_every,
 	    .save_every = r->save_every,
 	    .keep_last = r->keep_last > 0 ? r->keep_last : 2,
 	    .temperature = 0.8, .top_k = 40,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/gpu/device.h"
+#include "runtime/main/run.h"
 
 enum { WORK = 1 << 16, KERNELS = 13 };
 
@@ -18,13 +19,16 @@ entry attn_docs, attn_fwd_sm80_d64, attn_bwd_keys_sm80_d64,
     attn_bwd_queries_sm90_d256;
 
 static int launches[KERNELS];
+static unsigned blocks;
 
-/* Each entry counts. */
+/* Each entry counts, those over all tiles their blocks, too. */
 #define COUNTED(i, name)                                                      \
 	static void count_##name(const void *args, const unsigned grid[3],    \
 	    unsigned threads, unsigned smem)                                  \
 	{                                                                     \
 		launches[i]++;                                                \
+		if (strstr(#name, "_sm90_") && grid[0] > blocks)              \
+			blocks = grid[0];                                     \
 		name(args, grid, threads, smem);                              \
 	}
 COUNTED(0, attn_docs)
@@ -80,20 +84,23 @@ static struct lt_program program = {
 	.device = LT_DEVICE_EMU, .unit = units, .nunit = 2, .kernel = kernels,
 	.nkernel = KERNELS,
 };
-static struct lt rt = { .prog = &program, .ranks = 1 };
+static struct lt_run settings;
+static struct lt rt = { .prog = &program, .run = &settings, .ranks = 1 };
 
 void
-attn_calls_open(int arch)
+attn_calls_open(int arch, int margin)
 {
 	char text[16];
 
 	snprintf(text, sizeof text, "%d", arch);
 	setenv("LOONG_EMU_ARCH", text, 1);
 	setenv("LOONG_EMU_GUARD", "0", 1); /* the test's memory is the device's */
+	settings.opt.sm_margin = margin;
 	rt.arena[LT_WORK] = aligned_alloc(64, WORK);
 	if (!rt.arena[LT_WORK] || lt_gpu_open(&rt))
 		abort();
 	memset(launches, 0, sizeof launches);
+	blocks = 0;
 }
 
 void
@@ -124,6 +131,12 @@ attn_calls_count(const char *part)
 	for (int i = 0; i < KERNELS; i++)
 		n += strstr(kernels[i].name, part) ? launches[i] : 0;
 	return n;
+}
+
+unsigned
+attn_calls_blocks(void)
+{
+	return blocks;
 }
 
 void

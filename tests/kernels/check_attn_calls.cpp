@@ -28,7 +28,7 @@ run(int arch)
 {
 	int bad = 0, tma, others;
 
-	attn_calls_open(arch);
+	attn_calls_open(arch, 0);
 	for (const char *shape : shapes)
 		for (const attn_kernels &k : kernels)
 			bad += !attn_check(k, shape);
@@ -44,8 +44,32 @@ run(int arch)
 	return bad;
 }
 
+/* Of the emulator's four multiprocessors, what is left of a margin computes the
+ * 8 and more tiles: all, one, and one where nothing would be left. */
+static int
+run_margins()
+{
+	static const struct {
+		int margin;
+		unsigned blocks;
+	} cases[] = {{0, 4}, {3, 1}, {1000, 1}};
+	int bad = 0;
+
+	for (auto &c : cases) {
+		attn_calls_open(90, c.margin);
+		bad += !attn_check(kernels[0], "200x300 causal, 4:2");
+		if (attn_calls_blocks() != c.blocks) {
+			printf("margin %d: %u blocks, not %u\n", c.margin, attn_calls_blocks(),
+			    c.blocks);
+			bad++;
+		}
+		attn_calls_close();
+	}
+	return bad;
+}
+
 int
 main()
 {
-	return run(80) + run(90) + run(100) > 0;
+	return run(80) + run(90) + run(100) + run_margins() > 0;
 }

@@ -16,7 +16,7 @@ awk 'BEGIN {
 	}
 }' >text
 
-# build NAME ARGS...; go NAME LOG: three steps, to LOG.steps.
+# build NAME ARGS...; go NAME LOG OPTION...: three steps, to LOG.steps.
 build() {
 	name=$1
 	shift
@@ -24,10 +24,13 @@ build() {
 		{ fail "compiling $name"; exit 1; }
 }
 go() {
-	./"$1" --data text --steps 3 --threads 1 --quiet --log "$2.jsonl" \
-		>"$2.out" 2>&1 || fail "$2: $(cat "$2.out")"
+	program=$1
+	log=$2
+	shift 2
+	./"$program" --data text --steps 3 --threads 1 --quiet --log "$log.jsonl" \
+		"$@" >"$log.out" 2>&1 || fail "$log: $(cat "$log.out")"
 	sed -n 's/.*"event":"step","step":\([123]\),.*"loss":\([-0-9.e]*\).*"grad_norm":\([-0-9.e]*\).*/\1 \2 \3/p' \
-		"$2.jsonl" >"$2.steps"
+		"$log.jsonl" >"$log.steps"
 }
 
 # near NAME NAME.  Both round to bf16 what a layer hands on, by 2^-9 at most,
@@ -63,6 +66,10 @@ build host --target=cuda --arch=emu \
 	--set 'plan.recompute=save(z, offload(x, o))'
 go host host
 cmp host.steps gpu.steps || fail "what the host keeps changes the result"
+
+# The same bits by however many blocks.
+go gpu margin --sm-margin 3
+cmp gpu.steps margin.steps || fail "the margin changes the result"
 
 # The same bits whatever the threads of a block do first.
 LOONG_EMU_MODE=random
