@@ -52,7 +52,8 @@ default_text(char *buf, size_t n, const char *v)
 static void
 default_count(char *buf, size_t n, int64_t v)
 {
-	snprintf(buf, n, " [%lld]", (long long)v);
+	/* Below zero: not given, and the text says what happens then. */
+	snprintf(buf, n, v < 0 ? "" : " [%lld]", (long long)v);
 }
 
 static void

@@ -34,6 +34,7 @@ for n in x 0 0:3 3:2 3: :3 2:3x -1:2 ' 2'; do
 done
 use '--trace-steps needs --trace FILE' --trace-steps 2:3
 fails 2 "--steps needs a value" --steps
+fails 2 "--sm-margin: '-1' is not a whole number" --sm-margin -1
 fails 2 "--resume needs --out DIR" --data text --resume
 
 # the machine and the program
@@ -70,6 +71,7 @@ same out help
 said help '--steps N'
 said help 'stop after step N [20]'
 unsaid help '--man'
+unsaid help '[-1]'
 [ -s err ] && { echo "FAIL: --help wrote to stderr"; failed=1; }
 awk 'length > 80 { print "FAIL: long line: " $0; bad = 1 } END { exit bad }' \
     help || failed=1
