@@ -15,6 +15,7 @@ check_calls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_calls_LDADD = libloong_rt.a $(RT_LIBS) $(CHECK_LIBS)
 check_calls_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
 TESTS += %D%/fake.sh %D%/graph.sh
+TESTS += %D%/record.sh
 endif
 endif
 
@@ -51,6 +52,8 @@ plain_tests += fake_capture # what it pretends to keep leaks
 fake_capture_SOURCES = %D%/capture.c
 fake_capture_LDADD = $(RT_LIBS)
 EXTRA_DIST += %D%/graph.sh %D%/late.c
+EXTRA_DIST += %D%/record.sh %D%/recorded.c %D%/record.c %D%/record.h
+EXTRA_DIST += %D%/order.c %D%/order.h
 EXTRA_DIST += %D%/fake.sh %D%/fake_cuda.c %D%/fake_cublas.c %D%/fake_nccl.c \
 	%D%/fake_stream.h
 fakes = %D%/libs/libcuda.so.1 %D%/libs/libcublasLt.so.13 %D%/libs/libnccl.so.2
