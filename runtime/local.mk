@@ -18,12 +18,21 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/attn_tile_body.h \
 	%D%/comm/comm.c %D%/comm/comm.h \
 	%D%/comm/count.c %D%/comm/count.h \
+	%D%/comm/frames.c %D%/comm/frames.h \
 	%D%/comm/group.c %D%/comm/group.h \
+	%D%/comm/hello.c %D%/comm/hello.h \
 	%D%/comm/local.c %D%/comm/local.h \
+	%D%/comm/meet.c %D%/comm/meet.h \
+	%D%/comm/message.c %D%/comm/message.h \
 	%D%/comm/mpi.c %D%/comm/mpi.h %D%/comm/mpi_abi.h \
 	%D%/comm/nest.c %D%/comm/nest.h \
+	%D%/comm/net.c %D%/comm/net.h \
+	%D%/comm/notice.c \
 	%D%/comm/op.c %D%/comm/op.h \
+	%D%/comm/rdzv.c %D%/comm/rdzv.h \
 	%D%/comm/runs.c \
+	%D%/comm/sha256.c %D%/comm/sha256.h \
+	%D%/comm/tcp.c %D%/comm/tcp.h \
 	%D%/comm/transport.h \
 	%D%/comm/world.c %D%/comm/world.h \
 	%D%/cpu/cpu.c %D%/cpu/cpu.h \
@@ -94,6 +103,7 @@ libloong_rt_a_SOURCES = \
 	%D%/main/same.c %D%/main/same.h \
 	%D%/main/schedule.c %D%/main/schedule.h \
 	%D%/main/signals.c %D%/main/signals.h \
+	%D%/main/spawn.c %D%/main/spawn.h \
 	%D%/main/traffic.c \
 	%D%/metrics/jsonl.c %D%/metrics/jsonl.h \
 	%D%/metrics/metrics.c %D%/metrics/metrics.h \

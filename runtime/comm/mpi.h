@@ -1,8 +1,4 @@
-/*
- * Transport `mpi`: each rank is a process, started by mpirun or srun.  What a
- * step sends is packed and posted at once, to be taken when the others need
- * it; what it gets comes into buffers that the step's channel keeps.
- */
+/* Ranks as processes that mpirun or srun started: messages by an MPI. */
 #ifndef LT_RUNTIME_COMM_MPI_H
 #define LT_RUNTIME_COMM_MPI_H
 

@@ -5,6 +5,7 @@
  * pointers in another.  So what calls MPI is a plugin of its own, compiled
  * against each library that configure finds; trainers carry the plugins along
  * and load the one that fits how they were started.  Only types of C cross.
+ * Transport `tcp` (tcp.h) stands on the same side of the seam as the plugins.
  *
  * Messages of one lane between two ranks match in the order in which they are
  * posted; each lane has a communicator of its own.  All calls come from the
@@ -16,7 +17,7 @@
 
 #include <stdint.h>
 
-enum { LT_MPI_ABI = 1, LT_MPI_LANES = 16 };
+enum { LT_MPI_ABI = 2, LT_MPI_LANES = 16 };
 
 struct lt_mpi {
 	uint32_t abi;
@@ -33,6 +34,12 @@ struct lt_mpi {
 	const char *(*text)(int error);
 	void (*stop)(void);      /* when all messages are done */
 	void (*abort)(int code); /* ends all ranks; may return */
+	/* Of those that move messages without being asked, else NULL: returns
+	 * when one has ended since the last test, or after so many seconds. */
+	void (*wait)(double seconds);
+	/* After an error: the code with which another rank has ended the run,
+	 * having said why; 0: that is for this rank to say.  NULL: always 0. */
+	int (*ended)(void);
 };
 
 /* What a plugin exports, under this name. */

@@ -192,5 +192,17 @@ lt_options_man(FILE *f)
 	    "signal ends it at once.\n"
 	    ".SH ENVIRONMENT\n.TP\n.B TORCHELASTIC_ERROR_FILE\nwhere an error message is also "
 	    "written, as JSON\n"
+	    ".TP\n.B LOONG_RDZV_TOKEN\nthe secret that processes show each "
+	    "other before they join over TCP, 16\ncharacters or more\n"
+	    ".TP\n.B LOONG_RDZV_ADDR\nthe address of this machine that rank "
+	    "0 publishes for \\-\\-rdzv file:DIR\n"
+	    ".TP\n.B LOONG_RDZV_ID\na name of the job, where the launcher "
+	    "gives none\n"
+	    ".TP\n.B RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, "
+	    "MASTER_ADDR, MASTER_PORT\nas torchrun sets them: this process's "
+	    "place in the run\n"
+	    ".TP\n.B PET_NNODES, PET_NODE_RANK, PET_MASTER_ADDR, "
+	    "PET_MASTER_PORT\nof a machine of several, on each of which "
+	    "\\-\\-nproc starts its share of the ranks\n"
 	    ".SH \"SEE ALSO\"\n.BR loongc (1)\n", f);
 }

@@ -28,9 +28,21 @@ number(const char *name, int64_t lo, int64_t *v)
 	return !*end && !errno && *v >= lo;
 }
 
+static void
+find_node(struct lt_launch *l)
+{
+	if (!number("PET_NNODES", 1, &l->nodes) ||
+	    !number("PET_NODE_RANK", 0, &l->node) || l->node >= l->nodes) {
+		l->node = 0;
+		l->nodes = 1;
+	}
+}
+
 void
 lt_launch_find(struct lt_launch *l)
 {
+	*l = (struct lt_launch){.ranks = 1};
+	find_node(l);
 	for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
 		if (launchers[i].also && !getenv(launchers[i].also))
 			continue;
@@ -41,5 +53,6 @@ lt_launch_find(struct lt_launch *l)
 			return;
 		}
 	}
-	*l = (struct lt_launch){.ranks = 1};
+	l->rank = 0;
+	l->ranks = 1;
 }

@@ -64,7 +64,12 @@ check_ranks(const struct lt_program *p, int64_t nproc, struct lt_launch *by)
 
 	lt_launch_find(by);
 	launch = *by;
-	if (nproc && nproc != ranks)
+	if (nproc && by->nodes > 1 && nproc * by->nodes != ranks)
+		return lt_fail(LT_EXIT_CONFIG,
+		    "--nproc %" PRId64 " on each of %" PRId64 " machines: this "
+		    "trainer was compiled for %" PRId64 " ranks; the plan "
+		    "decides", nproc, by->nodes, ranks);
+	if (nproc && by->nodes == 1 && nproc != ranks)
 		return lt_fail(LT_EXIT_CONFIG,
 		    "--nproc %" PRId64 ": this trainer was compiled for %"
 		    PRId64 " rank%s; the plan decides", nproc, ranks,
@@ -396,9 +401,8 @@ lt_main(int argc, char **argv, const struct lt_program *prog)
 	rc = rc ? rc : check_ranks(prog, run.opt.nproc, &by);
 	if (!rc) {
 		configure(&rt, prog, &by);
-		if (run.opt.nproc > 1 && !run.processes)
-			rc = lt_processes_spawn(argv, run.opt.nproc,
-			    run.opt.mpi);
+		if (run.opt.nproc && run.ranks > 1 && !run.processes)
+			return lt_processes_spawn(argv, &run.opt, &by);
 		if (run.processes)
 			rc = lt_processes_join(&rt, &by);
 		rc = rc ? rc : run_all(&rt, &prog->recipe);

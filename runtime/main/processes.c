@@ -12,10 +12,13 @@
 #include "runtime/comm/comm.h"
 #include "runtime/comm/group.h"
 #include "runtime/comm/mpi.h"
+#include "runtime/comm/rdzv.h"
+#include "runtime/comm/tcp.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/ranks.h"
 #include "runtime/main/report.h"
+#include "runtime/main/spawn.h"
 
 static const char *const local_sizes[] = {
     "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE",
@@ -62,20 +65,77 @@ become(const char *name, int64_t n, char **argv)
 }
 
 int
-lt_processes_spawn(char **argv, int64_t n, const char *mpi)
+lt_processes_spawn(char **argv, const struct lt_options *o,
+    const struct lt_launch *by)
 {
-	for (int i = lt_mpi_image_count - 1; i >= 0; i--)
-		if (!mpi || strcmp(mpi, lt_mpi_images[i].name) == 0)
-			become(lt_mpi_images[i].name, n, argv);
-	return lt_fail(LT_EXIT_CONFIG, lt_mpi_image_count ? "--nproc %lld: "
-	    "there is no mpirun here of an MPI that this trainer knows; "
-	    "without --nproc all ranks are threads of this process" :
-	    "--nproc %lld: this trainer was made without MPI; without --nproc "
-	    "all ranks are threads of this process", (long long)n);
+	bool mpi = o->mpi || (!o->rdzv && by->nodes == 1) ||
+	    (o->rdzv && strcmp(o->rdzv, "mpi") == 0);
+
+	for (int i = lt_mpi_image_count - 1; mpi && i >= 0; i--)
+		if (!o->mpi || strcmp(o->mpi, lt_mpi_images[i].name) == 0)
+			become(lt_mpi_images[i].name, o->nproc, argv);
+	if (mpi && (o->mpi || o->rdzv))
+		return lt_fail(LT_EXIT_CONFIG, "--nproc %lld: there is no "
+		    "mpirun here of %s; without --mpi and --rdzv, the trainer "
+		    "starts its processes itself", (long long)o->nproc,
+		    o->mpi ? o->mpi : "an MPI that this trainer knows");
+	return lt_spawn(argv, (int)o->nproc, (int)by->node, (int)by->nodes);
 }
 
-int
-lt_processes_join(struct lt *rt, const struct lt_launch *by)
+/* ---- joining ---- */
+
+/* Whether an MPI has started the processes that we can talk to. */
+static bool
+by_mpi(const struct lt_options *o, const struct lt_launch *by)
+{
+	return o->mpi || (lt_mpi_image_count > 0 &&
+	    (strcmp(by->by, "mpirun") == 0 || (getenv("PMIX_RANK") &&
+	    strcmp(by->by, "srun") == 0)));
+}
+
+/* Whether the launcher says that all ranks are on this machine. */
+static bool
+are_near(int ranks)
+{
+	const char *nodes = getenv("SLURM_STEP_NUM_NODES");
+
+	for (size_t i = 0; i < sizeof local_sizes / sizeof *local_sizes; i++) {
+		const char *s = getenv(local_sizes[i]);
+
+		if (s && strtol(s, NULL, 10) == ranks)
+			return true;
+	}
+	return nodes && strcmp(nodes, "1") == 0;
+}
+
+static int
+take_place(struct lt *rt, int rank, int ranks)
+{
+	rt->rank = rank;
+	rt->ranks = ranks;
+	lt_report_rank(rank);
+	lt_mesh_coord(rt->prog, rank, rt->coord);
+	if (!rt->comm)
+		return lt_fail(LT_EXIT_FAIL, "out of memory");
+	rt->comm->timeout = rt->run->opt.comm_timeout;
+	rt->comm->serial = rt->run->opt.serial_comm;
+	return LT_OK;
+}
+
+static int
+join_tcp(struct lt *rt, const struct lt_rdzv *at, const struct lt_launch *by)
+{
+	int rank = (int)by->rank, ranks = (int)by->ranks;
+	int rc = lt_tcp_start(at, rt->run->opt.comm_timeout, rank, ranks);
+
+	if (rc)
+		return rc;
+	rt->comm = lt_tcp_open(rt->prog, rank);
+	return take_place(rt, rank, ranks);
+}
+
+static int
+join_mpi(struct lt *rt, const struct lt_launch *by)
 {
 	int rank = 0, ranks = 1, want = lt_mesh_ranks(rt->prog);
 	int rc = lt_mpi_start(rt->run->opt.mpi,
@@ -86,21 +146,28 @@ lt_processes_join(struct lt *rt, const struct lt_launch *by)
 	if (ranks != want) {
 		rc = lt_fail(LT_EXIT_CONFIG, "%s started %lld processes, but "
 		    "%s sees %d: ranks as processes need an mpirun of the MPI "
-		    "that --mpi names, or srun --mpi=pmix", by->by,
+		    "that --mpi names, srun --mpi=pmix, or --rdzv", by->by,
 		    (long long)by->ranks, lt_mpi_library(), ranks);
 		lt_mpi_stop();
 		return rc;
 	}
-	rt->rank = rank;
-	rt->ranks = ranks;
-	lt_report_rank(rank);
-	lt_mesh_coord(rt->prog, rank, rt->coord);
 	rt->comm = lt_mpi_open(rt->prog, rank);
-	if (!rt->comm)
-		return lt_fail(LT_EXIT_FAIL, "out of memory");
-	rt->comm->timeout = rt->run->opt.comm_timeout;
-	rt->comm->serial = rt->run->opt.serial_comm;
-	return LT_OK;
+	return take_place(rt, rank, ranks);
+}
+
+int
+lt_processes_join(struct lt *rt, const struct lt_launch *by)
+{
+	const struct lt_options *o = &rt->run->opt;
+	struct lt_rdzv at;
+	int rc = lt_rdzv_choose(&(struct lt_rdzv_ask){.option = o->rdzv,
+	    .out = o->out, .by = by->by, .by_mpi = by_mpi(o, by),
+	    .near = are_near((int)by->ranks)}, &at);
+
+	if (rc)
+		return rc;
+	return at.kind == LT_RDZV_MPI ? join_mpi(rt, by) :
+	    join_tcp(rt, &at, by);
 }
 
 static int
@@ -112,7 +179,7 @@ enter(struct lt *rt, int rc, int (*body)(struct lt *))
 	rt->comm->escape = &escape;
 	code = setjmp(escape);
 	if (code)
-		exit(code); /* MPI is of no use any more */
+		exit(code); /* the others are gone, or will be */
 	rc = lt_ranks_agree(rt, rc);
 	return rc ? rc : body(rt);
 }
@@ -124,16 +191,17 @@ lt_processes_leave(struct lt *rt)
 		lt_comm_close(rt->comm);
 	rt->comm = NULL;
 	lt_mpi_stop();
+	lt_tcp_stop();
 }
 
 int
 lt_processes_run(struct lt *rt, int rc, int (*body)(struct lt *))
 {
 	rc = enter(rt, rc, body);
+	lt_processes_leave(rt); /* first: nothing comes in any more */
 	lt_memory_free(rt);
 	if (rt->pool)
 		lt_pool_free(rt->pool);
 	rt->pool = NULL;
-	lt_processes_leave(rt);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * The ranks of a program as processes that mpirun or srun started, each with
- * one rank: joined over MPI (comm/mpi.h).
+ * The ranks of a program as processes, each with one rank, joined over MPI
+ * (comm/mpi.h) or by a rendezvous (comm/rdzv.h, comm/tcp.h).
  */
 #ifndef LT_RUNTIME_MAIN_PROCESSES_H
 #define LT_RUNTIME_MAIN_PROCESSES_H
@@ -9,10 +9,12 @@
 #include "runtime/main/run.h"
 
 /*
- * Becomes the mpirun that starts this program n times with the same arguments.
- * Returns only if there is none: an exit code after a message.
+ * Starts this program once for each rank of this machine, with the same
+ * arguments: becomes mpirun if there is one that the trainer knows, unless
+ * --rdzv says otherwise; else by itself (spawn.h).  The exit code.
  */
-int lt_processes_spawn(char **argv, int64_t n, const char *mpi);
+int lt_processes_spawn(char **argv, const struct lt_options *,
+    const struct lt_launch *);
 
 /* Joins the other processes and takes this one's place among them: rank,
  * ranks, coordinates.  LT_OK, or an exit code after a message. */
