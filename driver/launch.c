@@ -81,11 +81,12 @@ static const char slurm_body[] =
     "\n"
     "# sbatch [options] THIS-SCRIPT [options of the trainer]\n"
     "# TRAIN names the trainer, OUT the folder of checkpoints, which all nodes\n"
-    "# see.  The trainer is told five minutes before the time is over: it\n"
-    "# saves and ends with 75, and the job is queued again.\n"
+    "# see, and where ranks meet if srun brings no MPI.  The trainer is told\n"
+    "# five minutes before the time is over: it saves and ends with 75, and the\n"
+    "# job is queued again.\n"
     "set -u\n"
     "train=${TRAIN:-./train} out=${OUT:-run}\n"
-    "srun --kill-on-bad-exit=1 --mpi=pmix \"$train\" --out \"$out\" --resume "
+    "srun --kill-on-bad-exit=1 \"$train\" --out \"$out\" --resume "
     "\"$@\"\n"
     "status=$?\n"
     "if [ \"$status\" -eq 75 ]; then\n"
@@ -117,7 +118,14 @@ print_slurm(const struct module *m, const struct shape *s, bool gpus,
 static const char jobset_head[] =
     "# kubectl apply -f THIS-FILE; IMAGE has the trainer as /train, the volume\n"
     "# claim the data and, in /run/out, the checkpoints.  A pod that ends with\n"
-    "# 75 has saved and is started again.\n"
+    "# 75 has saved and is started again.\n";
+
+static const char jobset_secret[] =
+    "# Ranks of several pods prove to each other that they know a secret:\n"
+    "#   kubectl create secret generic %s-rdzv \\\n"
+    "#     --from-literal=token=\"$(openssl rand -hex 32)\"\n";
+
+static const char jobset_spec[] =
     "apiVersion: jobset.x-k8s.io/v1alpha2\n"
     "kind: JobSet\n"
     "metadata:\n"
@@ -130,8 +138,9 @@ static const char jobset_head[] =
     "    replicas: 1\n"
     "    template:\n"
     "      spec:\n"
-    "        parallelism: 1\n"
-    "        completions: 1\n"
+    "        parallelism: %" PRIu64 "\n"
+    "        completions: %" PRIu64 "\n"
+    "        completionMode: Indexed\n"
     "        backoffLimit: 0\n"
     "        template:\n"
     "          spec:\n"
@@ -142,36 +151,72 @@ static const char jobset_head[] =
     "              image: IMAGE\n"
     "              workingDir: /run\n"
     "              command: [\"/train\", \"--out\", \"/run/out\", "
-    "\"--resume\"]\n";
+    "\"--resume\"";
 
-static const char jobset_tail[] =
+/* The variables that --nproc reads. */
+static const char jobset_env[] =
+    "              env:\n"
+    "              - name: PET_NNODES\n"
+    "                value: \"%" PRIu64 "\"\n"
+    "              - name: PET_NODE_RANK\n"
+    "                valueFrom:\n"
+    "                  fieldRef:\n"
+    "                    fieldPath: metadata.annotations"
+    "['batch.kubernetes.io/job-completion-index']\n"
+    "              - name: PET_MASTER_ADDR\n"
+    "                value: %s-workers-0-0.%s\n"
+    "              - name: PET_MASTER_PORT\n"
+    "                value: \"29400\"\n"
+    "              - name: LOONG_RDZV_TOKEN\n"
+    "                valueFrom:\n"
+    "                  secretKeyRef:\n"
+    "                    name: %s-rdzv\n"
+    "                    key: token\n";
+
+static const char jobset_mounts[] =
     "              volumeMounts:\n"
     "              - name: run\n"
-    "                mountPath: /run\n"
+    "                mountPath: /run\n";
+
+static const char jobset_volumes[] =
     "            volumes:\n"
     "            - name: run\n"
     "              persistentVolumeClaim:\n"
     "                claimName: %s\n";
 
-/* All ranks are threads of one pod. */
+/* Ranks of one pod are threads of a process, those of several processes:
+ * NCCL's on one machine talk through shared memory. */
 static bool
 print_jobset(const struct module *m, const struct shape *s, bool gpus,
     FILE *out)
 {
-	if (s->nodes > 1)
-		return say_error("--launcher=jobset: the plan has %" PRIu64
-		    " nodes, and the ranks of several pods need MPI to find "
-		    "each other: use --launcher=slurm, or mpirun", s->nodes);
+	bool several = s->nodes > 1;
+
 	fprintf(out, "# %" PRIu64 " rank%s", s->ranks,
 	    s->ranks > 1 ? "s" : "");
 	print_mesh(m, out);
-	fputs("\n", out);
-	fprintf(out, jobset_head, s->name);
+	fprintf(out, "\n%s", jobset_head);
+	if (several)
+		fprintf(out, jobset_secret, s->name);
+	fprintf(out, jobset_spec, s->name, s->nodes, s->nodes);
+	if (several)
+		fprintf(out, ", \"--nproc\", \"%" PRIu64 "\"", s->each);
+	fputs("]\n", out);
+	if (several)
+		fprintf(out, jobset_env, s->nodes, s->name, s->name, s->name);
 	if (gpus)
 		fprintf(out, "              resources:\n"
 		    "                limits:\n"
 		    "                  nvidia.com/gpu: %" PRIu64 "\n", s->each);
-	fprintf(out, jobset_tail, s->name);
+	fputs(jobset_mounts, out);
+	if (several && gpus)
+		fputs("              - name: shm\n"
+		    "                mountPath: /dev/shm\n", out);
+	fprintf(out, jobset_volumes, s->name);
+	if (several && gpus)
+		fputs("            - name: shm\n"
+		    "              emptyDir:\n"
+		    "                medium: Memory\n", out);
 	return true;
 }
 

@@ -245,7 +245,7 @@ lt_net_read(int fd, void *to, size_t n, double end)
 	char *at = to;
 
 	while (n) {
-		ssize_t got = recv(fd, at, n, 0);
+		ssize_t got = recv(fd, at, n, MSG_DONTWAIT);
 
 		if (got == 0)
 			errno = ECONNRESET;
@@ -264,7 +264,7 @@ lt_net_write(int fd, const void *from, size_t n, double end)
 	const char *at = from;
 
 	while (n) {
-		ssize_t put = send(fd, at, n, MSG_NOSIGNAL);
+		ssize_t put = send(fd, at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if ((put < 0 && !again()) ||
 		    (put < 0 && !wait_for(fd, POLLOUT, end)))

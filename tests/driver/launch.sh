@@ -34,7 +34,7 @@ run() {
 	test $? -eq "$1" || fail "another status than $1"
 }
 run 0
-test "$(cat "$tmp/calls")" = 'srun --kill-on-bad-exit=1 --mpi=pmix ./train --out run --resume --steps 5' ||
+test "$(cat "$tmp/calls")" = 'srun --kill-on-bad-exit=1 ./train --out run --resume --steps 5' ||
 	fail "$(cat "$tmp/calls")"
 run 75
 grep -qx 'scontrol requeue 17' "$tmp/calls" || fail "not queued again"
@@ -54,6 +54,32 @@ assert pod['containers'][0]['command'][0] == '/train'
 END
 fi
 
+# A plan of two nodes: a pod for each, which starts its eight ranks.
+"$loongc" "$llama" --plan two_nodes --target=cuda --emit=launch \
+	--launcher=jobset >"$tmp/pods" || fail "--launcher=jobset of two nodes"
+for line in '        parallelism: 2' '        completions: 2' \
+	'        completionMode: Indexed' \
+	'                value: llama3-workers-0-0.llama3' \
+	'                    name: llama3-rdzv' \
+	'                  nvidia.com/gpu: 8' \
+	'                mountPath: /dev/shm'; do
+	grep -qxF -e "$line" "$tmp/pods" || fail "no $line"
+done
+grep -qF '"--nproc", "8"]' "$tmp/pods" || fail "no --nproc"
+grep -q 'PET_NNODES\|--nproc' "$tmp/set" && fail "one pod of several"
+if python3 -c 'import yaml' 2>/dev/null; then
+	python3 - "$tmp/pods" <<'END' || fail "no JobSet of two nodes"
+import sys, yaml
+x = yaml.safe_load(open(sys.argv[1]))
+job = x['spec']['replicatedJobs'][0]['template']['spec']
+pod = job['template']['spec']
+env = {e['name']: e for e in pod['containers'][0]['env']}
+assert env['PET_NNODES']['value'] == '2'
+assert 'job-completion-index' in str(env['PET_NODE_RANK']['valueFrom'])
+assert [v['name'] for v in pod['volumes']] == ['run', 'shm']
+END
+fi
+
 # Names of jobs are short enough for hosts, and those of two models differ.
 name() {
 	sed "s/^model llama3/model $1/" "$llama" >"$tmp/$1.lt"
@@ -70,7 +96,5 @@ a-model-of-which-the-name-has-f-????????) ;;
 esac
 test "$one" != "$two" || fail "the same name twice"
 test "$one" = "$(name ${long}_letters)" || fail "another name"
-says 1 "the plan has 2 nodes" "$llama" --plan two_nodes --emit=launch \
-	--launcher=jobset
 says 2 "--launcher goes with --emit=launch" "$llama" --launcher=jobset -o x
 exit $bad

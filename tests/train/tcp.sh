@@ -96,6 +96,19 @@ for r in 0 1 2 3; do
 done
 ends 0 0 1 2 3
 same_run slurm
+
+# On several machines they meet in the folder of checkpoints.
+for r in 0 1 2 3; do
+	one $r "RANK= SLURM_PROCID=$r SLURM_STEP_NUM_TASKS=4 SLURM_STEP_ID=0
+	    SLURM_JOB_ID=17 SLURM_STEP_NUM_NODES=2 LOONG_RDZV_ADDR=127.0.0.1" \
+	    $go --out shared --log shared.log
+done
+ends 0 0 1 2 3
+same_run shared
+ls shared | grep rdzv && failed=1
+one 0 '' --steps 1
+ends 78 0
+said 0.err 'which cannot find each other: give --rdzv file:DIR'
 [ -z "$(ls runtime/loongc)" ] || { ls -l runtime/loongc; failed=1; }
 
 # Over a folder that all see; a file of a run that is no more does not
