@@ -93,6 +93,15 @@ check_failed(struct lt_comm *c)
 }
 
 static void
+heed(struct lt_comm *c, void (*first)(struct lt_comm *))
+{
+	if (!atomic_load(&((struct lt_local *)c->world)->failed))
+		return;
+	first(c);
+	check_failed(c);
+}
+
+static void
 sleep_on(struct slot *s, atomic_uint *word, uint32_t want)
 {
 	struct timespec t = {0, LOOK_MS * 1000000};
@@ -413,8 +422,8 @@ close_rank(struct lt_comm *c)
 
 static const struct lt_transport local = {
     .name = "local", .post = post, .take = take, .here = here,
-    .waits = waits, .taken = taken, .done = done, .claim = claim, .stop = stop,
-    .close = close_rank,
+    .waits = waits, .taken = taken, .done = done, .heed = heed,
+    .claim = claim, .stop = stop, .close = close_rank,
 };
 
 struct lt_local *

@@ -403,6 +403,21 @@ done(struct lt_comm *c, struct lt_op *op)
 	return true;
 }
 
+static void
+heed(struct lt_comm *c, void (*first)(struct lt_comm *))
+{
+	const struct lt_mpi *wire = wire_of(c);
+	int err = wire->trouble ? wire->trouble() : 0, code;
+
+	if (!err)
+		return;
+	first(c);
+	code = wire->ended ? wire->ended() : LT_OK;
+	if (code)
+		lt_comm_escape(c, code);
+	lt_comm_fail(c, LT_EXIT_COMM, "%s", wire->text(err));
+}
+
 static bool
 claim(struct lt_comm *c, int code)
 {
@@ -448,8 +463,8 @@ close_rank(struct lt_comm *c)
 
 static const struct lt_transport transport = {
     .name = "messages", .post = post, .take = take, .here = here,
-    .waits = NULL, .taken = taken, .done = done, .claim = claim, .stop = stop,
-    .close = close_rank,
+    .waits = NULL, .taken = taken, .done = done, .heed = heed,
+    .claim = claim, .stop = stop, .close = close_rank,
 };
 
 struct lt_comm *

@@ -37,6 +37,8 @@ struct lt_mpi {
 	/* Of those that move messages without being asked, else NULL: returns
 	 * when one has ended since the last test, or after so many seconds. */
 	void (*wait)(double seconds);
+	/* An error that no message has met yet; 0: none.  NULL: not known. */
+	int (*trouble)(void);
 	/* After an error: the code with which another rank has ended the run,
 	 * having said why; 0: that is for this rank to say.  NULL: always 0. */
 	int (*ended)(void);

@@ -126,7 +126,7 @@ abort_all(int code)
 
 static const struct lt_mpi plugin = {
     LT_MPI_ABI, start, send_to, recv_from, test, library, error_text, stop,
-    abort_all, NULL, NULL,
+    abort_all, NULL, NULL, NULL,
 };
 
 const struct lt_mpi *

@@ -302,6 +302,18 @@ ended(void)
 	return code;
 }
 
+/* Somebody who has left as he should is no trouble. */
+static int
+trouble(void)
+{
+	int error;
+
+	pthread_mutex_lock(&w.lock);
+	error = w.error;
+	pthread_mutex_unlock(&w.lock);
+	return error;
+}
+
 static bool
 all_said(void)
 {
@@ -423,7 +435,7 @@ lt_tcp_start(const struct lt_rdzv *at, double timeout, int rank, int ranks)
 
 static const struct lt_mpi wire = {
     LT_MPI_ABI, NULL, send_to, receive_from, test, library, text, lt_tcp_stop,
-    end_all, wait_for, ended,
+    end_all, wait_for, trouble, ended,
 };
 
 struct lt_comm *

@@ -42,6 +42,9 @@ struct lt_transport {
 	void (*taken)(struct lt_comm *, struct lt_op *);
 	/* Waits until my sources may be overwritten and forgets the step. */
 	bool (*done)(struct lt_comm *, struct lt_op *);
+	/* If another rank has failed or is gone, calls `first` and does not
+	 * return; for those who wait elsewhere. */
+	void (*heed)(struct lt_comm *, void (*first)(struct lt_comm *));
 	/* This rank has failed: true for the first one, which is to say why. */
 	bool (*claim)(struct lt_comm *, int code);
 	/* Stops the other ranks, which would wait in vain. */

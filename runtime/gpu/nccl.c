@@ -147,6 +147,7 @@ settle(struct lt_comm *c, const char *move, communicator x, int result)
 	while (result == IN_PROGRESS && now() < end) {
 		int r = of(c)->async(x, &result);
 
+		c->transport->heed(c, abort_all);
 		if (r)
 			result = r;
 		else if (result == IN_PROGRESS)
@@ -188,6 +189,7 @@ lt_nccl_check(struct lt *rt, double s)
 		if (r || (error && error != IN_PROGRESS))
 			fail(c, x ? x->name : "a transfer", r ? r : error);
 	}
+	c->transport->heed(c, abort_all);
 	if (s < c->timeout)
 		return;
 	abort_all(c);

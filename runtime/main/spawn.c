@@ -24,6 +24,7 @@ struct family {
 	pid_t *child;    /* 0: it has ended */
 	int n, first, left;
 	int code;        /* of the first that failed */
+	bool killed;     /* those that are left */
 	time_t end;      /* when those that are left are killed; 0: never */
 	sigset_t signals, before;
 };
@@ -131,13 +132,11 @@ code_of(const struct family *f, int i, int status)
 static void
 buried(struct family *f, int i, int status)
 {
-	bool known = f->code != LT_OK;
-	int code = known && WIFSIGNALED(status) ? f->code :
-	    code_of(f, i, status);
+	int code = f->killed ? LT_EXIT_COMM : code_of(f, i, status);
 
 	f->child[i] = 0;
 	f->left--;
-	if (known || !code)
+	if (f->code || !code)
 		return;
 	f->code = code;
 	if (code != LT_EXIT_SAVED)
@@ -175,7 +174,8 @@ watch(struct family *f)
 		if (sigtimedwait(&f->signals, &s, &second) >= 0)
 			pass_on(f, &s);
 		bury(f);
-		if (f->end && seconds() >= f->end)
+		f->killed = f->end && seconds() >= f->end;
+		if (f->killed)
 			signal_all(f, SIGKILL);
 	}
 }

@@ -72,6 +72,32 @@ grep ^free calls | sort >b
 same a b
 said calls 'launch obey 1 1 1 of 32, 0 bytes, on 0'
 
+# processes: ids travel from the first of a group to the others, over their
+# own transport, which also tells those who wait for NCCL that one is gone
+unset RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE OMPI_COMM_WORLD_SIZE PMI_SIZE
+mkdir -m 700 own
+(
+	export XDG_RUNTIME_DIR="$dir/own" FAKE_CUDA_COUNT=2 FAKE_MESH=2 \
+	    FAKE_NCCL_LOG="$dir/ids"
+	exec timeout 60 "$train" $t --nproc 2 --rdzv auto --quiet
+) >out 2>err &
+all=$!
+for i in $(seq 300); do
+	[ "$(grep -c . ids 2>/dev/null)" = 2 ] && break
+	sleep 0.1
+done
+[ "$(sort ids | sed 's/of [0-9]*,/of one,/')" = 'id 1 of one, rank 0 of 2
+id 1 of one, rank 1 of 2' ] || { cat ids; failed=1; }
+[ "$(sed 's/,.*//' ids | uniq | wc -l)" = 1 ] || { cat ids; failed=1; }
+first=$(sed -n 's/^id 1 of \([0-9]*\),.*/\1/p;1q' ids)
+start=$(date +%s)
+kill -9 "$first"
+wait $all
+got=$?
+[ $got = 69 ] || { echo "FAIL: exit $got without rank 0"; failed=1; }
+[ $(($(date +%s) - start)) -lt 20 ] || { echo 'FAIL: not at once'; failed=1; }
+said err 'rank 1: rank 0 is gone'
+
 # a timeline by the device's events
 run 0 $t --trace trace.json
 awk '/"name":"obey"/ { sub(/.*"dur":/, ""); if ($0 + 0 > 0) n++ }

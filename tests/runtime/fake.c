@@ -377,6 +377,19 @@ set_mesh(struct lt_program *p, const char *s)
 	}
 }
 
+/* What a runtime that opens a line for each before the first step reads. */
+static void
+set_moves(struct lt_program *p)
+{
+	static struct lt_move all[3];
+
+	all[0] = adding;
+	all[1] = gather;
+	all[2] = scatter;
+	p->move = all;
+	p->nmove = p->naxis ? 3 : 0;
+}
+
 static void
 set_flat(struct lt_program *p)
 {
@@ -398,6 +411,7 @@ main(int argc, char **argv)
 	program.arena[LT_ACT] += (uint64_t)number("FAKE_HUGE", 0) << 30;
 	program.recipe.s = number("FAKE_S", 0);
 	set_mesh(&program, setting("FAKE_MESH"));
+	set_moves(&program);
 	if (setting("FAKE_FLAT"))
 		set_flat(&program);
 	if (setting("FAKE_DEVICE")) {

@@ -209,12 +209,17 @@ said 0.err 'ranks 1, 2, 3 have not come within 4 s'
 # Somebody else listens there.
 free
 env RANK=0 WORLD_SIZE=2 LOONG_RDZV_TOKEN="$secret" timeout 100 ./two \
-    --data text --quiet --rdzv tcp:127.0.0.1:$port --comm-timeout 5 2>other &
+    --data text --quiet --rdzv tcp:127.0.0.1:$port --comm-timeout 9 2>other &
 other=$!
 sleep 0.5
 one 0 "LOONG_RDZV_TOKEN=$secret" --rdzv tcp:127.0.0.1:$port
 ends 69 0
 said 0.err "rank 0 cannot listen on 127.0.0.1 port $port: another process"
+
+# torchrun does, on several machines: the next port is for the ranks.
+four "LOCAL_WORLD_SIZE=2 TORCHELASTIC_USE_AGENT_STORE=True
+    MASTER_ADDR=127.0.0.1 MASTER_PORT=$port LOONG_RDZV_TOKEN=$secret" --steps 1
+ends 0 0 1 2 3
 wait $other
 
 # Rank 0 never comes.
@@ -260,6 +265,23 @@ step=$(ls killed.$$ | sed -n 's/^step-0*\([0-9][0-9]*\)$/\1/p' | sort -n |
     tail -1)
 run 0 --nproc 4 --rdzv auto --data text --out killed.$$ \
     --steps $((step + 2)) --resume --quiet
+
+# One rank hangs: the others end at the deadline, and its name is said.
+four LOCAL_WORLD_SIZE=4 --steps 1000000 --out hung --save-every 20 \
+    --comm-timeout 2
+for i in $(seq 300); do
+	ls hung 2>/dev/null | grep -q '^step-[0-9]*$' && break
+	sleep 0.1
+done
+hung=$(pgrep -P $pid1)
+kill -STOP "$hung"
+start=$(date +%s)
+ends 69 0 2 3
+soon 10
+cat ./[0-3].err >all
+said all ' rank 1 for 2 s; --comm-timeout'
+kill -9 "$hung"
+wait $pid1
 
 # SIGTERM reaches them all: they save and say so.
 rm -rf killed.$$
