@@ -29,19 +29,24 @@ check_move_device_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
 endif
 endif
 
-# The ranks under ThreadSanitizer: make check-races
-races_sources = $(srcdir)/runtime/comm/*.c $(srcdir)/runtime/cpu/pool.c \
-	$(srcdir)/runtime/cpu/cpu.c $(srcdir)/runtime/main/report.c
+# The ranks under ThreadSanitizer, as threads and as processes with a thread
+# for their messages: make check-races
 races_flags = -std=gnu11 -g -O1 -fsanitize=thread -DLT_CLONES= $(AM_CPPFLAGS) \
 	$(CHECK_CFLAGS)
-check-races:
-	$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(races_flags) -o races_move \
-	    $(srcdir)/tests/comm/check_move.c $(srcdir)/tests/comm/plain.c \
-	    $(races_sources) $(CHECK_LIBS) -lm -lpthread
+races_cc = files=; for f in $(libloong_rt_a_SOURCES); do case $$f in \
+	*.c) files="$$files $(srcdir)/$$f";; esac; done; \
+	$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(races_flags) $$files \
+	runtime/comm/mpi_images.c
+check-races: all
+	$(races_cc) -o races_move $(srcdir)/tests/comm/check_move.c \
+	    $(srcdir)/tests/comm/plain.c $(RT_LIBS) $(CHECK_LIBS) -lm -lpthread
 	CK_FORK=no ./races_move
-	$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(races_flags) -o races_world \
-	    $(srcdir)/tests/comm/check_world.c $(races_sources) \
-	    $(CHECK_LIBS) -lm -lpthread
+	$(races_cc) -o races_world $(srcdir)/tests/comm/check_world.c \
+	    $(RT_LIBS) $(CHECK_LIBS) -lm -lpthread
 	CK_FORK=no ./races_world
+	./loongc$(EXEEXT) $(srcdir)/tests/train/tiny.lt --mesh dp=2,hp=2 \
+	    --emit=c -o races_tcp.c
+	$(races_cc) -o races_tcp races_tcp.c $(RT_LIBS) -lm -lpthread
+	./races_tcp --nproc 4 --data $(srcdir)/doc/ir.md --steps 5 --quiet
 .PHONY: check-races
-CLEANFILES += races_move races_world
+CLEANFILES += races_move races_world races_tcp races_tcp.c
