@@ -68,13 +68,12 @@ int
 lt_processes_spawn(char **argv, const struct lt_options *o,
     const struct lt_launch *by)
 {
-	bool mpi = o->mpi || (!o->rdzv && by->nodes == 1) ||
-	    (o->rdzv && strcmp(o->rdzv, "mpi") == 0);
+	bool mpi = o->mpi || (o->rdzv && strcmp(o->rdzv, "mpi") == 0);
 
 	for (int i = lt_mpi_image_count - 1; mpi && i >= 0; i--)
 		if (!o->mpi || strcmp(o->mpi, lt_mpi_images[i].name) == 0)
 			become(lt_mpi_images[i].name, o->nproc, argv);
-	if (mpi && (o->mpi || o->rdzv))
+	if (mpi)
 		return lt_fail(LT_EXIT_CONFIG, "--nproc %lld: there is no "
 		    "mpirun here of %s; without --mpi and --rdzv, the trainer "
 		    "starts its processes itself", (long long)o->nproc,

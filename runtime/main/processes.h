@@ -10,8 +10,8 @@
 
 /*
  * Starts this program once for each rank of this machine, with the same
- * arguments: becomes mpirun if there is one that the trainer knows, unless
- * --rdzv says otherwise; else by itself (spawn.h).  The exit code.
+ * arguments: by itself (spawn.h), or it becomes the mpirun that --mpi or
+ * --rdzv asks for.  The exit code.
  */
 int lt_processes_spawn(char **argv, const struct lt_options *,
     const struct lt_launch *);

@@ -79,7 +79,7 @@ losses threads.log >want
 go='--steps 6 --save-every 3'
 
 # The trainer starts its processes itself.
-run 0 --nproc 4 --rdzv auto --data text $go --out self --log self.log --quiet
+run 0 --nproc 4 --data text $go --out self --log self.log --quiet
 same_run self
 
 # As torchrun would, on one machine.
@@ -163,7 +163,7 @@ same_run nodes
 # Checkpoints go from threads to processes.
 cp -r threads moved
 rm -rf moved/step-000006
-run 0 --nproc 4 --rdzv auto --data text --steps 6 --out moved --resume --quiet
+run 0 --nproc 4 --data text --steps 6 --out moved --resume --quiet
 cmp moved/step-000006/model.safetensors threads/step-000006/model.safetensors ||
     failed=1
 
@@ -240,7 +240,7 @@ said all 'rank 3 has loongc'
 
 # One rank dies: the others end at once, and one of them says who it was.
 run_killed() {
-	timeout 100 ./tiny --nproc 4 --rdzv auto --data text --steps 1000000 \
+	timeout 100 ./tiny --nproc 4 --data text --steps 1000000 \
 	    --out killed.$$ --save-every 20 --quiet 2>err &
 	all=$!
 	for i in $(seq 300); do
@@ -263,7 +263,7 @@ said err 'rank 2 is gone'
 [ "$(grep -c 'is gone' err)" = 1 ] || { cat err; failed=1; }
 step=$(ls killed.$$ | sed -n 's/^step-0*\([0-9][0-9]*\)$/\1/p' | sort -n |
     tail -1)
-run 0 --nproc 4 --rdzv auto --data text --out killed.$$ \
+run 0 --nproc 4 --data text --out killed.$$ \
     --steps $((step + 2)) --resume --quiet
 
 # One rank hangs: the others end at the deadline, and its name is said.
