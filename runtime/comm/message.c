@@ -180,8 +180,8 @@ packed_bytes(const struct lt_op *op, int sender, int receiver)
 	return n;
 }
 
-typedef int (*exchange_fn)(const struct lt_mpi *, int lane, int rank, char *data, uint32_t bytes,
-    int *request);
+typedef int (*exchange_fn)(const struct lt_mpi *, int lane, int rank,
+    char *data, uint32_t bytes, int *request);
 
 static int
 send_bytes(const struct lt_mpi *wire, int lane, int rank, char *data,

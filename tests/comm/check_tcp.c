@@ -345,6 +345,44 @@ START_TEST(confusion)
 }
 END_TEST
 
+/* Whatever comes, it goes to places that were posted, or the line ends. */
+START_TEST(noise)
+{
+	static struct pair p;
+	static char to[4][300], around[sizeof to];
+	struct lt_letter in[4];
+
+	seed = (uint32_t)_i + 1;
+	open_pair(&p);
+	memset(to, 0, sizeof to);
+	memset(in, 0, sizeof in);
+	for (int i = 0; i < 4; i++) {
+		in[i].data = to[i];
+		in[i].bytes = 200;
+		lt_line_receive(&p.line[1], i / 2, &in[i]);
+	}
+	lt_line_push(&p.line[1]);
+	for (int i = 0; i < 200; i++) {
+		struct lt_frame f = {(uint8_t)(number(8) ? 2 : number(6)),
+		    (uint8_t)number(number(8) ? 2 : 256), 0, 1 + number(120),
+		    number(16) ? 200 : number(1000)};
+		char body[120];
+
+		memset(body, 1, sizeof body);
+		(void)!send(p.line[0].fd, &f, sizeof f, MSG_DONTWAIT);
+		if (f.kind == 2)
+			(void)!send(p.line[0].fd, body, f.bytes,
+			    MSG_DONTWAIT);
+		lt_line_pull(&p.line[1]);
+	}
+	ck_assert_int_ne(p.line[1].end, LT_OPEN);
+	memset(around, 0, sizeof around);
+	for (int i = 0; i < 4; i++)
+		ck_assert(memcmp(to[i] + 200, around, 100) == 0);
+	close_pair(&p);
+}
+END_TEST
+
 /* The ends: said, or not. */
 START_TEST(ends)
 {
@@ -390,6 +428,7 @@ main(void)
 	tcase_add_test(c, replay);
 	tcase_add_loop_test(c, frames, 0, 8);
 	tcase_add_test(c, confusion);
+	tcase_add_loop_test(c, noise, 0, 50);
 	tcase_add_test(c, ends);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
