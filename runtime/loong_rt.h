@@ -77,7 +77,8 @@ struct lt_layout {
  *	shift      dst of the rank at coordinate + by, modulo the axis, gets
  *	           src; from and to mean nothing
  * Sums are of f32, in the order of the members: all replicas get the same
- * bits.
+ * bits.  In an allreduce with `max` the largest number takes the place of the
+ * sum; numbers are at least 0, and a NaN is larger than all others.
  */
 enum lt_move_kind { LT_ALLREDUCE, LT_GATHER, LT_RSCATTER, LT_A2A, LT_SHIFT,
 	LT_MOVE_KINDS };
@@ -91,6 +92,7 @@ struct lt_move {
 	uint8_t kind;          /* enum lt_move_kind */
 	uint8_t lane;          /* calls of one lane and group match in order */
 	uint8_t type;          /* enum lt_dtype */
+	uint8_t max;           /* allreduce: of maxima */
 	uint8_t n;
 	struct lt_hop hop[LT_AXES_MAX];
 	uint8_t rank;          /* shape of src, the same for every pair; with */

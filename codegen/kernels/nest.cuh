@@ -4,7 +4,7 @@
  *
  *	nest_copy_16, _4, _2   units of so many bytes
  *	nest_sum_16, _4        f32, 4 or 1 at a time: several sources, added in
- *	                       their order
+ *	                       their order, or the largest of them
  *	nest_sources           a part of the table of many sources
  *
  * A warp takes a piece of a row, up to PIECE units, so that its 32 lanes read
@@ -81,6 +81,20 @@ nest_plus(float4 x, float4 y)
 	return float4{x.x + y.x, x.y + y.y, x.z + y.z, x.w + y.w};
 }
 
+/* Numbers from 0 on are in the order of their bits, NaN after infinity. */
+LK_FN float
+nest_largest(float x, float y)
+{
+	return lk_f2u(x) > lk_f2u(y) ? x : y;
+}
+
+LK_FN float4
+nest_largest(float4 x, float4 y)
+{
+	return float4{nest_largest(x.x, y.x), nest_largest(x.y, y.y),
+	    nest_largest(x.z, y.z), nest_largest(x.w, y.w)};
+}
+
 /* Few sources are in the arguments, many in a table. */
 LK_FN lk_source
 nest_source(const nest_sum_args &a, int s)
@@ -111,7 +125,9 @@ nest_sum(const nest_sum_args &a)
 				const i64 at = from.packed ? packed : p.src;
 				const V x = ((const V *)from.at)[at + j];
 
-				sum = s == 0 && !a.add ? x : nest_plus(sum, x);
+				sum = s == 0 && !a.add ? x :
+				    a.max ? nest_largest(sum, x) :
+				    nest_plus(sum, x);
 			}
 			dst[p.dst + j] = sum;
 		}

@@ -6,6 +6,8 @@
  *	sumsq_part    squares in double precision, in which the square of an
  *	              f32 is exact; grid: sumsq_blocks(n)
  *	sumsq_total   the parts' sum; one block
+ *	amax_part     largest magnitude of bf16; grid: sumsq_blocks(n)
+ *	amax_total    the largest of the parts; one block
  *	sum_f32       of a vector, in double precision; one block
  *	count         labels that are not `ignore`; one block
  *
@@ -93,6 +95,64 @@ LK_KERNEL(sumsq_total, 256, 1, struct sumsq_total_args)
 	sum = reduce_block(sum);
 	if (threadIdx.x == 0)
 		*a.out = (float)sum;
+}
+
+/* Largest over the 256 threads of a block; thread 0 has it.  Magnitudes are in
+ * the order of their bits, NaN after infinity. */
+LK_FN u32
+reduce_top(u32 x)
+{
+	LK_DYN_SMEM(smem);
+	const u32 s = lk_saddr(smem), t = threadIdx.x;
+
+	lk_sts(s + 4 * t, x);
+	for (u32 half = 128; half > 0; half /= 2) {
+		lk_sync();
+		if (t < half) {
+			const u32 y = lk_lds<u32>(s + 4 * (t + half));
+
+			x = y > x ? y : x;
+			lk_sts(s + 4 * t, x);
+		}
+	}
+	return x;
+}
+
+/* Two numbers at a time: arrays begin at a multiple of 4 bytes. */
+LK_KERNEL(amax_part, 256, 1, struct amax_args)
+{
+	const u32 *pair = (const u32 *)a.x;
+	u32 top = 0;
+
+	for (i64 i = lk_index(); i < a.n / 2; i += lk_stride()) {
+		const u32 lo = pair[i] << 16 & 0x7fffffff;
+		const u32 hi = pair[i] & 0x7fff0000;
+		const u32 both = lo > hi ? lo : hi;
+
+		top = both > top ? both : top;
+	}
+	if (lk_index() == 0 && a.n % 2) {
+		const u32 last = (u32)(a.x[a.n - 1] & 0x7fff) << 16;
+
+		top = last > top ? last : top;
+	}
+	top = reduce_top(top);
+	if (threadIdx.x == 0)
+		a.part[blockIdx.x] = lk_u2f(top);
+}
+
+LK_KERNEL(amax_total, 256, 1, struct amax_total_args)
+{
+	u32 top = 0;
+
+	for (i64 i = threadIdx.x; i < a.n; i += 256) {
+		const u32 x = lk_f2u(a.part[i]);
+
+		top = x > top ? x : top;
+	}
+	top = reduce_top(top);
+	if (threadIdx.x == 0)
+		*a.out = lk_u2f(top);
 }
 
 LK_KERNEL(sum_f32, 256, 1, struct sum_args)

@@ -169,7 +169,10 @@ sum_pieces(struct lt_comm *c, const struct lt_op *op, const struct lt_nest *x,
 {
 	if (op->device)
 		lt_gpu_nest_sum(c->device, stream_of(op), x,
-		    (float *)(void *)dst, n, c->source, false);
+		    (float *)(void *)dst, n, c->source, op->move->max ?
+		    LT_NEST_MAX : LT_NEST_SUM);
+	else if (op->move->max)
+		lt_nest_max(c->pool, x, (float *)(void *)dst, n, c->source);
 	else
 		lt_nest_sum(c->pool, x, (float *)(void *)dst, n, c->source);
 }

@@ -1,6 +1,7 @@
 /* Copies and sums of boxes. */
 #include "runtime/comm/nest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "runtime/cpu/act.h"
@@ -106,6 +107,7 @@ struct job {
 	char *dst;
 	const struct lt_source *src;
 	int n;
+	bool max;
 };
 
 static void
@@ -155,6 +157,14 @@ add(float *restrict sum, const float *restrict x, uint64_t n)
 		sum[i] += x[i];
 }
 
+/* Numbers from 0 on are in the order of their bits, NaN after infinity. */
+static void
+largest(float *restrict max, const float *restrict x, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		max[i] = lt_bits(x[i]) > lt_bits(max[i]) ? x[i] : max[i];
+}
+
 /* In blocks that stay in the nearest cache; the destination is written last,
  * since it may be a source. */
 static void
@@ -174,7 +184,7 @@ sum_row(void *arg, uint64_t packed, uint64_t src, uint64_t dst, uint64_t n)
 			if (i == 0)
 				memcpy(sum, x, m * sizeof *x);
 			else
-				add(sum, x, m);
+				(j->max ? largest : add)(sum, x, m);
 		}
 		memcpy((float *)(void *)j->dst + dst + lo, sum,
 		    m * sizeof *sum);
@@ -185,7 +195,7 @@ void
 lt_nest_copy(struct lt_pool *pool, const struct lt_nest *x, size_t size,
     char *dst, struct lt_source src)
 {
-	struct job j = {x, copy_row, size, dst, &src, 1};
+	struct job j = {x, copy_row, size, dst, &src, 1, false};
 
 	run(pool, &j);
 }
@@ -194,7 +204,17 @@ void
 lt_nest_sum(struct lt_pool *pool, const struct lt_nest *x, float *dst, int n,
     const struct lt_source src[])
 {
-	struct job j = {x, sum_row, sizeof(float), (char *)dst, src, n};
+	struct job j = {x, sum_row, sizeof(float), (char *)dst, src, n,
+	    false};
+
+	run(pool, &j);
+}
+
+void
+lt_nest_max(struct lt_pool *pool, const struct lt_nest *x, float *dst, int n,
+    const struct lt_source src[])
+{
+	struct job j = {x, sum_row, sizeof(float), (char *)dst, src, n, true};
 
 	run(pool, &j);
 }
@@ -204,7 +224,7 @@ lt_nest_pack(const struct lt_nest *x, size_t size, char *packed,
     const char *src)
 {
 	struct lt_source s = {src, 0};
-	struct job j = {x, pack_row, size, packed, &s, 1};
+	struct job j = {x, pack_row, size, packed, &s, 1, false};
 
 	part_of(&j, 0, 1);
 }

@@ -38,6 +38,10 @@ void lt_nest_copy(struct lt_pool *, const struct lt_nest *, size_t size,
  * be one of the sources. */
 void lt_nest_sum(struct lt_pool *, const struct lt_nest *, float *dst, int n,
     const struct lt_source src[]);
+/* dst = the largest of src[0], src[1], .., which are at least 0; NaN is larger
+ * than all others. */
+void lt_nest_max(struct lt_pool *, const struct lt_nest *, float *dst, int n,
+    const struct lt_source src[]);
 /* The box, packed. */
 void lt_nest_pack(const struct lt_nest *, size_t size, char *packed,
     const char *src);

@@ -2,6 +2,7 @@
 #include "runtime/cpu/rows.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "runtime/cpu/act.h"
@@ -189,6 +190,47 @@ lt_count(uint64_t n, const int32_t *labels, int64_t ignore)
 	for (uint64_t i = 0; i < n; i++)
 		count += labels[i] != ignore;
 	return (float)count;
+}
+
+struct amax {
+	const uint16_t *x;
+	uint64_t n;
+	_Atomic uint32_t top;
+};
+
+/* Magnitudes are in the order of their bits, NaN after infinity. */
+LT_CLONES static uint16_t
+top_of(const uint16_t *x, uint64_t n)
+{
+	uint16_t top = 0;
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint16_t h = x[i] & 0x7fff;
+
+		top = h > top ? h : top;
+	}
+	return top;
+}
+
+static void
+amax_part(void *arg, int part, int parts)
+{
+	struct amax *a = arg;
+	struct slice s = slice_of(a->n, part, parts);
+	uint32_t top = top_of(a->x + s.lo, s.hi - s.lo);
+	uint32_t old = atomic_load(&a->top);
+
+	while (top > old && !atomic_compare_exchange_weak(&a->top, &old, top))
+		continue;
+}
+
+void
+lt_amax(struct lt_pool *pool, uint64_t n, const uint16_t *x, float *out)
+{
+	struct amax a = {.x = x, .n = n};
+
+	lt_pool_run(pool, amax_part, &a);
+	*out = lt_from_bf16((uint16_t)a.top);
 }
 
 void

@@ -34,6 +34,9 @@ void lt_set(struct lt_pool *, float *x, float value, uint64_t n);
 void lt_iota(int32_t *x, const struct lt_runs *); /* x[i] = position i */
 float lt_count(uint64_t n, const int32_t *labels, int64_t ignore);
 
+/* *out = the largest magnitude of n bf16; a NaN is larger than all others. */
+void lt_amax(struct lt_pool *, uint64_t n, const uint16_t *x, float *out);
+
 /* Cosines then sines of position * base^(-2j/d), j < d/2, per position of the
  * runs: [positions][2][d/2], from double precision angles. */
 void lt_rope_table(float *table, const struct lt_runs *, uint64_t d,

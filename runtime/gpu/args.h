@@ -119,8 +119,8 @@ typedef struct lk_source {
 	long long packed;
 } lk_source;
 
-/* dst = src[0] + src[1] + .., or dst += that; f32, in this order.  dst may be
- * a source.  More than fit here are in a table. */
+/* dst = src[0] + src[1] + .., or dst += that; f32, in this order; or the
+ * largest of them, at least 0, a NaN being the largest.  dst may be a source.  More than fit here are in a table. */
 enum { LK_SOURCES_MAX = 64 };
 struct nest_sum_args {
 	const float *src[LK_SOURCES_MAX];
@@ -128,7 +128,7 @@ struct nest_sum_args {
 	const lk_source *table; /* instead, in device memory; or NULL */
 	float *dst;
 	struct lk_nest nest;
-	int nsrc, add;
+	int nsrc, add, max;
 };
 
 /* to[i] = src[i], for n of them; one block */
@@ -139,7 +139,8 @@ struct nest_sources_args {
 	int n;
 };
 
-/* ---- reduce.cuh: colsum, sumsq_part, sumsq_total, sum_f32, count ---- */
+/* ---- reduce.cuh: colsum, sumsq_part, sumsq_total, amax_part,
+ * amax_total, sum_f32, count ---- */
 
 /* out[c] = sum over blocks of part[block * stride + c]; a block of the grid
  * takes 32 columns */
@@ -166,6 +167,19 @@ sumsq_blocks(long long n)
 /* out = sum of the n parts; one block */
 struct sumsq_total_args {
 	const double *part;
+	float *out;
+	long long n;
+};
+
+/* Largest magnitudes, a NaN being the largest.  part[block of the grid]: of n
+ * bf16, sumsq_blocks(n) blocks; out: of n parts, one block. */
+struct amax_args {
+	const unsigned short *x;
+	float *part;
+	long long n;
+};
+struct amax_total_args {
+	const float *part;
 	float *out;
 	long long n;
 };

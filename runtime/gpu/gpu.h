@@ -102,6 +102,10 @@ void lt_gpu_sum(struct lt *, uint64_t n, const float *x, float *out);
 /* out = how many of n labels are not `ignore` */
 void lt_gpu_count(struct lt *, uint64_t n, const int32_t *labels,
     int64_t ignore, float *out);
+/* out = the largest magnitude of n bf16, which begin at a multiple of 4 bytes;
+ * a NaN is larger than all others */
+uint64_t lt_gpu_amax_workspace(void);
+void lt_gpu_amax(struct lt *, uint64_t n, const uint16_t *x, float *out);
 /* y = 1 / x, 0 for 0 */
 void lt_gpu_recip(struct lt *, const float *x, float *y);
 /* y = max / x if x > max, else 1; max 0: 1 */

@@ -126,9 +126,10 @@ table_of(struct lt *rt, enum lt_stream s, int n, const struct lt_source src[])
 
 void
 lt_gpu_nest_sum(struct lt *rt, enum lt_stream s, const struct lt_nest *x,
-    float *dst, int n, const struct lt_source src[], bool add)
+    float *dst, int n, const struct lt_source src[], enum lt_nest_op op)
 {
-	struct nest_sum_args a = {.dst = dst, .nsrc = n, .add = add};
+	struct nest_sum_args a = {.dst = dst, .nsrc = n,
+	    .add = op == LT_NEST_ADD, .max = op == LT_NEST_MAX};
 	uint64_t all = bits_of(x, sizeof *dst) | (uintptr_t)dst;
 
 	if (!x->rows || !x->len)

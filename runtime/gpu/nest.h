@@ -8,10 +8,12 @@
 /* dst = src, elements of 2 or 4 bytes. */
 void lt_gpu_nest_copy(struct lt *, enum lt_stream, const struct lt_nest *,
     size_t size, void *dst, const void *src);
-/* dst = src[0] + src[1] + .., f32, in this order for every element, or, with
- * `add`, dst + src[0] + ..; dst may be one of the sources. */
+/* SUM: dst = src[0] + src[1] + .., f32, in this order for every element; ADD:
+ * dst + src[0] + ..; MAX: the largest; dst may be one of the sources. */
+enum lt_nest_op { LT_NEST_SUM, LT_NEST_ADD, LT_NEST_MAX };
 void lt_gpu_nest_sum(struct lt *, enum lt_stream, const struct lt_nest *,
-    float *dst, int n, const struct lt_source src[], bool add);
+    float *dst, int n, const struct lt_source src[],
+    enum lt_nest_op);
 
 /* The same with one side packed. */
 struct lt_nest lt_nest_to_packed(const struct lt_nest *);

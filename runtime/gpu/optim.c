@@ -1,4 +1,4 @@
-/* Norms and updates. */
+/* Norms, magnitudes and updates. */
 #include "config.h"
 
 #include "runtime/gpu/device.h"
@@ -29,6 +29,24 @@ lt_gpu_sumsq(struct lt *rt, int n, const struct lt_gpu_array *x, float *out)
 		total.n += blocks;
 	}
 	lt_gpu_run(rt, LT_COMPUTE, "sumsq_total", 1, 1, 1, &total);
+}
+
+uint64_t
+lt_gpu_amax_workspace(void)
+{
+	return PARTS * sizeof(float);
+}
+
+void
+lt_gpu_amax(struct lt *rt, uint64_t n, const uint16_t *x, float *out)
+{
+	float *part = (float *)(void *)rt->arena[LT_WORK];
+	struct amax_args a = {x, part, (long long)n};
+	int blocks = sumsq_blocks(a.n);
+	struct amax_total_args total = {part, out, blocks};
+
+	lt_gpu_run(rt, LT_COMPUTE, "amax_part", (uint64_t)blocks, 1, 1, &a);
+	lt_gpu_run(rt, LT_COMPUTE, "amax_total", 1, 1, 1, &total);
 }
 
 static struct adamw_args

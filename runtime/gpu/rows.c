@@ -58,7 +58,7 @@ lt_gpu_add_rows(struct lt *rt, float *dst, uint64_t dst_stride,
 	struct lt_nest x = rows_of(rows, n, src_stride, dst_stride);
 	struct lt_source s = {(const char *)src, 0};
 
-	lt_gpu_nest_sum(rt, LT_COMPUTE, &x, dst, 1, &s, true);
+	lt_gpu_nest_sum(rt, LT_COMPUTE, &x, dst, 1, &s, LT_NEST_ADD);
 }
 
 void

@@ -179,20 +179,24 @@ START_TEST(rows_are_copied_and_added)
 }
 END_TEST
 
-/* Sums of as many arrays as a plan may have ranks, in their order; one of them
+/* Sums, and the largest, of as many arrays as a plan may have ranks; one of them
  * is where the sum goes. */
 START_TEST(sums_of_arrays)
 {
 	static const int counts[] = {2, 64, 65, 128, RANKS};
-	int count = counts[_i % 5], len = _i < 5 ? 12 : 7;
+	int count = counts[_i % 5], len = _i / 5 % 2 ? 7 : 12;
+	bool max = _i >= 10;
 	enum { ROWS = 3, STRIDE = 16 };
 	struct lt_nest nest = {.rank = 1, .n = {ROWS}, .src = {STRIDE},
 	    .dst = {STRIDE}, .rows = ROWS, .len = (uint64_t)len};
 	struct lt_source from[RANKS], to[RANKS];
 	size_t each = ROWS * STRIDE;
 	float *x = floats(each * (size_t)count);
-	float *dx = on_device(x, each * (size_t)count * 4);
+	float *dx;
 
+	for (size_t i = 0; max && i < each * (size_t)count; i++)
+		x[i] = i % 501 ? fabsf(x[i]) : NAN;
+	dx = on_device(x, each * (size_t)count * 4);
 	for (int i = 0; i < count; i++) {
 		int packed = i % 3 == 1;
 
@@ -205,9 +209,10 @@ START_TEST(sums_of_arrays)
 		float *y = x + each * (size_t)(i - i % 3);
 		float *dy = dx + each * (size_t)(i - i % 3);
 
-		lt_nest_sum(cpu.pool, &nest, y, count, from);
+		(max ? lt_nest_max : lt_nest_sum)(cpu.pool, &nest, y, count,
+		    from);
 		lt_gpu_nest_sum(&gpu, lt_stream_of(move.lane), &nest, dy,
-		    count, to, false);
+		    count, to, max ? LT_NEST_MAX : LT_NEST_SUM);
 	}
 	gpu.gpu->device->synchronize(gpu.gpu);
 	same(dx, x, each * (size_t)count * 4);
@@ -375,6 +380,31 @@ START_TEST(single_numbers)
 	near(out, want, 1, (double)n * 1.5 * 0x1p-24);
 	free(x);
 	free(lab);
+}
+END_TEST
+
+/* The largest magnitude wherever it is, and NaN above all. */
+START_TEST(largest_magnitude)
+{
+	static const uint64_t sizes[] = {1, 2, 255, 5001, 300000};
+	uint64_t n = sizes[_i];
+	uint16_t *x = calloc(n, sizeof *x), *dx;
+	uint64_t where[] = {0, n / 2, n - 1};
+	float want, *out = on_device(&(float){0}, sizeof(float));
+
+	for (uint64_t i = 0; i < n; i++)
+		x[i] = (uint16_t)(i * 40503 % 0x3f80 | (i & 1) << 15);
+	ck_assert_uint_le(lt_gpu_amax_workspace(), WORK);
+	for (int i = 0; i < 6; i++) {
+		x[where[i % 3]] = i < 3 ? 0xbf81 : 0xffc0; /* -1.0078, NaN */
+		dx = on_device(x, n * sizeof *x);
+		lt_amax(cpu.pool, n, x, &want);
+		ck_assert(i < 3 ? want == 1.0078125f : isnan(want));
+		lt_gpu_amax(&gpu, n, dx, out);
+		same(out, &want, sizeof want);
+		x[where[i % 3]] = 0;
+	}
+	free(x);
 }
 END_TEST
 
@@ -612,12 +642,13 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, rows_are_copied_and_added, 0, 4);
-	tcase_add_loop_test(t, sums_of_arrays, 0, 10);
+	tcase_add_loop_test(t, sums_of_arrays, 0, 20);
 	tcase_add_test(t, the_host_keeps_values);
 	tcase_add_loop_test(t, tables_are_read_and_added_to, 0, 4);
 	tcase_add_test(t, positions_and_angles);
 	tcase_add_test(t, elements_and_columns);
 	tcase_add_test(t, single_numbers);
+	tcase_add_loop_test(t, largest_magnitude, 0, 5);
 	tcase_add_test(t, a_step_that_is_not_finite);
 	tcase_add_test(t, weights_are_updated);
 	tcase_add_test(t, blocks_of_images_are_updated);

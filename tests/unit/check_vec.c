@@ -4,7 +4,7 @@
  */
 #include <check.h>
 
-#include "runtime/cpu/vec.h"
+#include "runtime/cpu/act.h"
 #include "tests/unit/kernels.h"
 
 enum { STRIDE = 4099 }; /* prime: every exponent, about a million floats */
@@ -95,6 +95,72 @@ START_TEST(bf16)
 }
 END_TEST
 
+/* Number `code` of fp8 as its bits say: e of exponent, then m of fraction. */
+static float
+decoded(int code, int m, int bias)
+{
+	int e = (code & 127) >> m, f = code & ((1 << m) - 1);
+	double v = ldexp(e ? (1 << m) + f : f, (e ? e : 1) - bias - m);
+
+	return (float)(code & 128 ? -v : v);
+}
+
+static const struct format {
+	float (*to)(float x, float amax);
+	int m, bias, last; /* last: the code of the largest number */
+} formats[] = {{lt_e4m3, 3, 7, 0x7e}, {lt_e5m2, 2, 15, 0x7b}};
+
+/* From a number up to the next: the nearer one, in the middle the even code. */
+static void
+between(const struct format *f, int code, float scale, float amax)
+{
+	float lo = decoded(code, f->m, f->bias) * scale;
+	float hi = decoded(code + 1, f->m, f->bias) * scale;
+	float mid = lo + (hi - lo) / 2;
+
+	ck_assert(f->to(mid, amax) == (code & 1 ? hi : lo));
+	ck_assert(f->to(nextafterf(mid, lo), amax) == lo);
+	ck_assert(f->to(nextafterf(mid, hi), amax) == hi);
+}
+
+/* All codes of both formats, with the smallest and the largest amax that has
+ * their scale. */
+START_TEST(fp8)
+{
+	static const int scales[] = {-100, -37, 0, 5, 80};
+	const struct format *f = &formats[_i % 2];
+	float scale = (float)ldexp(1, scales[_i / 2]);
+	float most = decoded(f->last, f->m, f->bias) * scale;
+	float amax[] = {nextafterf(most / 2, most), most};
+
+	for (int code = 0; code < 256; code++) {
+		float v = decoded(code, f->m, f->bias) * scale;
+
+		if ((code & 127) > f->last)
+			continue; /* infinite, NaN */
+		ck_assert(lt_from_bf16(lt_to_bf16(v)) == v);
+		for (int i = 0; i < 2; i++) {
+			ck_assert(f->to(v, amax[i]) == v);
+			if ((code & 127) < f->last)
+				between(f, code, scale, amax[i]);
+		}
+	}
+	ck_assert(f->to(most * 1.5f, most) == most);
+	ck_assert(f->to(most * -1e3f, most) == -most);
+}
+END_TEST
+
+START_TEST(fp8_of_what_has_no_scale)
+{
+	for (int i = 0; i < 2; i++) {
+		ck_assert(formats[i].to(0, 0) == 0);
+		ck_assert(formats[i].to(1.2345f, INFINITY) == 1.2345f);
+		ck_assert(formats[i].to(1.2345f, NAN) == 1.2345f);
+		ck_assert(isnan(formats[i].to(NAN, NAN)));
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -107,6 +173,8 @@ main(void)
 	tcase_add_loop_test(t, close_to_libm, 0, n);
 	tcase_add_loop_test(t, special_values, 0, n);
 	tcase_add_test(t, bf16);
+	tcase_add_loop_test(t, fp8, 0, 10);
+	tcase_add_test(t, fp8_of_what_has_no_scale);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
