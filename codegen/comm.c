@@ -91,8 +91,9 @@ emit_move(struct emit *e, const struct op *op, const struct type *t,
 
 	fprintf(e->move_ids, "\t%s,\n", id);
 	fprintf(e->moves, "\t[%s] = {.name = \"%s\", .kind = %s, .lane = %d, "
-	    ".type = %s, .n = %d,\n", id, name, move_kind(op), op->lane,
-	    emit_ltype(dt), op->nhop);
+	    ".type = %s,%s .n = %d,\n", id, name, move_kind(op), op->lane,
+	    emit_ltype(dt), t && t->pend && t->pend_op == PEND_MAX ?
+	    " .max = 1," : "", op->nhop);
 	print_hops(e, op, t);
 	print_shape(e, op, t, count);
 	e->nmove++;

@@ -83,6 +83,15 @@ emit_count(struct emit *e, const struct op *op)
 }
 
 static void
+emit_amax(struct emit *e, const struct op *op)
+{
+	emit_work(e, "lt_gpu_amax_workspace()");
+	emit_line(e, "lt_gpu_amax(rt, %" PRIu64 ", %s, %s);",
+	    type_local_count(e->m, arg_type(e->m, &op->in[0])),
+	    emit_arg_ptr(e, &op->in[0]), emit_result_ptr(e, op, 0));
+}
+
+static void
 emit_recip(struct emit *e, const struct op *op)
 {
 	emit_line(e, "lt_gpu_recip(rt, %s, %s);", emit_arg_ptr(e, &op->in[0]),
@@ -149,6 +158,7 @@ static const emit_fn ops[OP_COUNT] = {
 	[OP_PART_ADD] = emit_part_add,
 	[OP_PICK] = emit_pick,
 	[OP_LABELS] = emit_count,
+	[OP_AMAX] = emit_amax,
 	[OP_RECIP] = emit_recip,
 	[OP_CLIP] = emit_clip,
 	[OP_SUMSQ] = emit_sumsq,

@@ -193,6 +193,14 @@ emit_count(struct emit *e, const struct op *op)
 }
 
 static void
+emit_amax(struct emit *e, const struct op *op)
+{
+	emit_line(e, "lt_amax(rt->pool, %" PRIu64 ", %s, %s);",
+	    type_local_count(e->m, arg_type(e->m, &op->in[0])),
+	    emit_arg_ptr(e, &op->in[0]), emit_result_ptr(e, op, 0));
+}
+
+static void
 emit_recip(struct emit *e, const struct op *op)
 {
 	const char *x = emit_arg_ptr(e, &op->in[0]);
@@ -444,6 +452,7 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_XENT_DOT] = emit_head,
 	[OP_XENT_DOT_BWD] = emit_head,
 	[OP_LABELS] = emit_count,
+	[OP_AMAX] = emit_amax,
 	[OP_RECIP] = emit_recip,
 	[OP_CLIP] = emit_clip,
 	[OP_PARAMS] = emit_params,

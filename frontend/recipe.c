@@ -199,6 +199,11 @@ recipe_check(struct unit *u, const struct choices *c, bool takes_doc)
 	if (min->set && lr->set && min->num > lr->num)
 		choice_error(u, min, DIAG_SETTING_RANGE, "min = %g is above "
 		    "the peak, %g", min->num, lr->num);
+	if (says(c, SET_recipe_linear, "fp8") &&
+	    !says(c, SET_recipe_precision, "bf16"))
+		choice_error(u, &c->c[SET_recipe_linear], DIAG_SETTING_VALUE,
+		    "linear = fp8 rounds operands of bf16: it needs "
+		    "compute = bf16");
 	check_documents(u, c, takes_doc);
 	check_eos(u, c);
 }

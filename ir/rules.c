@@ -430,6 +430,20 @@ settle(struct check *c)
 	return ok;
 }
 
+/* Linear ops carry sums along, but nothing carries a maximum: a sum of maxima
+ * is none. */
+static bool
+check_maxima(struct check *c)
+{
+	for (int i = 0; i < c->op->nin; i++)
+		if (c->in[i] && c->in[i]->pend &&
+		    c->in[i]->pend_op == PEND_MAX &&
+		    c->op->code != OP_ALLREDUCE && c->op->code != OP_WAIT)
+			return rule_error(c, "operand %d is a pending "
+			    "maximum, which only allreduce reads", i + 1);
+	return true;
+}
+
 bool
 op_infer(struct module *m, struct op *op)
 {
@@ -440,5 +454,5 @@ op_infer(struct module *m, struct op *op)
 	c.res = NEW_N(m->mem, const struct type *, nout + 1);
 	for (int i = 0; i < op->nin; i++)
 		c.in[i] = arg_type(m, &op->in[i]);
-	return check_arity(&c) && rule_of[op->code](&c) && settle(&c);
+	return check_arity(&c) && check_maxima(&c) && rule_of[op->code](&c) && settle(&c);
 }

@@ -511,6 +511,33 @@ rule_count(struct check *c)
 	return true;
 }
 
+/* A maximum over what a rank has; those of the others are still to be seen. */
+bool
+rule_amax(struct check *c)
+{
+	struct type t;
+
+	if (!all_typed(c, 1) || !complete(c, 0))
+		return false;
+	if (c->in[0]->dtype != DT_BF16)
+		return rule_error(c, "operand 1 must be bf16");
+	t = *type_scalar(c->m, DT_F32);
+	t.pend = type_axes(c->in[0]);
+	t.pend_op = PEND_MAX;
+	c->res[0] = type_intern(c->m, &t);
+	return true;
+}
+
+bool
+rule_quantized(struct check *c)
+{
+	if (!all_typed(c, 2) || !is_real(c, 0) || !complete(c, 0) ||
+	    !is_scalar(c, 1))
+		return false;
+	c->res[0] = c->in[0];
+	return true;
+}
+
 bool
 rule_scalar(struct check *c)
 {

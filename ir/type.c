@@ -143,6 +143,8 @@ type_intern(struct module *m, const struct type *t)
 		for (int j = 0; j < c.d[i].n; j++)
 			for (int k = 0; k < c.d[i].s[j].n; k++)
 				canonical_coord(m, &c.d[i].s[j].c[k]);
+	if (!c.pend)
+		c.pend_op = PEND_SUM; /* nothing is pending alike */
 	if (m->types->n * 2 >= m->types->cap)
 		grow(m->mem, m->types);
 	slot = find_slot(m->types, &c);

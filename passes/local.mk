@@ -6,6 +6,7 @@ libpasses_a_SOURCES = \
 	%D%/effects.c %D%/effects.h \
 	%D%/firstwrite.c \
 	%D%/fit.c \
+	%D%/fp8.c \
 	%D%/fuse.c \
 	%D%/grad.c %D%/grad.h \
 	%D%/grad_flow.c \

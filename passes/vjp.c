@@ -418,6 +418,9 @@ training(struct grad *g)
 #define vjp_IOTA nothing
 #define vjp_LABELS nothing
 #define vjp_PARAMS nothing
+#define vjp_AMAX twice
+#define vjp_E4M3 twice
+#define vjp_E5M2 twice
 #define vjp_TAKE element
 #define vjp_PICK element
 #define vjp_EMBED_BWD twice

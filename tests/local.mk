@@ -141,6 +141,9 @@ ir_tests = \
 	%D%/ir/fit/too-much.lir \
 	%D%/ir/fuse/rows.lir \
 	%D%/ir/losshead/chunks.lir \
+	%D%/ir/fp8/block.lir \
+	%D%/ir/fp8/maxima.lir \
+	%D%/ir/fp8/off.lir \
 	%D%/ir/losshead/head.lir \
 	%D%/ir/losshead/logits-read-twice.lir \
 	%D%/ir/losshead/not-a-head.lir \

@@ -38,9 +38,13 @@ put(struct interp *in, const struct tensor *x, int rank, bool sum,
 	uint64_t *at = global_offsets(in, x->type, x->loop, rank);
 
 	for (uint64_t i = 0; i < x->count; i++) {
-		double *g = &global[at[i]];
+		double *g = &global[at[i]], v = x->local[rank][i];
+		bool first = !sum || isnan(*g);
 
-		*g = x->local[rank][i] + (sum && !isnan(*g) ? *g : 0);
+		if (first || x->type->pend_op == PEND_SUM)
+			*g = v + (first ? 0 : *g);
+		else
+			*g = fmax(v, *g);
 	}
 	free(at);
 }

@@ -94,6 +94,28 @@ gelu_tanh_slope(double x)
 	    x / 2 * (1 - t * t) * GELU_C * (1 + 3 * 0.044715 * x * x);
 }
 
+/*
+ * x as a number of fp8 times 2^k, where k >= -100 is the smallest with
+ * amax <= 1.75 2^(top+k), the largest number of the format: `bits` of fraction
+ * from 2^(bottom+k) on, evenly spaced below, ties to even, no overflow.  With
+ * amax >= 2^100 x is what it was.
+ */
+static double
+fp8(double x, double amax, int bits, int top, int bottom)
+{
+	int k, e;
+	double m = frexp(amax, &k), most;
+
+	if (!(amax < 0x1p100))
+		return x;
+	k += m > 0.875 ? -top : -top - 1;
+	k = amax == 0 || k < -100 ? -100 : k;
+	most = ldexp(1.75, top + k);
+	frexp(x, &e);
+	e = (x == 0 || e - 1 < bottom + k ? bottom + k : e - 1) - bits;
+	return fmax(-most, fmin(most, ldexp(nearbyint(ldexp(x, -e)), e)));
+}
+
 /* clang-format off */
 UNARY(CAST, x)
 UNARY(NEG, -x)
@@ -112,6 +134,8 @@ BINARY(ADD, x, y, x + y)
 BINARY(SUB, x, y, x - y)
 BINARY(MUL, x, y, x * y)
 BINARY(DIV, x, y, x / y)
+BINARY(E4M3, x, amax, fp8(x, amax, 3, 8, -6))
+BINARY(E5M2, x, amax, fp8(x, amax, 2, 15, -14))
 BINARY(SILU_BWD, d, x, d * silu_slope(x))
 BINARY(GELU_BWD, d, x, d * gelu_slope(x))
 BINARY(GELU_TANH_BWD, d, x, d * gelu_tanh_slope(x))

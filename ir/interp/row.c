@@ -192,6 +192,16 @@ interp_SUM(struct step *s)
 
 /* ---------------------------------------------------------------- losses */
 
+void
+interp_AMAX(struct step *s)
+{
+	uint64_t n = local_count(s, s->xt[0]);
+
+	s->y[0][0] = 0;
+	for (uint64_t i = 0; i < n; i++)
+		s->y[0][0] = fmax(s->y[0][0], fabs(s->x[0][i]));
+}
+
 static bool
 counts(const struct step *s, double label)
 {

@@ -220,6 +220,13 @@ same(const double *a, const double *b, uint64_t n)
 	return true;
 }
 
+/* What one rank adds; maxima are of magnitudes, at least 0. */
+static void
+join(const struct type *t, double *all, double mine)
+{
+	*all = t->pend_op == PEND_MAX ? fmax(*all, mine) : *all + mine;
+}
+
 bool
 tensor_global(struct interp *in, const struct type *t, const int64_t *loop,
     double *const *local, double *global)
@@ -240,7 +247,7 @@ tensor_global(struct interp *in, const struct type *t, const int64_t *loop,
 		}
 		at = global_offsets(in, t, loop ? loop : none, r);
 		for (uint64_t i = 0; i < n; i++)
-			global[at[i]] += local[r][i];
+			join(t, &global[at[i]], local[r][i]);
 		free(at);
 	}
 	return ok;

@@ -28,6 +28,7 @@ endif
 lt_accepted = \
 	%D%/ast.lt \
 	%D%/bf16.lt \
+	%D%/fp8.lt \
 	%D%/functions.lt \
 	%D%/mesh_auto.lt \
 	%D%/mesh_heads.lt \
@@ -120,6 +121,8 @@ lt_diag = \
 	%D%/diag/over_missing.lt \
 	%D%/diag/param_dim.lt \
 	%D%/diag/plan_values.lt \
+	%D%/diag/linear.lt \
+	%D%/diag/linear_f32.lt \
 	%D%/diag/precision.lt \
 	%D%/diag/rank.lt \
 	%D%/diag/recompute_offload.lt \

@@ -61,6 +61,21 @@ build four --plan four --target=cuda --arch=emu
 go four four
 near four cpu
 
+# Linear maps in fp8.  Both sides round alike what is alike; what bf16 left 2^-8
+# apart falls to both sides of the middle between two numbers of 3 bits, 2^-3
+# apart, in one case of 32, and then differs by 2^-3: sqrt(1/32) 2^-3 = 2e-2 of
+# an operand.  Independent in 8 products, one after the other, that is 6e-2 of
+# an activation and 6e-2 / sqrt(192) = 4e-3 of the loss: within 5e-3.
+build cpu8 --set recipe.linear=fp8
+go cpu8 cpu8
+build gpu8 --target=cuda --arch=emu --set recipe.linear=fp8
+go gpu8 gpu8
+near gpu8 cpu8
+build four8 --plan four --target=cuda --arch=emu --set recipe.linear=fp8
+go four8 four8
+near four8 cpu8
+cmp cpu.steps cpu8.steps >/dev/null && fail "fp8 changes nothing"
+
 # The same bits where the host keeps what backward needs, on streams of its own.
 build host --target=cuda --arch=emu \
 	--set 'plan.recompute=save(z, offload(x, o))'

@@ -98,6 +98,13 @@ static const struct row rows[] = {
 {.op = OP_SPREAD, {"f32 b"}, {"f32 s e"}, "dims of x must be among"},
 {.op = OP_LABELS, {"i32 b/dp s/hp"}, {NULL}, "f32[] +all"},
 {.op = OP_LABELS, {"f32 b s"}, {NULL}, "operand 1 must be i32"},
+{.op = OP_AMAX, {"bf16 b/dp s/hp"}, {NULL}, "f32[] max(dp,hp)"},
+{.op = OP_AMAX, {"bf16 e f"}, {NULL}, "f32[]"},
+{.op = OP_AMAX, {"f32 e"}, {NULL}, "operand 1 must be bf16"},
+{.op = OP_AMAX, {"bf16 e +dp"}, {NULL}, "operand 1 is pending"},
+{.op = OP_E4M3, {"bf16 b/dp s", "f32"}, {NULL}, "bf16[b/dp,s]"},
+{.op = OP_E5M2, {"bf16 b s", "f32 +dp"}, {NULL}, "operand 2 is pending"},
+{.op = OP_E5M2, {"bf16 b s", "f32 b"}, {NULL}, "operand 2 must be f32[]"},
 /* rows are whole */
 {.op = OP_RMSNORM, {X, "f32 e"}, {NULL}, "f32[b,s,e]"},
 {.op = OP_RMSNORM, {"bf16 b s e", "f32 e"}, {NULL}, "bf16[b,s,e]"},
