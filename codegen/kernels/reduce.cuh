@@ -106,10 +106,10 @@ reduce_top(u32 x)
 	const u32 s = lk_saddr(smem), t = threadIdx.x;
 
 	lk_sts(s + 4 * t, x);
-	for (u32 half = 128; half > 0; half /= 2) {
+	for (u32 n = 128; n > 0; n /= 2) {
 		lk_sync();
-		if (t < half) {
-			const u32 y = lk_lds<u32>(s + 4 * (t + half));
+		if (t < n) {
+			const u32 y = lk_lds<u32>(s + 4 * (t + n));
 
 			x = y > x ? y : x;
 			lk_sts(s + 4 * t, x);
