@@ -15,7 +15,7 @@ check_calls_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_calls_LDADD = libloong_rt.a $(RT_LIBS) $(CHECK_LIBS)
 check_calls_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
 TESTS += %D%/fake.sh %D%/graph.sh
-TESTS += %D%/record.sh
+plain_tests += %D%/record.sh # takes what memory there is for addresses
 endif
 endif
 

@@ -174,6 +174,7 @@ check(void)
 	printf("%d calls, %d events\n", record_log.n, record_log.events);
 	if (rule) {
 		fprintf(stderr, "rule of the %s: %s\n", rule, why);
+		order_free(o);
 		return 1;
 	}
 	tell("wait", without(o, CALL_WAIT));
