@@ -14,6 +14,7 @@ driver_scripts = \
 	%D%/injection.sh \
 	%D%/installed.sh \
 	%D%/launch.sh \
+	%D%/manual.sh \
 	%D%/options.sh \
 	%D%/verify.sh \
 	%D%/cluster.sh %D%/verify_mesh.sh \

@@ -95,6 +95,20 @@ sed -n 's/^  --\([a-z-]*\).*/\1/p' help | while read -r name; do
 done >lacking
 [ -s lacking ] && { echo "FAIL: not in the man page:"; cat lacking; failed=1; }
 
+# the examples run as they stand, one after the other
+mkdir examples
+(cd examples && ln -s "$train" . && text 4000 book.txt)
+sed -n '/^Examples:/,/^$/s/^  //p' help >examples/lines
+[ "$(wc -l <examples/lines)" = 2 ] || { cat help; failed=1; }
+while read -r line; do
+	(cd examples && sh -c "$line" >sample 2>err) || {
+		echo "FAIL: $line"
+		cat examples/err
+		failed=1
+	}
+done <examples/lines
+[ -d examples/run/step-002000 ] || { ls -R examples; failed=1; }
+
 # a dry run prints the plan and touches nothing; the data are optional
 mkdir dry
 cp text dry
