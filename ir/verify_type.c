@@ -159,10 +159,27 @@ bad_bundle(struct module *m, const struct bundle *b, const char *why)
 	return false;
 }
 
-/* *total: elements of all bundles so far. */
+/* What belongs to parameters: gradients, two moments, copies, images of them. */
+enum { STATE_TIMES = 16 };
+
 static bool
-verify_bundle(struct module *m, struct bundle *b, uint64_t *total)
+few_enough(struct module *m, const struct bundle *b, uint64_t total)
 {
+	if (b->role == ROLE_PARAM && total > MAX_ELEMENTS)
+		return bad_bundle(m, b,
+		    "all parameters have more than 2^48 elements");
+	if (total > STATE_TIMES * MAX_ELEMENTS)
+		return bad_bundle(m, b,
+		    "gradients, moments and copies have more than 2^52 "
+		    "elements");
+	return true;
+}
+
+/* total: elements so far of all parameters, and of what belongs to them. */
+static bool
+verify_bundle(struct module *m, struct bundle *b, uint64_t total[2])
+{
+	uint64_t *sum = &total[b->role != ROLE_PARAM];
 	uint64_t n;
 
 	if (b->stack && !module_dim(m, b->stack))
@@ -195,10 +212,10 @@ verify_bundle(struct module *m, struct bundle *b, uint64_t *total)
 		n = type_global_count(m, b->field[i].type);
 		if (__builtin_mul_overflow(n,
 		    b->stack ? module_dim(m, b->stack)->size : 1, &n) ||
-		    __builtin_add_overflow(*total, n, total) ||
-		    *total > MAX_ELEMENTS)
-			return bad_bundle(m, b,
-			    "all bundles have more than 2^48 elements");
+		    __builtin_add_overflow(*sum, n, sum))
+			*sum = UINT64_MAX;
+		if (!few_enough(m, b, *sum))
+			return false;
 	}
 	return true;
 }
@@ -206,10 +223,10 @@ verify_bundle(struct module *m, struct bundle *b, uint64_t *total)
 bool
 verify_header(struct module *m)
 {
-	uint64_t total = 0;
+	uint64_t total[2] = {0, 0};
 	bool ok = verify_dims(m);
 
 	for (int i = 0; i < m->nbundle && ok; i++)
-		ok = verify_bundle(m, m->bundle[i], &total);
+		ok = verify_bundle(m, m->bundle[i], total);
 	return ok;
 }

@@ -78,6 +78,7 @@ lt_diag = \
 	%D%/diag/invisible.lt \
 	%D%/diag/json.lt \
 	%D%/diag/keyword.lt \
+	%D%/diag/large_state.lt \
 	%D%/diag/long_name.lt \
 	%D%/diag/lookup.lt \
 	%D%/diag/lookup_positions.lt \
