@@ -111,7 +111,7 @@ count_step(const struct module *m, bool (*counts)(const struct op *op), int *n)
 
 	for (int i = 0; i < m->nfunc; i++)
 		list_region(&t, m->func[i], &m->func[i]->body);
-	if (step)
+	if (step && t.n /* else there is nothing to count */)
 		count_region(&t, &step->body, &s);
 	for (int i = 0; i < t.n; i++)
 		if (t.row[i].calls)
