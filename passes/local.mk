@@ -37,6 +37,8 @@ libpasses_a_SOURCES = \
 	%D%/schedule.c \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \
+	%D%/units.c %D%/units.h \
+	%D%/units_link.c \
 	%D%/update.c \
 	%D%/vjp.c \
 	%D%/zero.c %D%/zero.h \

@@ -17,154 +17,14 @@
 
 #include <string.h>
 
-#include "passes/effects.h"
-#include "plan/cost.h"
-
-struct unit {
-	int at, n;        /* ops r->op[at..at+n) */
-	double cost, way; /* its own seconds; to the end, itself included */
-	double arrives;   /* of a start: when its results are there */
-	struct effects e;
-	int *next;        /* units that depend on it */
-	int nnext, needs; /* and how many it still depends on */
-	struct unit *start; /* of a wait */
-	uint64_t bytes;   /* in flight once started */
-	bool starts, waits, done;
-};
+#include "passes/units.h"
 
 struct play {
-	struct module *m;
-	const struct machine *x;
-	struct region *r;
-	struct unit *u;
-	int n;
-	double now, lane[LANE_COUNT]; /* when each is free */
+	struct units units;
+	struct queue starts, work, waits; /* what is ready; for transfers */
+	double now, lane[LANE_COUNT];     /* when each is free */
 	uint64_t flight, cap;
 };
-
-static bool
-is_start(const struct op *op)
-{
-	return cost_has_lane(op) && op->nout > 0 && op->out[0]->future;
-}
-
-/* The loss head and the store of its gradient, which it then writes. */
-static bool
-head_stores(const struct region *r, int i)
-{
-	const struct op *head = r->op[i];
-
-	return head->code == OP_XENT_DOT_BWD && i + 1 < r->n &&
-	    r->op[i + 1]->code == OP_ACCUM &&
-	    r->op[i + 1]->in[0].v == head->out[2];
-}
-
-/* The unit that begins at op i: up to the last op of its group. */
-static int
-unit_length(const struct region *r, int i)
-{
-	int last = head_stores(r, i) ? i + 1 : i;
-
-	for (int j = i + 1; r->op[i]->group >= 0 && j < r->n; j++)
-		if (r->op[j]->group == r->op[i]->group)
-			last = j;
-	return last - i + 1;
-}
-
-static void
-fill_unit(struct play *p, struct unit *u)
-{
-	const struct op *op = p->r->op[u->at];
-
-	u->starts = is_start(op);
-	u->waits = op->code == OP_WAIT;
-	u->bytes = u->starts ? cost_local_bytes(p->m, op) : 0;
-	for (int i = 0; i < u->n; i++) {
-		u->cost += cost_seconds(p->m, p->x, p->r->op[u->at + i]);
-		effects_add(p->m, &u->e, p->r->op[u->at + i]);
-	}
-	/* An image takes the place of the last layer's, whose sum has gone when
-	 * it has been added to the bundle. */
-	if (op->code == OP_LOCAL && !op->out[0]->future)
-		effects_add_bundle(p->m, &u->e, op->in[0].b);
-	if (op->code == OP_ADAMW) /* only if what is returned is finite */
-		effects_add(p->m, &u->e, region_last(p->r));
-}
-
-static void
-make_units(struct play *p)
-{
-	p->u = NEW_N(p->m->mem, struct unit, (size_t)p->r->n);
-	for (int i = 0; i < p->r->n; i += p->u[p->n - 1].n) {
-		p->u[p->n] = (struct unit){.at = i,
-		    .n = unit_length(p->r, i)};
-		fill_unit(p, &p->u[p->n++]);
-	}
-}
-
-static struct unit *
-start_of(struct play *p, const struct unit *wait)
-{
-	const struct op *op = p->r->op[wait->at];
-
-	for (struct unit *u = p->u; u < wait; u++)
-		if (u->starts && op->in[0].v->def == p->r->op[u->at])
-			return u;
-	return NULL;
-}
-
-static bool
-returns(const struct play *p, const struct unit *u)
-{
-	const struct op *ret = region_last(p->r);
-
-	for (int i = 0; ret->code == OP_RETURN && i < ret->nin; i++)
-		for (int j = 0; j < u->n; j++)
-			if (ret->in[i].kind == ARG_VALUE &&
-			    ret->in[i].v->def == p->r->op[u->at + j])
-				return true;
-	return false;
-}
-
-/* The optimizer only runs once what the step returns is known and finite. */
-static bool
-decides(const struct play *p, const struct unit *u, const struct unit *then)
-{
-	return p->r->op[then->at]->code == OP_ADAMW && returns(p, u);
-}
-
-/* What a unit must wait for: earlier units it conflicts with. */
-static void
-link_units(struct play *p)
-{
-	for (int i = 0; i < p->n; i++) {
-		struct unit *u = &p->u[i];
-
-		u->next = NEW_N(p->m->mem, int, (size_t)p->n);
-		if (u->waits)
-			u->start = start_of(p, u);
-		for (int j = i + 1; j < p->n; j++)
-			if (j == p->n - 1 || decides(p, u, &p->u[j]) ||
-			    effects_conflict(&u->e, &p->u[j].e)) {
-				u->next[u->nnext++] = j;
-				p->u[j].needs++;
-			}
-	}
-	for (int i = p->n - 1; i >= 0; i--) {
-		struct unit *u = &p->u[i];
-
-		for (int j = 0; j < u->nnext; j++)
-			if (p->u[u->next[j]].way > u->way)
-				u->way = p->u[u->next[j]].way;
-		u->way += u->cost;
-	}
-}
-
-static bool
-ready(const struct unit *u)
-{
-	return !u->done && u->needs == 0;
-}
 
 static bool
 fits(const struct play *p, const struct unit *u)
@@ -181,67 +41,75 @@ stall(const struct play *p, const struct unit *u)
 	return left > 0 ? left : 0;
 }
 
-static struct unit *
-ready_start(struct play *p)
+/* All that u depends on is done. */
+static void
+make_ready(struct play *p, struct unit *u)
 {
-	struct unit *best = NULL;
+	struct queue *q = u->starts ? &p->starts :
+	    stall(p, u) > 0 ? &p->waits : &p->work;
 
-	for (struct unit *u = p->u; u < p->u + p->n; u++)
-		if (ready(u) && u->starts && fits(p, u) &&
-		    (!best || u->way > best->way))
-			best = u;
-	return best;
+	queue_put(q, u);
 }
 
-/* The most urgent unit that needs no waiting. */
-static struct unit *
-ready_work(struct play *p)
+/* What has arrived needs no waiting. */
+static void
+note_arrivals(struct play *p)
 {
-	struct unit *best = NULL;
-
-	for (struct unit *u = p->u; u < p->u + p->n; u++)
-		if (ready(u) && !u->starts && stall(p, u) == 0 &&
-		    (!best || u->way > best->way))
-			best = u;
-	return best;
+	while (p->waits.n && stall(p, p->waits.u[0]) == 0)
+		queue_put(&p->work, queue_take(&p->waits, 0));
 }
 
-static struct unit *
-first_arrival(struct play *p)
+static bool
+first(const struct queue *q, int i)
 {
-	struct unit *best = NULL;
+	for (int j = 0; j < q->n; j++)
+		if (q->u[j]->at < q->u[i]->at)
+			return false;
+	return true;
+}
 
-	for (struct unit *u = p->u; u < p->u + p->n; u++)
-		if (ready(u) && stall(p, u) > 0 &&
-		    (!best || stall(p, u) < stall(p, best)))
-			best = u;
-	return best;
+/* The most urgent start that the cap lets go; if all others wait for one that
+ * it holds back, the first of these goes anyway. */
+static struct unit *
+take_start(struct play *p)
+{
+	struct queue *q = &p->starts;
+	bool must = p->work.n == 0 && p->waits.n == 0;
+	int best = -1;
+
+	if (q->n && fits(p, q->u[0]))
+		return queue_take(q, 0);
+	for (int i = 0; i < q->n; i++)
+		if (fits(p, q->u[i]) && (best < 0 ||
+		    queue_before(q, q->u[i], q->u[best])))
+			best = i;
+	for (int i = 0; must && best < 0 && i < q->n; i++)
+		if (first(q, i))
+			best = i;
+	return best < 0 ? NULL : queue_take(q, best);
 }
 
 /* Work beats standing still, unless it would hold back what is more urgent. */
 static struct unit *
 choose(struct play *p)
 {
-	struct unit *start = ready_start(p), *work, *wait;
+	struct unit *start = take_start(p), *work, *wait;
 
 	if (start)
 		return start;
-	work = ready_work(p);
-	wait = first_arrival(p);
-	if (!work || !wait)
-		return work ? work : wait;
-	return wait->way > work->way && work->cost > stall(p, wait) ? wait :
-	    work;
+	work = p->work.n ? p->work.u[0] : NULL;
+	wait = p->waits.n ? p->waits.u[0] : NULL;
+	if (!work || (wait && wait->way > work->way &&
+	    work->cost > stall(p, wait)))
+		return queue_take(&p->waits, 0);
+	return queue_take(&p->work, 0);
 }
 
 static void
 do_unit(struct play *p, struct unit *u)
 {
-	uint8_t lane = p->r->op[u->at]->lane;
+	uint8_t lane = p->units.r->op[u->at]->lane;
 
-	u->done = true;
-	for (int i = 0; i < u->nnext; i++)
-		p->u[u->next[i]].needs--;
 	if (u->starts) {
 		double from = p->lane[lane] > p->now ? p->lane[lane] : p->now;
 
@@ -251,35 +119,47 @@ do_unit(struct play *p, struct unit *u)
 		p->now += stall(p, u) + u->cost;
 		p->flight -= u->start ? u->start->bytes : 0;
 	}
+	for (const struct edge *e = u->then; e; e = e->next)
+		if (--p->units.u[e->to].needs == 0)
+			make_ready(p, &p->units.u[e->to]);
+	note_arrivals(p);
 }
 
-/* A start that the cap holds back while nothing else is ready goes anyway. */
-static struct unit *
-any_ready(struct play *p)
+static void
+make_queue(struct play *p, struct queue *q)
 {
-	for (struct unit *u = p->u; u < p->u + p->n; u++)
-		if (ready(u))
-			return u;
-	return NULL;
+	q->u = NEW_N(p->units.m->mem, struct unit *, (size_t)p->units.n);
+}
+
+static void
+open_queues(struct play *p)
+{
+	make_queue(p, &p->starts);
+	make_queue(p, &p->work);
+	make_queue(p, &p->waits);
+	p->waits.arrivals = true;
+	for (int i = 0; i < p->units.n; i++)
+		if (p->units.u[i].needs == 0)
+			make_ready(p, &p->units.u[i]);
 }
 
 void
 order_region(struct module *m, const struct machine *x, struct region *r,
     uint64_t cap)
 {
-	struct play p = {.m = m, .x = x, .r = r, .cap = cap};
+	struct play p = {.units = {.m = m, .x = x, .r = r}, .cap = cap};
 	struct op **order = NEW_N(m->mem, struct op *, (size_t)r->n);
 	int at = 0;
 
-	make_units(&p);
-	link_units(&p);
+	units_make(&p.units);
+	units_link(&p.units);
+	open_queues(&p);
 	while (at < r->n) {
 		struct unit *u = choose(&p);
 
-		u = u ? u : any_ready(&p);
-		do_unit(&p, u);
 		for (int i = 0; i < u->n; i++)
 			order[at++] = r->op[u->at + i];
+		do_unit(&p, u);
 	}
 	memcpy(r->op, order, sizeof *order * (size_t)r->n);
 }
