@@ -48,13 +48,13 @@ hash_name(const char *s)
 }
 
 /* Where name is, or belongs. */
-static const char **
+static struct used_name *
 used_place(const struct func *f, const char *name)
 {
 	size_t i = (size_t)hash_name(name) & (f->usedcap - 1);
 
-	while (f->used[i] && f->used[i] != name &&
-	    strcmp(f->used[i], name) != 0)
+	while (f->used[i].name && f->used[i].name != name &&
+	    strcmp(f->used[i].name, name) != 0)
 		i = (i + 1) & (f->usedcap - 1);
 	return &f->used[i];
 }
@@ -62,32 +62,32 @@ used_place(const struct func *f, const char *name)
 static void
 grow_used(struct module *m, struct func *f)
 {
-	const char **old = f->used;
+	struct used_name *old = f->used;
 	size_t n = f->usedcap;
 
 	f->usedcap = n ? 2 * n : 32;
-	f->used = NEW_N(m->mem, const char *, f->usedcap);
+	f->used = NEW_N(m->mem, struct used_name, f->usedcap);
 	for (size_t i = 0; i < n; i++)
-		if (old[i])
-			*used_place(f, old[i]) = old[i];
+		if (old[i].name)
+			*used_place(f, old[i].name) = old[i];
 }
 
 static void
 use_name(struct module *m, struct func *f, const char *name)
 {
-	const char **place;
+	struct used_name *place;
 
 	if (2 * f->nused >= f->usedcap)
 		grow_used(m, f);
 	place = used_place(f, name);
-	f->nused += !*place;
-	*place = name;
+	f->nused += !place->name;
+	place->name = name;
 }
 
 bool
 func_uses(const struct func *f, const char *name)
 {
-	return f->usedcap && *used_place(f, name);
+	return f->usedcap && used_place(f, name)->name;
 }
 
 void
@@ -101,11 +101,12 @@ const char *
 func_fresh(struct module *m, struct func *f, const char *base)
 {
 	char name[256];
+	struct used_name *x;
 
 	if (!func_uses(f, base))
 		return module_namez(m, base);
-	for (int i = 1;; i++) {
-		snprintf(name, sizeof name, "%.200s%d", base, i);
+	for (x = used_place(f, base);; x->tried++) {
+		snprintf(name, sizeof name, "%.200s%d", base, x->tried + 1);
 		if (!func_uses(f, name))
 			return module_namez(m, name);
 	}

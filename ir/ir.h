@@ -216,6 +216,11 @@ struct op {
 	struct span at;
 };
 
+struct used_name {
+	const char *name; /* NULL: a free place */
+	int tried; /* name1..nameN are all in use */
+};
+
 struct func {
 	const char *name;
 	const char *index;     /* name of the layer index parameter, or NULL */
@@ -225,7 +230,7 @@ struct func {
 	struct region body; /* ends with return */
 	struct value **value;   /* by id, dead ones too: see module_compact */
 	int nvalue, valuecap;   /* ids given out so far */
-	const char **used;      /* names of values: a set, see func_uses */
+	struct used_name *used; /* names of values: a set, see func_uses */
 	size_t nused, usedcap;
 	struct func *twin;  /* block <-> block.bwd */
 	struct span at;
