@@ -57,6 +57,7 @@ libir_a_SOURCES = \
 	%D%/typetable.h \
 	%D%/typetext.c \
 	%D%/verify.c %D%/verify.h \
+	%D%/verify_bundles.c \
 	%D%/verify_flow.c \
 	%D%/verify_type.c \
 	%D%/verify_walk.h

@@ -174,11 +174,10 @@ bundle_index(struct walk *w, const struct arg *a, bool needed, struct span at)
 static bool
 known_bundle(struct walk *w, const struct bundle *b, int field, struct span at)
 {
-	for (int i = 0; i < w->m->nbundle; i++)
-		if (w->m->bundle[i] == b)
-			return field < b->nfield ||
-			    walk_error(w, at, "@%s has no field %d", b->name, field);
-	return walk_error(w, at, "unknown bundle");
+	if (!bundle_set_find(w->bundles, b))
+		return walk_error(w, at, "unknown bundle");
+	return field < b->nfield ||
+	       walk_error(w, at, "@%s has no field %d", b->name, field);
 }
 
 bool
@@ -197,19 +196,6 @@ takes_bundles(const struct op *op)
 	    op_info[op->code].group == GROUP_COMM;
 }
 
-static bool
-writes_bundle(const struct region *r, const struct bundle *b)
-{
-	for (int i = 0; i < r->n; i++) {
-		const struct op *op = r->op[i];
-
-		if ((op->has_target && op->target.b == b) ||
-		    writes_bundle(&op->body, b))
-			return true;
-	}
-	return false;
-}
-
 /*
  * What lies over sums of single ranks is complete only once it is written, and
  * so is what the optimizer of several ranks takes for the gradient.
@@ -219,13 +205,10 @@ is_written(struct walk *w, const struct bundle *b, const struct op *op)
 {
 	bool grad = op->code == OP_ADAMW && b->role == ROLE_GRAD &&
 	    w->m->naxis > 0;
-	bool found = !b->over && !grad;
-	struct span at = op->at;
 
-	for (int i = 0; !found && i < w->m->nfunc; i++)
-		found = writes_bundle(&w->m->func[i]->body, b);
-	return found ||
-	       walk_error(w, at, "@%s is read but never written", b->name);
+	return (!b->over && !grad) || bundle_set_find(w->bundles, b)->written ||
+	       walk_error(w, op->at, "@%s is read but never written",
+		   b->name);
 }
 
 static bool
@@ -412,10 +395,11 @@ returns_complete(struct walk *w)
 }
 
 static bool
-verify_func(struct module *m, struct func *f)
+verify_func(struct module *m, const struct bundle_set *bundles,
+    struct func *f)
 {
 	size_t n = (size_t)f->nvalue;
-	struct walk w = {.m = m, .f = f};
+	struct walk w = {.m = m, .f = f, .bundles = bundles};
 	bool ok = true;
 
 	w.cap = power_above(f->nvalue);
@@ -446,10 +430,12 @@ int
 module_verify(struct module *m)
 {
 	int before = m->diag->errors;
+	struct bundle_set bundles;
 
 	if (!verify_header(m))
 		return m->diag->errors - before;
+	bundles = bundle_set_of(m);
 	for (int i = 0; i < m->nfunc; i++)
-		verify_func(m, m->func[i]);
+		verify_func(m, &bundles, m->func[i]);
 	return m->diag->errors - before;
 }

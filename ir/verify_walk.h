@@ -11,6 +11,22 @@ struct loop {
 	int64_t lo, hi; /* values of var: lo..hi-1 */
 };
 
+/* The bundles of a module, sorted by address. */
+struct known {
+	const struct bundle *b;
+	bool written; /* some op has it, or a part of it, as its target */
+};
+struct bundle_set {
+	struct known *known;
+	size_t n;
+};
+
+/* verify_bundles.c */
+struct bundle_set bundle_set_of(struct module *m);
+/* NULL: not of the module. */
+struct known *bundle_set_find(const struct bundle_set *s,
+    const struct bundle *b);
+
 struct walk {
 	struct module *m;
 	struct func *f;
@@ -18,6 +34,7 @@ struct walk {
 	int *born;         /* loop depth of the definition, by value id */
 	const char **name; /* open addressing set of names */
 	size_t cap;
+	const struct bundle_set *bundles;
 	const struct cond *when;         /* of the op being checked */
 	struct loop loop[MAX_LOOPS + 1]; /* layer index, then loops */
 	int nloop, depth;
