@@ -71,64 +71,61 @@ record(struct ring *r, bool queries, const struct ring_price *p)
 	    item) : item, r->op->at);
 }
 
-/* Ops at from.. of r give way to those of with. */
-static void
-replace(struct module *m, struct region *r, int at, const struct region *with)
-{
-	struct region out = {0};
-
-	for (int i = 0; i < r->n; i++) {
-		if (i != at) {
-			region_append(m, &out, r->op[i]);
-			continue;
-		}
-		for (int j = 0; j < with->n; j++)
-			region_append(m, &out, with->op[j]);
-	}
-	*r = out;
-}
-
 static bool
-lower(struct module *m, struct func *f, struct region *r, int *at, int depth)
+lower(struct module *m, struct func *f, struct op *op, int depth,
+    struct region *out)
 {
-	struct region out = {0};
 	struct ring_price price;
 	struct ring ring;
 	bool queries;
 
-	if (!ring_plan(&ring, m, f, r->op[*at], depth))
+	if (!ring_plan(&ring, m, f, op, depth))
 		return false;
 	price = ring_price(&ring);
 	queries = queries_travel(&ring, &price);
 	ring_choose(&ring, queries);
-	if (r->op[*at]->nhop)
+	if (op->nhop)
 		record(&ring, queries, &price);
-	ring_emit(&ring, &out);
-	replace(m, r, *at, &out);
-	*at += out.n - 1;
+	ring_emit(&ring, out);
 	return true;
 }
 
+/* Builds r anew: where attention was are the loops that stand for it. */
 static bool
 lower_region(struct module *m, struct func *f, struct region *r, int depth)
 {
+	struct region out = {0};
 	bool ok = true;
 
 	for (int i = 0; i < r->n; i++) {
 		struct op *op = r->op[i];
 
-		if (is_ring(op) || is_share(op))
-			ok &= lower(m, f, r, &i, depth);
-		else
-			ok &= lower_region(m, f, &op->body, depth +
-			    (op->code == OP_FOR));
+		if (is_ring(op) || is_share(op)) {
+			ok &= lower(m, f, op, depth, &out);
+			continue; /* after an error nobody looks at r */
+		}
+		ok &= lower_region(m, f, &op->body, depth +
+		    (op->code == OP_FOR));
+		region_append(m, &out, op);
 	}
+	*r = out;
 	return ok;
+}
+
+struct shares {
+	struct value **of; /* by id: the value to be read instead, or NULL */
+	int n;
+};
+
+static struct value *
+instead(const struct shares *s, struct value *v)
+{
+	return v && s->of[v->id] ? s->of[v->id] : v;
 }
 
 /* The f32 value that y = cast x : f32 was rounded from, if it is a share. */
 static struct value *
-unrounded(const struct op *op)
+unrounded(const struct shares *s, const struct op *op)
 {
 	const struct value *x = op->code == OP_CAST ? op->in[0].v : NULL;
 	struct value *w;
@@ -136,23 +133,40 @@ unrounded(const struct op *op)
 	if (!x || !op->out[0]->type->pend || !x->def ||
 	    x->def->code != OP_CAST)
 		return NULL;
-	w = x->def->in[0].v;
+	w = instead(s, x->def->in[0].v);
 	return w && w->type == op->out[0]->type ? w : NULL;
 }
 
-static int
-keep_shares(struct func *f, struct region *r)
+static void
+find_share(struct op *op, void *arg)
 {
-	int n = 0;
+	struct shares *s = arg;
+	struct value *w = unrounded(s, op);
 
-	for (int i = 0; i < r->n; i++) {
-		struct value *w = unrounded(r->op[i]);
-
-		if (w)
-			replace_uses(f, r->op[i]->out[0], w);
-		n += (w != NULL) + keep_shares(f, &r->op[i]->body);
+	if (w) {
+		s->of[op->out[0]->id] = w;
+		s->n++;
 	}
-	return n;
+}
+
+static void
+read_share(struct op *op, void *arg)
+{
+	for (int i = 0; i < op->nin; i++)
+		op->in[i].v = instead(arg, op->in[i].v);
+}
+
+static void
+keep_shares(struct module *m, struct func *f)
+{
+	struct shares s = {NEW_N(m->mem, struct value *,
+	    (size_t)f->nvalue + 1), 0};
+
+	region_walk(&f->body, find_share, &s);
+	if (!s.n)
+		return;
+	region_walk(&f->body, read_share, &s);
+	remove_dead(f);
 }
 
 static int
@@ -164,8 +178,7 @@ ring(struct module *m)
 		struct func *f = m->func[i];
 
 		errors += !lower_region(m, f, &f->body, 0);
-		if (keep_shares(f, &f->body))
-			remove_dead(f);
+		keep_shares(m, f);
 	}
 	if (m->stage == 'b' && !errors)
 		m->stage = 'c';
