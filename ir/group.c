@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
+
 #include "ir/group.h"
 
 #include <inttypes.h>
@@ -297,14 +299,62 @@ add_op(struct op_list *l, struct op *op)
 	l->op[l->n++] = op;
 }
 
-int
-group_collect(const struct region *r, int at, struct op_list *out)
+/* Those of the same group as op `at` among ops from..to. */
+static int
+collect(const struct region *r, int at, int from, int to, struct op_list *out)
 {
 	out->n = 0;
-	for (int i = 0; i < r->n && out->n < GROUP_MAX; i++)
+	for (int i = from; i <= to && out->n < GROUP_MAX; i++)
 		if (r->op[i]->group == r->op[at]->group)
 			add_op(out, r->op[i]);
 	return out->n;
+}
+
+int
+group_collect(const struct region *r, int at, struct op_list *out)
+{
+	return collect(r, at, 0, r->n - 1, out);
+}
+
+struct member {
+	int group, at;
+};
+
+static int
+by_group(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+struct groups
+groups_of(struct arena *mem, const struct region *r)
+{
+	size_t n = (size_t)r->n + 1;
+	struct groups g = {r, NEW_N(mem, int, n), NEW_N(mem, int, n)};
+	struct member *m = NEW_N(mem, struct member, n);
+
+	for (int i = 0; i < r->n; i++)
+		m[i] = (struct member){r->op[i]->group, i};
+	qsort(m, (size_t)r->n, sizeof *m, by_group);
+	for (int i = 0, end; i < r->n; i = end) {
+		for (end = i; end < r->n && m[end].group == m[i].group; end++)
+			;
+		for (int j = i; j < end; j++) {
+			g.first[m[j].at] = m[i].at;
+			g.last[m[j].at] = m[end - 1].at;
+		}
+	}
+	return g;
+}
+
+int
+groups_collect(const struct groups *g, int at, struct op_list *out)
+{
+	return collect(g->r, at, g->first[at], g->last[at], out);
 }
 
 /* ---- loss head ---- */

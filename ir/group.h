@@ -42,6 +42,14 @@ bool group_fits(const struct module *m, struct op *const *op, int n,
 
 /* The ops of the group of r->op[at], in order. */
 int group_collect(const struct region *r, int at, struct op_list *out);
+/* The same for a region that stays as it is while it is asked about: for each
+ * op the places of the first and the last one of its group. */
+struct groups {
+	const struct region *r;
+	int *first, *last;
+};
+struct groups groups_of(struct arena *mem, const struct region *r);
+int groups_collect(const struct groups *g, int at, struct op_list *out);
 
 /* Is v read by any op but op[0..n)?  Then it reaches memory. */
 bool group_used_outside(struct func *f, const struct value *v,

@@ -15,6 +15,7 @@ libpasses_a_SOURCES = \
 	%D%/memory_carry.c \
 	%D%/memory_clock.c \
 	%D%/memory_offset.c \
+	%D%/memory_reads.c \
 	%D%/memory_share.c \
 	%D%/need.c \
 	%D%/offload.c \

@@ -103,6 +103,7 @@ plan_func(struct module *m, struct func *f)
 	for (int i = 0; i < f->nvalue; i++)
 		p.of[i] = -1;
 	place_params(&p);
+	memory_reads(&p);
 	memory_share(&p);
 	memory_clock(&p);
 	memory_offsets(&p);

@@ -30,6 +30,9 @@ struct plan { /* of one function */
 	int nplace;
 	int *of;     /* by value id: index of its place, or -1 */
 	int *depth;  /* by value id: number of loops around it */
+	int *reads;  /* by value id: operands that are it */
+	bool *saved; /* by value id */
+	struct value **comes; /* by id of a future: what a wait makes of it */
 	int clock;
 	/* when each loop around the clock begins and ends */
 	int loop_from[MAX_LOOPS + 1], loop_to[MAX_LOOPS + 1];
@@ -48,6 +51,12 @@ int memory_new_place(struct plan *p, const char *name, uint64_t size,
     uint32_t count);
 /* Is f called by others?  Then its values live in a frame. */
 bool memory_called(const struct func *f);
+
+/* memory_reads.c: fills reads, saved and comes. */
+void memory_reads(struct plan *p);
+/* Does an op that is not among these n read v? */
+bool memory_read_outside(const struct plan *p, const struct value *v,
+    struct op *const *op, int n);
 
 /* memory_share.c: slots for everything, before anything has an offset. */
 void memory_share(struct plan *p);

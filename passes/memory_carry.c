@@ -16,29 +16,6 @@
 
 #include "passes/memory.h"
 
-struct readers {
-	const struct value *v;
-	int n;
-};
-
-static void
-count_read(struct op *op, void *arg)
-{
-	struct readers *r = arg;
-
-	for (int i = 0; i < op->nin; i++)
-		r->n += op->in[i].v == r->v;
-}
-
-static int
-readers(struct func *f, const struct value *v)
-{
-	struct readers r = {.v = v};
-
-	region_walk(&f->body, count_read, &r);
-	return r.n;
-}
-
 /* The call in the body of a loop whose argument is the loop's carry i. */
 static const struct op *
 carry_call(const struct op *loop, int i, int *param)
@@ -89,7 +66,7 @@ static struct value *
 follow(struct plan *p, const struct region *r, struct value *v,
     struct value *like)
 {
-	for (int i = 0; i < r->n && readers(p->f, v) == 1; i++) {
+	for (int i = 0; i < r->n && p->reads[v->id] == 1; i++) {
 		const struct op *op = r->op[i];
 		struct value *next = NULL;
 
@@ -177,7 +154,7 @@ carry_in_place(struct plan *p, struct region *outer, struct op *loop, int i)
 		v->slot = p->place[p->of[v->id]].name;
 	}
 	memory_take_place(p, stays(p, loop, i, v), v);
-	if (made_here(outer, init) && !init->slot && readers(p->f, init) == 1)
+	if (made_here(outer, init) && !init->slot && p->reads[init->id] == 1)
 		memory_take_place(p, init, v);
 }
 
@@ -199,10 +176,10 @@ place_member(struct plan *p, struct region *outer, struct op *loop, int i,
 	join(p, loop->carry[i], c, c->now);
 	join(p, loop->out[i], c, c->last);
 	if (made_here(outer, init) && !init->slot &&
-	    (c->keep || readers(p->f, init) == 1))
+	    (c->keep || p->reads[init->id] == 1))
 		join(p, init, c, c->first);
 	if (made_here(&loop->body, next) && !next->slot &&
-	    readers(p->f, next) == 1)
+	    p->reads[next->id] == 1)
 		join(p, next, c, c->next);
 }
 

@@ -88,13 +88,13 @@ scan_loop(struct plan *p, struct op *op)
 /* Everything a group reads and writes is live from its first op to its last,
  * since the whole group runs where its first op stands. */
 static void
-scan_group(struct plan *p, const struct region *r, int at)
+scan_group(struct plan *p, const struct groups *groups, int at)
 {
 	struct op_list g;
 
-	if (r->op[at]->group < 0)
+	if (groups->r->op[at]->group < 0)
 		return;
-	group_collect(r, at, &g);
+	groups_collect(groups, at, &g);
 	for (int i = 0; i < g.n; i++) {
 		for (int j = 0; j < g.op[i]->nin; j++)
 			if (g.op[i]->in[j].v)
@@ -181,18 +181,18 @@ await_frames(struct plan *p, const struct op *wait)
 }
 
 static void
-scan_op(struct plan *p, struct region *r, int at)
+scan_op(struct plan *p, const struct groups *g, int at)
 {
-	struct op *op = r->op[at];
+	struct op *op = g->r->op[at];
 	const struct op *store;
 
 	for (int i = 0; i < op->nin; i++)
 		if (op->in[i].v)
 			use(p, op->in[i].v);
 	use_target(p, op);
-	if ((store = group_head_store(p->f, r, at)))
+	if ((store = group_head_store(p->f, g->r, at)))
 		use_target(p, store); /* the head writes there */
-	scan_group(p, r, at);
+	scan_group(p, g, at);
 	if (op->code == OP_WAIT) {
 		use_sources(p, op);
 		await_frames(p, op);
@@ -211,8 +211,10 @@ scan_op(struct plan *p, struct region *r, int at)
 static void
 scan_region(struct plan *p, struct region *r)
 {
+	struct groups g = groups_of(p->m->mem, r);
+
 	for (int i = 0; i < r->n; i++)
-		scan_op(p, r, i);
+		scan_op(p, &g, i);
 }
 
 /* Scratch lives while its op runs: its clock is the op's. */

@@ -27,17 +27,6 @@ memory_slot_name(struct plan *p, const char *value)
 	    value));
 }
 
-static bool
-saves(const struct func *f, const struct value *v)
-{
-	for (int i = 0; i < f->body.n; i++)
-		if (f->body.op[i]->code == OP_SAVE)
-			for (int j = 0; j < f->body.op[i]->nin; j++)
-				if (f->body.op[i]->in[j].v == v)
-					return true;
-	return false;
-}
-
 void
 memory_take_place(struct plan *p, struct value *v, const struct value *from)
 {
@@ -68,7 +57,7 @@ place_saved(struct plan *p)
 		struct value *v = f->value[i];
 		struct slot *s;
 
-		if (!v || v->bundle || !saves(f, v))
+		if (!v || v->bundle || !p->saved[i])
 			continue;
 		s = module_add_slot(p->m, memory_slot_name(p, v->name));
 		s->arena = value_on_host(v) ? ARENA_HOST : ARENA_KEEP;
@@ -108,18 +97,6 @@ returned(const struct func *f, const struct value *v)
 	return false;
 }
 
-/* The value that a wait makes of a future; NULL if that is elsewhere. */
-static struct value *
-awaited(const struct region *r, const struct value *future)
-{
-	for (int i = 0; i < r->n; i++)
-		for (int j = 0; r->op[i]->code == OP_WAIT &&
-		    j < r->op[i]->nin; j++)
-			if (r->op[i]->in[j].v == future)
-				return r->op[i]->out[j];
-	return NULL;
-}
-
 /* Where a value has its place already, its transfer must bring it there. */
 static void
 place_futures(struct plan *p, struct region *r)
@@ -136,34 +113,33 @@ place_futures(struct plan *p, struct region *r)
 
 /* The caller says where a result of the function goes. */
 static bool
-goes_out(struct plan *p, struct region *r, const struct value *v)
+goes_out(struct plan *p, const struct value *v)
 {
-	const struct value *then = v->future ? awaited(r, v) : NULL;
+	const struct value *then = p->comes[v->id];
 
 	return memory_called(p->f) && returned(p->f, then ? then : v);
 }
 
+/* v is a result of the op at `at`. */
 static bool
-in_group_only(struct plan *p, struct region *r, const struct value *v)
+in_group_only(const struct plan *p, const struct groups *g, int at,
+    const struct value *v)
 {
-	struct op_list g;
+	const struct op *op = g->r->op[at];
+	struct op_list l;
 
-	if (!v->def || v->def->group < 0)
-		return v->def && v->def->code == OP_CONST;
-	for (int i = 0; i < r->n; i++)
-		if (r->op[i] == v->def) {
-			group_collect(r, i, &g);
-			return !group_used_outside(p->f, v, g.op, g.n);
-		}
-	return false;
+	if (op->group < 0)
+		return op->code == OP_CONST;
+	groups_collect(g, at, &l);
+	return !memory_read_outside(p, v, l.op, l.n);
 }
 
 static void place_region(struct plan *p, struct region *r);
 
 static void
-place_result(struct plan *p, struct region *r, int at, int i)
+place_result(struct plan *p, const struct groups *g, int at, int i)
 {
-	struct op *op = r->op[at];
+	struct op *op = g->r->op[at];
 	struct value *v = op->out[i], *then;
 	int acc;
 
@@ -172,11 +148,11 @@ place_result(struct plan *p, struct region *r, int at, int i)
 		return; /* addresses inside of something else */
 	if (op->has_target && i == 0)
 		return;
-	if (i == 2 && group_head_store(p->f, r, at))
+	if (i == 2 && group_head_store(p->f, g->r, at))
 		return; /* straight into its field */
-	if (in_group_only(p, r, v) && group_result(op, i) == RESULT_SPACE)
+	if (in_group_only(p, g, at, v) && group_result(op, i) == RESULT_SPACE)
 		return;
-	if (goes_out(p, r, v))
+	if (goes_out(p, v))
 		return;
 	if (op->code == OP_WAIT) {
 		memory_take_place(p, v, op->in[i].v);
@@ -188,7 +164,7 @@ place_result(struct plan *p, struct region *r, int at, int i)
 		memory_take_place(p, v, op->in[acc].v);
 		return;
 	}
-	then = v->future ? awaited(r, v) : NULL;
+	then = p->comes[v->id];
 	p->of[v->id] = memory_new_place(p, memory_slot_name(p, then ? then->name :
 	    v->name), value_local_bytes(p->m, v), 1);
 	v->slot = p->place[p->of[v->id]].name;
@@ -237,10 +213,10 @@ rope_table(struct module *m, const struct op *op)
 }
 
 static void
-place_scratch(struct plan *p, struct region *r, int at)
+place_scratch(struct plan *p, const struct groups *g, int at)
 {
-	struct op *op = r->op[at];
-	struct op_list g;
+	struct op *op = g->r->op[at];
+	struct op_list l;
 	uint64_t size = 0;
 	int i;
 
@@ -248,8 +224,8 @@ place_scratch(struct plan *p, struct region *r, int at)
 		rope_table(p->m, op);
 	if (op->code == OP_XENT_DOT || op->code == OP_XENT_DOT_BWD)
 		size = head_scratch(p->m, op);
-	if (op->group >= 0 && group_collect(r, at, &g) && g.op[0] == op)
-		size = group_scratch(p->m, g.op, g.n);
+	if (op->group >= 0 && groups_collect(g, at, &l) && l.op[0] == op)
+		size = group_scratch(p->m, l.op, l.n);
 	if (!size)
 		return;
 	i = memory_new_place(p, module_namez(p->m, arena_printf(p->m->mem,
@@ -260,14 +236,16 @@ place_scratch(struct plan *p, struct region *r, int at)
 static void
 place_region(struct plan *p, struct region *r)
 {
+	struct groups g = groups_of(p->m->mem, r);
+
 	for (int i = 0; i < r->n; i++) {
 		struct op *op = r->op[i];
 
 		for (int j = 0; j < op->nout; j++)
-			place_result(p, r, i, j);
+			place_result(p, &g, i, j);
 		if (op->code == OP_FOR)
 			place_region(p, &op->body);
-		place_scratch(p, r, i);
+		place_scratch(p, &g, i);
 	}
 }
 

@@ -2,6 +2,7 @@
 
 #include "passes/units.h"
 
+#include "ir/group.h"
 #include "plan/cost.h"
 
 static bool
@@ -21,29 +22,13 @@ head_stores(const struct region *r, int i)
 	    r->op[i + 1]->in[0].v == head->out[2];
 }
 
-/* Where the last op of each group stands. */
-static int *
-last_of_groups(const struct units *p)
-{
-	int *last, most = -1;
-
-	for (int i = 0; i < p->r->n; i++)
-		if (p->r->op[i]->group > most)
-			most = p->r->op[i]->group;
-	last = NEW_N(p->m->mem, int, (size_t)most + 2);
-	for (int i = 0; i < p->r->n; i++)
-		if (p->r->op[i]->group >= 0)
-			last[p->r->op[i]->group] = i;
-	return last;
-}
-
 /* The unit that begins at op i: up to the last op of its group. */
 static int
-unit_length(const struct region *r, const int *last, int i)
+unit_length(const struct groups *g, int i)
 {
-	if (r->op[i]->group >= 0)
-		return last[r->op[i]->group] - i + 1;
-	return head_stores(r, i) ? 2 : 1;
+	if (g->r->op[i]->group >= 0)
+		return g->last[i] - i + 1;
+	return head_stores(g->r, i) ? 2 : 1;
 }
 
 static void
@@ -69,12 +54,12 @@ fill_unit(struct units *p, struct unit *u)
 void
 units_make(struct units *p)
 {
-	const int *last = last_of_groups(p);
+	struct groups g = groups_of(p->m->mem, p->r);
 
 	p->u = NEW_N(p->m->mem, struct unit, (size_t)p->r->n);
 	for (int i = 0; i < p->r->n; i += p->u[p->n - 1].n) {
 		p->u[p->n] = (struct unit){.at = i,
-		    .n = unit_length(p->r, last, i)};
+		    .n = unit_length(&g, i)};
 		fill_unit(p, &p->u[p->n++]);
 	}
 }
