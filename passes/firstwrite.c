@@ -23,17 +23,27 @@
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
+#include <stdlib.h>
+
 struct writer {
 	struct op *op;
 	int at[3];  /* position in step, in its loop, in the callee */
+	int seen;   /* how many were found before */
 	bool whole; /* all elements, each once, when step comes by */
+};
+
+struct read {
+	const struct bundle *b;
+	int at; /* position in step */
 };
 
 struct search {
 	struct module *m;
-	struct writer *w;
+	struct writer *w; /* in the end by place, see by_place */
 	int n, cap;
 	int at[3];
+	struct read *read; /* from the zero on, by bundle, the first one first */
+	int nread, readcap;
 };
 
 static void
@@ -56,8 +66,9 @@ add_writer(struct search *s, struct op *op, bool whole)
 		for (int i = 0; i < s->n; i++)
 			s->w[i] = old[i];
 	}
-	s->w[s->n++] = (struct writer){op, {s->at[0], s->at[1], s->at[2]},
+	s->w[s->n] = (struct writer){op, {s->at[0], s->at[1], s->at[2]}, s->n,
 	    whole};
+	s->n++;
 }
 
 static bool
@@ -170,30 +181,85 @@ earlier(const struct writer *a, const struct writer *b)
 	return false;
 }
 
-static bool
-writes(const struct writer *w, const struct bundle *b, int field)
+static int
+compare(uintptr_t a, uintptr_t b)
 {
-	return w->op->target.b == b && (w->op->target.kind == ARG_BUNDLE ||
-	    w->op->target.field == field);
+	return a < b ? -1 : a > b;
+}
+
+/* The field that is written, or -1: whole layers. */
+static int
+field_of(const struct arg *target)
+{
+	return target->kind == ARG_BUNDLE ? -1 : target->field;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct writer *x = a, *y = b;
+	const struct arg *s = &x->op->target, *t = &y->op->target;
+
+	if (s->b != t->b)
+		return compare((uintptr_t)s->b, (uintptr_t)t->b);
+	if (field_of(s) != field_of(t))
+		return field_of(s) < field_of(t) ? -1 : 1;
+	return x->seen < y->seen ? -1 : x->seen > y->seen;
+}
+
+/* Where the writers of this field of b begin, and how many there are. */
+static struct writer *
+writers_of(const struct search *s, const struct bundle *b, int field, int *n)
+{
+	int lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		int mid = lo + (hi - lo) / 2;
+		const struct arg *t = &s->w[mid].op->target;
+
+		if ((uintptr_t)t->b < (uintptr_t)b ||
+		    (t->b == b && field_of(t) < field))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (*n = 0; lo + *n < s->n; ++*n)
+		if (s->w[lo + *n].op->target.b != b ||
+		    field_of(&s->w[lo + *n].op->target) != field)
+			break;
+	return &s->w[lo];
+}
+
+static struct writer *
+first_of(struct writer *w, int n, struct writer *first)
+{
+	for (int i = 0; i < n; i++)
+		if (!first || earlier(&w[i], first))
+			first = &w[i];
+	return first;
+}
+
+static bool
+all_regular(const struct writer *w, int n, const struct writer *first)
+{
+	for (int i = 0; i < n; i++)
+		if (!w[i].whole && w[i].at[0] == first->at[0])
+			return false;
+	return true;
 }
 
 /* The writer that may store, or NULL: all in its loop must be as regular. */
 static struct writer *
-first_writer(struct search *s, const struct bundle *b, int field)
+first_writer(const struct search *s, const struct bundle *b, int field)
 {
-	struct writer *first = NULL;
+	int nlayer, nfield;
+	struct writer *layer = writers_of(s, b, -1, &nlayer);
+	struct writer *one = writers_of(s, b, field, &nfield);
+	struct writer *first = first_of(one, nfield, first_of(layer, nlayer,
+	    NULL));
 
-	for (int i = 0; i < s->n; i++)
-		if (writes(&s->w[i], b, field) &&
-		    (!first || earlier(&s->w[i], first)))
-			first = &s->w[i];
-	if (!first || !first->whole)
-		return NULL;
-	for (int i = 0; i < s->n; i++)
-		if (writes(&s->w[i], b, field) && !s->w[i].whole &&
-		    s->w[i].at[0] == first->at[0])
-			return NULL;
-	return first;
+	return first && first->whole && all_regular(layer, nlayer, first) &&
+	    all_regular(one, nfield, first) ? first : NULL;
 }
 
 static int
@@ -214,50 +280,83 @@ zeroes(const struct op *zero, const struct bundle *b)
 	return false;
 }
 
-struct reads {
-	const struct bundle *b;
-	bool any;
-};
+static void
+add_read(struct search *s, const struct bundle *b)
+{
+	struct read *old = s->read;
+
+	if (s->nread == s->readcap) {
+		s->readcap = s->readcap ? 2 * s->readcap : 64;
+		s->read = NEW_N(s->m->mem, struct read, (size_t)s->readcap);
+		for (int i = 0; i < s->nread; i++)
+			s->read[i] = old[i];
+	}
+	s->read[s->nread++] = (struct read){b, s->at[0]};
+}
 
 static void
 see_read(struct op *op, void *arg)
 {
-	struct reads *r = arg;
-
 	for (int i = 0; i < op->nin; i++)
-		r->any |= op->in[i].b == r->b && op->code != OP_ZERO &&
-		    op->code != OP_LOCAL;
+		if (op->in[i].b && op->code != OP_ZERO &&
+		    op->code != OP_LOCAL)
+			add_read(arg, op->in[i].b);
 }
 
-/* True if an op of step from position `from` up to `to` reads b. */
-static bool
-read_between(const struct region *r, const struct bundle *b, int from, int to)
+static int
+by_bundle(const void *a, const void *b)
 {
-	struct reads x = {b, false};
+	const struct read *x = a, *y = b;
 
-	for (int i = from; i <= to; i++) {
-		see_read(r->op[i], &x);
-		region_walk(&r->op[i]->body, see_read, &x);
+	if (x->b != y->b)
+		return compare((uintptr_t)x->b, (uintptr_t)y->b);
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void
+see_reads(struct search *s, const struct region *r, int zero_at)
+{
+	for (int i = zero_at; i < r->n; i++) {
+		s->at[0] = i;
+		see_read(r->op[i], s);
+		region_walk(&r->op[i]->body, see_read, s);
 	}
-	return x.any;
+	if (s->nread)
+		qsort(s->read, (size_t)s->nread, sizeof *s->read, by_bundle);
+}
+
+/* True if an op of step from the zero up to position `to` reads b. */
+static bool
+read_before(const struct search *s, const struct bundle *b, int to)
+{
+	int lo = 0, hi = s->nread;
+
+	while (lo < hi) {
+		int mid = lo + (hi - lo) / 2;
+
+		if ((uintptr_t)s->read[mid].b < (uintptr_t)b)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < s->nread && s->read[lo].b == b && s->read[lo].at <= to;
 }
 
 static bool
-may_store(const struct region *r, const struct bundle *b,
+may_store(const struct search *s, const struct bundle *b,
     const struct writer *w, int zero_at)
 {
 	return w && w->at[0] > zero_at && w->op->target_add &&
-	    !read_between(r, b, zero_at, w->at[0]);
+	    !read_before(s, b, w->at[0]);
 }
 
 /* Whole layers are written: all that is zeroed is the bundle, or nothing. */
 static int
-store_layers(struct search *s, const struct region *r, struct bundle *b,
-    int zero_at, struct arg *in)
+store_layers(struct search *s, struct bundle *b, int zero_at, struct arg *in)
 {
 	struct writer *w = first_writer(s, b, 0);
 
-	if (may_store(r, b, w, zero_at)) {
+	if (may_store(s, b, w, zero_at)) {
 		w->op->target_add = false;
 		return 0;
 	}
@@ -267,17 +366,16 @@ store_layers(struct search *s, const struct region *r, struct bundle *b,
 
 /* Makes stores of b's first writers; adds what must be zeroed to in. */
 static int
-store_fields(struct search *s, const struct region *r, struct bundle *b,
-    int zero_at, struct arg *in)
+store_fields(struct search *s, struct bundle *b, int zero_at, struct arg *in)
 {
 	int n = 0;
 
 	if (b->flat.n)
-		return store_layers(s, r, b, zero_at, in);
+		return store_layers(s, b, zero_at, in);
 	for (int f = 0; f < b->nfield; f++) {
 		struct writer *w = first_writer(s, b, f);
 
-		if (may_store(r, b, w, zero_at))
+		if (may_store(s, b, w, zero_at))
 			w->op->target_add = false;
 		else
 			in[n++] = arg_bundle_field(b, NULL, f);
@@ -301,8 +399,8 @@ store_first(struct search *s, struct region *r, int zero_at)
 	in = NEW_N(s->m->mem, struct arg, (size_t)(nfield + zero->nin) + 1);
 	for (int i = 0; i < s->m->nbundle; i++)
 		if (zeroes(zero, s->m->bundle[i]))
-			n += store_fields(s, r, s->m->bundle[i],
-			    zero_at, in + n);
+			n += store_fields(s, s->m->bundle[i], zero_at,
+			    in + n);
 	for (int i = 0; i < zero->nin; i++)
 		if (zero->in[i].kind != ARG_BUNDLE)
 			in[n++] = zero->in[i];
@@ -329,6 +427,9 @@ firstwrite(struct module *m)
 	if (at < 0 || zeros != 1)
 		return 0;
 	see_step(&s, &step->body);
+	if (s.n)
+		qsort(s.w, (size_t)s.n, sizeof *s.w, by_place);
+	see_reads(&s, &step->body, at);
 	store_first(&s, &step->body, at);
 	return 0;
 }
