@@ -21,6 +21,7 @@ struct dims {
 	const struct type *a, *b, *c;
 	uint64_t m, n, k;
 	bool ta, tb, swap;
+	const char *scale_a, *scale_b; /* of fp8, else NULL */
 };
 
 static enum role
@@ -105,7 +106,8 @@ static void
 emit_accumulator(struct emit *e, const struct op *op)
 {
 	if (op->into)
-		emit_copy_if_moved(e, op->out[0], NULL, op->in[2].v, NULL);
+		emit_copy_if_moved(e, op->out[0], NULL,
+		    op->in[op->nin - 1].v, NULL);
 }
 
 /* In bf16 the old sum is the residual of the product's epilogue. */
@@ -113,10 +115,18 @@ static const char *
 epilogue(struct emit *e, const struct op *op, const struct dims *d,
     const char *c)
 {
-	if (!op->into || d->c->dtype != DT_BF16)
+	struct arena *mem = e->m->mem;
+	bool resid = op->into && d->c->dtype == DT_BF16;
+	const char *old = resid ? arena_printf(mem, ".resid = %s, "
+	    ".resid_type = LT_BF16, .ldr = %" PRIu64, c, d->n) : "";
+
+	if (!resid && !d->scale_a)
 		return "NULL";
-	return arena_printf(e->m->mem, "&(struct lt_gemm_epilogue){.resid = "
-	    "%s, .resid_type = LT_BF16, .ldr = %" PRIu64 "}", c, d->n);
+	if (!d->scale_a)
+		return arena_printf(mem, "&(struct lt_gemm_epilogue){%s}", old);
+	return arena_printf(mem, "&(struct lt_gemm_epilogue){%s%s\n\t"
+	    "    .scale_a = %s, .scale_b = %s}", old, resid ? "," : "",
+	    d->scale_a, d->scale_b);
 }
 
 static void
@@ -149,9 +159,16 @@ emit_dot(struct emit *e, const struct op *op)
 	struct dims d = {arg_type(e->m, &op->in[0]),
 	    arg_type(e->m, &op->in[1]), op->out[0]->type};
 
+	if (dtype_is_fp8(d.a->dtype)) {
+		d.scale_a = emit_arg_ptr(e, &op->in[2]);
+		d.scale_b = emit_arg_ptr(e, &op->in[3]);
+	}
 	emit_accumulator(e, op);
 	if (!as_matrices(e->m, &d)) {
-		emit_dot_loops(e, op);
+		if (d.scale_a)
+			emit_broken(e, op, "fp8 that is no matrix");
+		else
+			emit_dot_loops(e, op);
 	} else if (d.swap) { /* c' = b' a' */
 		struct dims s = d;
 
@@ -159,6 +176,10 @@ emit_dot(struct emit *e, const struct op *op)
 		s.n = d.m;
 		s.ta = !d.tb;
 		s.tb = !d.ta;
+		s.a = d.b;
+		s.b = d.a;
+		s.scale_a = d.scale_b;
+		s.scale_b = d.scale_a;
 		emit_gemm(e, op, &s, emit_arg_ptr(e, &op->in[1]),
 		    emit_arg_ptr(e, &op->in[0]));
 	} else {

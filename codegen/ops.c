@@ -200,6 +200,55 @@ emit_amax(struct emit *e, const struct op *op)
 	    emit_arg_ptr(e, &op->in[0]), emit_result_ptr(e, op, 0));
 }
 
+/* How many dims of x moved behind the others to make t. */
+static int
+moved_dims(const struct type *x, const struct type *t)
+{
+	int by = 0;
+
+	while (by < x->rank && x->d[by].name != t->d[0].name)
+		by++;
+	return by == x->rank ? 0 : by;
+}
+
+/* One layout or both at once: [first dims][others] and the other way round. */
+static void
+emit_round(struct emit *e, const struct op *op, int plain, int turned)
+{
+	const struct type *x = arg_type(e->m, &op->in[0]);
+	const struct type *t = op->out[turned < 0 ? plain : turned]->type;
+	int by = moved_dims(x, t);
+	uint64_t rows = 1;
+
+	for (int i = 0; i < by; i++)
+		rows *= dim_local_size(e->m, &x->d[i]);
+	emit_line(e, "%s%s, %" PRIu64 ", %" PRIu64 ", %s, %s,",
+	    emit_callee(e, CALL_FP8_ROUND), emit_ltype((enum dtype)t->dtype),
+	    rows, type_local_count(e->m, x) / rows,
+	    emit_arg_ptr(e, &op->in[0]), emit_arg_ptr(e, &op->in[1]));
+	emit_line(e, "    %s, %s);", plain < 0 ? "NULL" :
+	    emit_result_ptr(e, op, plain), turned < 0 ? "NULL" :
+	    emit_result_ptr(e, op, turned));
+}
+
+static void
+emit_quantized(struct emit *e, const struct op *op)
+{
+	const struct type *x = arg_type(e->m, &op->in[0]);
+	int plain = -1, turned = -1;
+
+	for (int i = 0; i < op->nout; i++) {
+		int *which = moved_dims(x, op->out[i]->type) ? &turned :
+		    &plain;
+
+		if (*which >= 0)
+			emit_round(e, op, -1, i);
+		else
+			*which = i;
+	}
+	emit_round(e, op, plain, turned);
+}
+
 static void
 emit_recip(struct emit *e, const struct op *op)
 {
@@ -453,6 +502,8 @@ static const emit_fn emitters[OP_COUNT] = {
 	[OP_XENT_DOT_BWD] = emit_head,
 	[OP_LABELS] = emit_count,
 	[OP_AMAX] = emit_amax,
+	[OP_E4M3] = emit_quantized,
+	[OP_E5M2] = emit_quantized,
 	[OP_RECIP] = emit_recip,
 	[OP_CLIP] = emit_clip,
 	[OP_PARAMS] = emit_params,

@@ -9,9 +9,9 @@
 #include "codegen/emit.h"
 
 static const char *const ctypes[DT_COUNT] = {"void", "float", "uint16_t",
-	"int32_t"};
+	"int32_t", "uint8_t", "uint8_t"};
 static const char *const ltypes[DT_COUNT] = {"0", "LT_F32", "LT_BF16",
-	"LT_I32"};
+	"LT_I32", "LT_E4M3", "LT_E5M2"};
 static const char *const arenas[ARENA_COUNT] = {"LT_STATE", "LT_KEEP",
 	"LT_ACT", "LT_IO", "LT_HOST", "LT_WORK"};
 

@@ -77,6 +77,7 @@ const struct target target_cpu = {
 	.args = "a->",
 	.includes = "#include \"runtime/cpu/pool.h\"\n"
 	    "#include \"runtime/cpu/gemm.h\"\n"
+	    "#include \"runtime/cpu/fp8.h\"\n"
 	    "#include \"runtime/cpu/attn.h\"\n"
 	    "#include \"runtime/cpu/head.h\"\n"
 	    "#include \"runtime/cpu/rows.h\"\n"

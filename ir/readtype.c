@@ -54,7 +54,7 @@ read_dtype(struct reader *r)
 
 	if (!dtype_from_name(name, &dt))
 		fail_at(r, span_from(r, from),
-		    "'%s' is not a dtype: f32, bf16 or i32", name);
+		    "'%s' is not a dtype: f32, bf16, i32, f8e4m3 or f8e5m2", name);
 	return dt;
 }
 

@@ -444,6 +444,25 @@ check_maxima(struct check *c)
 	return true;
 }
 
+/* Codes of fp8 are made, kept and multiplied; nothing else is done to them. */
+static bool
+check_codes(struct check *c)
+{
+	const struct op *op = c->op;
+	bool keeps = op_info[op->code].group == GROUP_FLOW ||
+	    op_info[op->code].group == GROUP_HOST || op->code == OP_WAIT;
+
+	for (int i = 0; i < op->nin && !keeps && op->code != OP_DOT; i++)
+		if (c->in[i] && dtype_is_fp8(c->in[i]->dtype))
+			return rule_error(c, "operand %d is fp8, which only "
+			    "dot reads", i + 1);
+	for (int i = 0; i < op->nout && !keeps; i++)
+		if (op->code != OP_E4M3 && op->code != OP_E5M2 &&
+		    op->out[i]->type && dtype_is_fp8(op->out[i]->type->dtype))
+			return rule_error(c, "only e4m3 and e5m2 give fp8");
+	return true;
+}
+
 bool
 op_infer(struct module *m, struct op *op)
 {
@@ -454,5 +473,6 @@ op_infer(struct module *m, struct op *op)
 	c.res = NEW_N(m->mem, const struct type *, nout + 1);
 	for (int i = 0; i < op->nin; i++)
 		c.in[i] = arg_type(m, &op->in[i]);
-	return check_arity(&c) && check_maxima(&c) && rule_of[op->code](&c) && settle(&c);
+	return check_arity(&c) && check_maxima(&c) && check_codes(&c) &&
+	    rule_of[op->code](&c) && settle(&c);
 }

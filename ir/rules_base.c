@@ -151,7 +151,7 @@ is_index(struct check *c, int i)
 bool
 is_real(struct check *c, int i)
 {
-	return c->in[i]->dtype != DT_I32 ||
+	return (c->in[i]->dtype != DT_I32 && !dtype_is_fp8(c->in[i]->dtype)) ||
 	    rule_error(c, "operand %d must be f32 or bf16", i + 1);
 }
 

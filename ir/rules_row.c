@@ -51,21 +51,42 @@ dot_result(struct check *c)
 			return false;
 		used |= a;
 	}
-	if (r->dtype != DT_F32 && r->dtype != c->in[0]->dtype)
+	if (dtype_is_fp8(c->in[0]->dtype) ? r->dtype != DT_F32 &&
+	    r->dtype != DT_BF16 : r->dtype != DT_F32 &&
+	    r->dtype != c->in[0]->dtype)
 		return rule_error(c, "the result is f32 or what the operands "
-		    "are");
+		    "are, bf16 if they are fp8");
 	return true;
 }
 
 static bool
 dot_into(struct check *c)
 {
+	int last = c->op->nin - 1;
+
 	if (!c->op->into)
 		return true;
-	if (c->in[2] != stated(c, 0))
+	if (c->in[last] != stated(c, 0))
 		return rule_error(c, "adds into a value of another type");
-	return c->op->in[2].consume ||
+	return c->op->in[last].consume ||
 	    rule_error(c, "adds into a value it must consume: into !x");
+}
+
+/* Numbers of one dtype, or of fp8 with the scale of each. */
+static bool
+dot_operands(struct check *c)
+{
+	int extra = c->op->into ? 1 : 0;
+
+	if (c->op->nin >= 2 && c->in[0] && dtype_is_fp8(c->in[0]->dtype))
+		return all_typed(c, 4 + extra) &&
+		    (dtype_is_fp8(c->in[1]->dtype) ||
+		    rule_error(c, "operands must both be fp8")) &&
+		    is_scalar(c, 2) && is_scalar(c, 3) && complete(c, 0) &&
+		    complete(c, 1);
+	return all_typed(c, 2 + extra) && is_real(c, 0) && is_real(c, 1) &&
+	    (c->in[0]->dtype == c->in[1]->dtype ||
+	    rule_error(c, "operands must have one dtype"));
 }
 
 bool
@@ -73,11 +94,8 @@ rule_dot(struct check *c)
 {
 	axis_set summed = 0, pa, pb;
 
-	if (!all_typed(c, c->op->into ? 3 : 2) || !is_real(c, 0) ||
-	    !is_real(c, 1) || !need_stated(c))
+	if (!dot_operands(c) || !need_stated(c))
 		return false;
-	if (c->in[0]->dtype != c->in[1]->dtype)
-		return rule_error(c, "operands must have one dtype");
 	for (int i = 0; i < 2; i++)
 		for (int j = 0; j < c->in[i]->rank; j++)
 			if (!dot_dim(c, i, &c->in[i]->d[j], &summed))
@@ -528,13 +546,43 @@ rule_amax(struct check *c)
 	return true;
 }
 
+/* r has the dims of x, of which the first `by` may have moved to the end. */
+static bool
+is_rotated(const struct type *x, const struct type *r)
+{
+	int by = 0;
+
+	if (r->rank != x->rank || r->pend)
+		return false;
+	while (by < x->rank && x->rank && x->d[by].name != r->d[0].name)
+		by++;
+	for (int i = 0; i < x->rank; i++)
+		if (!dim_equal(&x->d[(i + by) % x->rank], &r->d[i]))
+			return false;
+	return true;
+}
+
 bool
 rule_quantized(struct check *c)
 {
-	if (!all_typed(c, 2) || !is_real(c, 0) || !complete(c, 0) ||
-	    !is_scalar(c, 1))
+	enum dtype dt = c->op->code == OP_E4M3 ? DT_E4M3 : DT_E5M2;
+
+	if (!all_typed(c, 2) || !complete(c, 0) || !is_scalar(c, 1) ||
+	    !need_stated(c))
 		return false;
-	c->res[0] = c->in[0];
+	if (c->in[0]->dtype != DT_BF16)
+		return rule_error(c, "operand 1 must be bf16");
+	if (c->op->nout < 1 || c->op->nout > 2)
+		return rule_error(c, "gives one result or two");
+	for (int i = 0; i < c->op->nout; i++) {
+		const struct type *r = stated(c, i);
+
+		if (!r || r->dtype != dt || !is_rotated(c->in[0], r))
+			return rule_error(c, "result %d must be %s with the "
+			    "dims of operand 1, the first of which may have "
+			    "moved behind the others", i + 1, dtype_name[dt]);
+		c->res[i] = r;
+	}
 	return true;
 }
 

@@ -8,8 +8,9 @@
 #include "ir/ir.h"
 #include "ir/typetable.h"
 
-const char *const dtype_name[DT_COUNT] = {"none", "f32", "bf16", "i32"};
-const uint8_t dtype_size[DT_COUNT] = {0, 4, 2, 4};
+const char *const dtype_name[DT_COUNT] = {"none", "f32", "bf16", "i32",
+	"f8e4m3", "f8e5m2"};
+const uint8_t dtype_size[DT_COUNT] = {0, 4, 2, 4, 1, 1};
 
 struct type_table {
 	const struct type **slot; /* open addressing, at most half full */

@@ -25,10 +25,18 @@ struct buf;
 enum { MAX_RANK = 8, MAX_SHARDS = 3, MAX_COORDS = 3, MAX_AXES = 8 };
 enum { MAX_LOOPS = 3 }; /* loops around an op that a skew can mention */
 
-enum dtype { DT_NONE, DT_F32, DT_BF16, DT_I32, DT_COUNT };
+/* Numbers of fp8 are codes of one byte: what they stand for is up to a scale,
+ * which is a value of its own. */
+enum dtype { DT_NONE, DT_F32, DT_BF16, DT_I32, DT_E4M3, DT_E5M2, DT_COUNT };
 
 extern const char *const dtype_name[DT_COUNT]; /* "f32", ... */
 extern const uint8_t dtype_size[DT_COUNT];     /* bytes per element */
+
+static inline bool
+dtype_is_fp8(int dt)
+{
+	return dt == DT_E4M3 || dt == DT_E5M2;
+}
 
 typedef uint16_t axis_set; /* bit i: mesh axis i of the module */
 

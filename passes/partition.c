@@ -163,6 +163,7 @@ is_stated(enum opcode code)
 	switch (code) {
 	case OP_DOT: case OP_SUM: case OP_SPREAD: case OP_CAST: case OP_RENAME:
 	case OP_EMBED_BWD: case OP_ZEROS: case OP_IOTA: case OP_ACCUM:
+	case OP_E4M3: case OP_E5M2:
 		return true;
 	default:
 		return false;

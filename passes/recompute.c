@@ -19,7 +19,7 @@
  * operands, so gradients do not change by a bit.
  *
  *   none                  keep everything backward reads
- *   full                  keep a block's inputs
+ *   full                  keep a block's inputs, and the scales of fp8
  *   save(x, attention)    and what attention gives (Selective Checkpoint++);
  *                         other words name values of the block
  *   save(z, offload(x))   the host keeps what is in inner brackets, offload.c
@@ -90,6 +90,14 @@ is_param(const struct func *f, const struct value *v)
 		if (f->param[i] == v)
 			return true;
 	return false;
+}
+
+/* Four bytes that all ranks have agreed on. */
+static bool
+is_scale(const struct value *v)
+{
+	return v->def && (v->def->code == OP_E4M3_SCALE ||
+	    v->def->code == OP_E5M2_SCALE);
 }
 
 /* ------------------------------------------------------------ making again */
@@ -347,7 +355,7 @@ remake_tables(struct remake *r, keep_fn *keep, void *arg)
 	for (int i = 0; i < r->f->nvalue; i++) {
 		struct value *v = r->f->value[i];
 
-		r->keep[i] = is_param(r->f, v) ||
+		r->keep[i] = is_param(r->f, v) || is_scale(v) ||
 		    (v->type && keep(arg, r->f, v));
 	}
 }

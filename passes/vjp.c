@@ -419,6 +419,8 @@ training(struct grad *g)
 #define vjp_LABELS nothing
 #define vjp_PARAMS nothing
 #define vjp_AMAX twice
+#define vjp_E4M3_SCALE twice
+#define vjp_E5M2_SCALE twice
 #define vjp_E4M3 twice
 #define vjp_E5M2 twice
 #define vjp_TAKE element

@@ -3,6 +3,7 @@ pkglib_LIBRARIES += libloong_rt.a
 libloong_rt_a_SOURCES = \
 	%D%/cpu/act.h \
 	%D%/dtype.h \
+	%D%/fp8.h \
 	%D%/loong_rt.h \
 	%D%/runs.h \
 	%D%/cpu/attn.c %D%/cpu/attn.h \
@@ -36,6 +37,7 @@ libloong_rt_a_SOURCES = \
 	%D%/comm/transport.h \
 	%D%/comm/world.c %D%/comm/world.h \
 	%D%/cpu/cpu.c %D%/cpu/cpu.h \
+	%D%/cpu/fp8.c %D%/cpu/fp8.h \
 	%D%/cpu/gemm.c %D%/cpu/gemm.h \
 	%D%/cpu/gemm_amx.c \
 	%D%/cpu/gemm_avx2.c \
@@ -75,6 +77,7 @@ libloong_rt_a_SOURCES = \
 	support/nvrtc.c support/nvrtc.h \
 	%D%/gpu/device.h \
 	%D%/gpu/emu.c \
+	%D%/gpu/fp8.c %D%/gpu/fp8.h \
 	%D%/gpu/gemm.c \
 	%D%/gpu/gpu.c %D%/gpu/gpu.h \
 	%D%/gpu/head.c \
@@ -146,6 +149,7 @@ rtincludedir = $(pkglibdir)/include
 nobase_rtinclude_HEADERS = \
 	%D%/cpu/act.h \
 	%D%/cpu/attn.h \
+	%D%/cpu/fp8.h \
 	%D%/cpu/gemm.h \
 	%D%/cpu/head.h \
 	%D%/cpu/pool.h \
@@ -154,6 +158,7 @@ nobase_rtinclude_HEADERS = \
 	%D%/cpu/tile_pack.h %D%/cpu/tile_split.h %D%/cpu/halves.h \
 	%D%/cpu/vec.h \
 	%D%/dtype.h \
+	%D%/fp8.h \
 	%D%/gpu/args.h \
 	%D%/gpu/gpu.h \
 	%D%/loong_rt.h \

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "codegen/kernels/lk.h"
+#include "codegen/kernels/lk_fp8.h"
 
 #ifdef __CUDACC_RTC__
 typedef u16 uint16_t;
@@ -31,42 +31,6 @@ LK_FN u16 lt_to_bf16(float x) { return lk_tobf(x); }
 LK_FN float lt_expf(float x) { return lk_exp(x); }
 LK_FN float lt_logf(float x) { return lk_log(x); }
 LK_FN float lt_tanhf(float x) { return lk_tanh(x); }
-
-/*
- * x as a number of fp8 times 2^k: k >= -100 is the smallest with which amax is
- * not beyond the largest number of the format, 1.75 2^top; fractions have
- * `bits` bits from 2^bottom on; ties to even.  All results are numbers of
- * bf16.  With amax >= 2^100 (infinite, NaN) x is what it was.
- */
-LK_FN float
-lt_fp8(float x, float amax, int bits, int top, int bottom)
-{
-	int k = (int)((lk_f2u(amax) + 0x1fffff) >> 23) - 127 - top;
-	int e = (int)(lk_f2u(x) >> 23 & 255) - 127, step;
-	float most, y;
-
-	k = k < -100 ? -100 : k > 112 ? 112 : k;
-	step = (e < bottom + k ? bottom + k : e) - bits;
-	step = step > 112 ? 112 : step;
-	most = 1.75f * lk_u2f((u32)(top + k > 127 ? 254 : top + k + 127)
-	    << 23);
-	y = lk_rint(x * lk_u2f((u32)(127 - step) << 23)) *
-	    lk_u2f((u32)(127 + step) << 23);
-	y = y > most ? most : y < -most ? -most : y;
-	return amax < 0x1p100f ? y : x;
-}
-
-LK_FN float
-lt_e4m3(float x, float amax)
-{
-	return lt_fp8(x, amax, 3, 8, -6);
-}
-
-LK_FN float
-lt_e5m2(float x, float amax)
-{
-	return lt_fp8(x, amax, 2, 15, -14);
-}
 
 LK_FN float
 lt_sigmoidf(float x)

@@ -91,13 +91,6 @@ LK_FN float lk_bf(u16 x) { return lk_u2f((u32)x << 16); }
 LK_FN float lk_bflo(u32 x) { return lk_u2f(x << 16); }
 LK_FN float lk_bfhi(u32 x) { return lk_u2f(x & 0xffff0000u); }
 
-/* To a whole number, ties to even. */
-LK_FN float
-lk_rint(float x)
-{
-	return rintf(x);
-}
-
 /* To nearest even; NaN becomes 0x7fff, as cvt.rn.bf16x2 makes it. */
 LK_FN u16
 lk_tobf(float x)

@@ -39,16 +39,6 @@ lk_bf2(float lo, float hi)
 }
 LK_FN u16 lk_tobf(float x) { return (u16)lk_bf2(x, 0.f); }
 
-/* To a whole number, ties to even. */
-LK_FN float
-lk_rint(float x)
-{
-	float r;
-
-	asm("cvt.rni.f32.f32 %0, %1;" : "=f"(r) : "f"(x));
-	return r;
-}
-
 /* Fast, errors of some 2^-22 (relative for exp2, absolute for log2). */
 LK_FN float
 lk_exp2(float x)

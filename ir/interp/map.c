@@ -94,26 +94,60 @@ gelu_tanh_slope(double x)
 	    x / 2 * (1 - t * t) * GELU_C * (1 + 3 * 0.044715 * x * x);
 }
 
+/* The least 2^k, k at least -100, with amax <= 1.75 2^(top+k), the largest
+ * number of the format; NaN from 2^100 on. */
+static double
+fp8_scale(double amax, int top)
+{
+	int k;
+	double m = frexp(amax, &k);
+
+	k += m > 0.875 ? -top : -top - 1;
+	return !(amax < 0x1p100) ? NAN :
+	    ldexp(1, amax == 0 || k < -100 ? -100 : k);
+}
+
 /*
- * x as a number of fp8 times 2^k, where k >= -100 is the smallest with
- * amax <= 1.75 2^(top+k), the largest number of the format: `bits` of fraction
- * from 2^(bottom+k) on, evenly spaced below, ties to even, no overflow.  With
- * amax >= 2^100 x is what it was.
+ * The nearest number of fp8: `bits` of fraction from 2^bottom on, evenly
+ * spaced below, ties to even, nothing beyond 1.75 2^top.
  */
 static double
-fp8(double x, double amax, int bits, int top, int bottom)
+fp8(double x, int bits, int top, int bottom)
 {
-	int k, e;
-	double m = frexp(amax, &k), most;
+	int e;
+	double most = ldexp(1.75, top);
 
-	if (!(amax < 0x1p100))
+	if (isnan(x))
 		return x;
-	k += m > 0.875 ? -top : -top - 1;
-	k = amax == 0 || k < -100 ? -100 : k;
-	most = ldexp(1.75, top + k);
 	frexp(x, &e);
-	e = (x == 0 || e - 1 < bottom + k ? bottom + k : e - 1) - bits;
+	e = (x == 0 || e - 1 < bottom ? bottom : e - 1) - bits;
 	return fmax(-most, fmin(most, ldexp(nearbyint(ldexp(x, -e)), e)));
+}
+
+/* All results, whatever the order of their dims. */
+static void
+quantize(struct step *s, int bits, int top, int bottom)
+{
+	for (int i = 0; i < s->op->nout; i++) {
+		struct space a = space_of(s, s->yt[i]);
+		const uint64_t *p = offsets(s, &a, s->xt[0]);
+
+		for (uint64_t j = 0; j < a.count; j++)
+			s->y[i][j] = fp8(s->x[0][p[j]] / s->x[1][0], bits, top,
+			    bottom);
+	}
+}
+
+void
+interp_E4M3(struct step *s)
+{
+	quantize(s, 3, 8, -6);
+}
+
+void
+interp_E5M2(struct step *s)
+{
+	quantize(s, 2, 15, -14);
 }
 
 /* clang-format off */
@@ -128,14 +162,14 @@ UNARY(SIGMOID, sigmoid(x))
 UNARY(EXP, exp(x))
 UNARY(LOG, log(x))
 UNARY(SQRT, sqrt(x))
+UNARY(E4M3_SCALE, fp8_scale(x, 8))
+UNARY(E5M2_SCALE, fp8_scale(x, 15))
 UNARY(RECIP, x == 0 ? 0 : 1 / x)
 
 BINARY(ADD, x, y, x + y)
 BINARY(SUB, x, y, x - y)
 BINARY(MUL, x, y, x * y)
 BINARY(DIV, x, y, x / y)
-BINARY(E4M3, x, amax, fp8(x, amax, 3, 8, -6))
-BINARY(E5M2, x, amax, fp8(x, amax, 2, 15, -14))
 BINARY(SILU_BWD, d, x, d * silu_slope(x))
 BINARY(GELU_BWD, d, x, d * gelu_slope(x))
 BINARY(GELU_TANH_BWD, d, x, d * gelu_tanh_slope(x))

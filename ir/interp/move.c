@@ -128,7 +128,8 @@ interp_PICK(struct step *s)
 		    s->x[0][p[i] + k * stride(s, s->xt[0], d)];
 }
 
-/* y = sum a b over the dims the result lacks, plus c with `into`. */
+/* y = sum a b over the dims the result lacks, times the scales of fp8, plus c
+ * with `into`. */
 void
 interp_DOT(struct step *s)
 {
@@ -138,14 +139,17 @@ interp_DOT(struct step *s)
 	const uint64_t *bo = offsets(s, &out, s->xt[1]);
 	const uint64_t *as = offsets(s, &sum, s->xt[0]);
 	const uint64_t *bs = offsets(s, &sum, s->xt[1]);
+	double scale = dtype_is_fp8(s->xt[0]->dtype) ?
+	    s->x[2][0] * s->x[3][0] : 1;
+	const double *c = s->op->into ? s->x[s->op->nin - 1] : NULL;
 
 	for (uint64_t i = 0; i < out.count; i++) {
 		const double *a = s->x[0] + ao[i], *b = s->x[1] + bo[i];
-		double y = s->op->into ? s->x[2][i] : 0;
+		double y = 0;
 
 		for (uint64_t j = 0; j < sum.count; j++)
 			y += a[as[j]] * b[bs[j]];
-		s->y[0][i] = y;
+		s->y[0][i] = y * scale + (c ? c[i] : 0);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "runtime/cpu/cpu.h"
+#include "runtime/cpu/fp8.h"
 #include "runtime/cpu/gemm_kernel.h"
 #include "runtime/cpu/gemm_tile.h"
 #include "runtime/cpu/pool.h"
@@ -314,6 +315,8 @@ lt_gemm_workspace(const struct lt_gemm *g, int threads)
 
 	if (g->k == 0 || g->m == 0 || g->n == 0)
 		return 0;
+	if (lt_is_fp8(g->a))
+		return lt_gemm_fp8_workspace(g, threads);
 	nc = strip_width(g->n);
 	bytes = 2 * nc * depth(g->k) * sizeof(float);
 	bytes += A_FLOATS * sizeof(float) * (threads > 0 ? threads : 1);
@@ -346,6 +349,10 @@ lt_gemm(struct lt_pool *pool, const struct lt_gemm *g, const void *a,
 
 	if (g->k == 0) {
 		store_nothing(&j);
+		return;
+	}
+	if (lt_is_fp8(g->a)) {
+		lt_gemm_fp8(pool, g, a, b, c, epi, workspace);
 		return;
 	}
 	if (epi != NULL && epi->bias == NULL && epi->resid == NULL)

@@ -7,6 +7,10 @@
  *	A, B        C
  *	f32, f32    f32
  *	bf16, bf16  bf16 or f32
+ *	fp8, fp8    bf16 or f32
+ *
+ * fp8 is codes of either format (runtime/fp8.h) and a scale for each operand:
+ * these are made numbers of bf16 first, which is exact.
  *
  * Where the CPU has AMX both run on tiles of bf16, a float as the sum of three
  * bf16: as exact as f32 within one rounding of each product (tile_split.h; the
@@ -45,6 +49,7 @@ struct lt_gemm_epilogue {
 	const void *resid; /* [m][ldr], or NULL */
 	enum lt_dtype resid_type;
 	uint64_t ldr;
+	const float *scale_a, *scale_b; /* of A and B, if they are fp8 */
 };
 
 /* Bytes of scratch, 64-byte aligned, one call needs with a pool of so many
@@ -52,7 +57,7 @@ struct lt_gemm_epilogue {
  * 0 for k == 0; SIZE_MAX if it does not fit a size_t. */
 size_t lt_gemm_workspace(const struct lt_gemm *, int threads);
 
-/* epilogue may be NULL.  k == 0 gives the epilogue of a zero product. */
+/* epilogue may be NULL but for fp8.  k == 0 gives the epilogue of a zero product. */
 void lt_gemm(struct lt_pool *, const struct lt_gemm *, const void *a,
     const void *b, void *c, const struct lt_gemm_epilogue *, void *workspace);
 

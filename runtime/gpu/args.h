@@ -283,6 +283,30 @@ struct adamw_blocks_args {
 	} range[LK_RANGES_MAX];
 };
 
+/* ---- fp8.cuh: fp8_round, fp8_widen ---- */
+
+/*
+ * y = codes of x[rows][cols] / scale, t[cols][rows] the same; either may be
+ * NULL.  y and t begin at multiples of 4 bytes.  format is that of
+ * runtime/fp8.h.
+ */
+struct fp8_round_args {
+	const unsigned short *x;
+	const float *scale;
+	unsigned char *y, *t;
+	long long rows, cols;
+	int format;
+};
+
+/* y = what n codes stand for, times scale; y begins at a multiple of 8 bytes */
+struct fp8_widen_args {
+	const unsigned char *x;
+	const float *scale;
+	unsigned short *y;
+	long long n;
+	int format;
+};
+
 /* ---- gemm.cuh: gemm_bf16_{nn,nt,tn,tt}, gemm_any ---- */
 
 /*

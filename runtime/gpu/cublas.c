@@ -2,9 +2,12 @@
  * Matrix products by cuBLASLt, loaded when there is one.
  *
  * It thinks in columns: C[m,n] = A B by rows is C^T[n,m] = B^T A^T by columns,
- * the same bytes.  Sums are in f32.  An algorithm is chosen once per shape,
- * types and alignment, by the library's heuristic, and then kept: a run uses
- * the same ones in every step.  What it cannot do is left to kernels.
+ * the same bytes.  Sums are in f32.  fp8 comes with the scales of its operands,
+ * in the device's memory; sm_89 and sm_90 take it only where both lie along k,
+ * in rows of whole 16 bytes, older ones not at all.  An algorithm is chosen
+ * once per shape, types and alignment, by the library's heuristic, and then
+ * kept: a run uses the same ones in every step.  What it cannot do is left to
+ * kernels.
  */
 #include "config.h"
 
@@ -23,8 +26,10 @@ typedef struct opaque_preference *preference;
 
 /* Of cublasLt.h and library_types.h. */
 enum {
-	TYPE_F32 = 0, TYPE_BF16 = 14, COMPUTE_F32 = 68,
+	TYPE_F32 = 0, TYPE_BF16 = 14, TYPE_E4M3 = 28, TYPE_E5M2 = 29,
+	COMPUTE_F32 = 68,
 	DESC_TRANSA = 3, DESC_TRANSB = 4, DESC_EPILOGUE = 7, DESC_BIAS = 8,
+	DESC_SCALE_A = 17, DESC_SCALE_B = 18,
 	DESC_BIAS_TYPE = 26, EPILOGUE_BIAS = 4,
 	PREF_WORKSPACE = 1, PREF_ALIGN_A = 5 /* then B, C, D */
 };
@@ -179,7 +184,8 @@ lt_blas_close(struct lt_blas *b)
 static int
 type_of(enum lt_dtype t)
 {
-	return t == LT_BF16 ? TYPE_BF16 : TYPE_F32;
+	return t == LT_E4M3 ? TYPE_E4M3 : t == LT_E5M2 ? TYPE_E5M2 :
+	    t == LT_BF16 ? TYPE_BF16 : TYPE_F32;
 }
 
 static uint32_t
@@ -224,7 +230,8 @@ shape_of(const struct lt_gemm *p, const void *a, const void *b, const void *c,
 static bool
 is_known(const struct lt_gemm *p, const struct lt_gemm_epilogue *e)
 {
-	bool types = p->a == p->b && (p->a == LT_BF16 || p->c == LT_F32);
+	bool types = lt_is_fp8(p->a) ? lt_is_fp8(p->b) && !e->bias :
+	    p->a == p->b && (p->a == LT_BF16 || p->c == LT_F32);
 
 	return types && p->m && p->n && p->k && (!e || !e->resid ||
 	    (!p->acc && e->resid_type == p->c));
@@ -304,6 +311,12 @@ lt_blas_gemm(struct lt_gpu *g, const struct lt_gemm *p, const void *a,
 
 	if (!l || !is_known(p, e) || !(x = product_of(l, &s, room)) || !x->can)
 		return false;
+	if (lt_is_fp8(p->a)) { /* its A is our B */
+		(void)l->desc_set(x->desc, DESC_SCALE_A, &e->scale_b,
+		    sizeof e->scale_b);
+		(void)l->desc_set(x->desc, DESC_SCALE_B, &e->scale_a,
+		    sizeof e->scale_a);
+	}
 	if (s.bias)
 		(void)l->desc_set(x->desc, DESC_BIAS, &e->bias,
 		    sizeof e->bias);

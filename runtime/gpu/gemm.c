@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "runtime/gpu/device.h"
+#include "runtime/gpu/fp8.h"
 
 enum { TILE = 64 };
 static const uint64_t library_workspace = UINT64_C(32) << 20;
@@ -9,9 +10,8 @@ static const uint64_t library_workspace = UINT64_C(32) << 20;
 uint64_t
 lt_gpu_gemm_workspace(const struct lt_gemm *p, int threads)
 {
-	(void)p;
 	(void)threads;
-	return library_workspace;
+	return library_workspace + lt_gpu_fp8_workspace(p);
 }
 
 static struct gemm_args
@@ -70,6 +70,11 @@ lt_gpu_gemm(struct lt *rt, const struct lt_gemm *p, const void *a,
 		    "%u x %u", p->m, p->n, p->k);
 	if (g->device->gemm && g->device->gemm(g, p, a, b, c, e))
 		return;
+	if (lt_is_fp8(p->a)) {
+		lt_gpu_fp8_gemm(rt, p, a, b, c, e,
+		    (char *)rt->arena[LT_WORK] + library_workspace);
+		return;
+	}
 	args = args_of(p, a, b, c, e);
 	lt_gpu_run(rt, LT_COMPUTE, kernel_of(p, a, b), tiles(p->m) *
 	    tiles(p->n), 1, 1, &args);

@@ -130,6 +130,17 @@ void lt_gpu_adamw_blocks(struct lt *, const struct lt_flat *,
 
 /* ---- matrix products, attention, loss ---- */
 
+/*
+ * y[rows][cols] = codes of x[rows][cols] / *scale, bf16, t[cols][rows] the
+ * same with rows and columns exchanged; either may be NULL.  *scale is a power
+ * of two or NaN.
+ */
+void lt_gpu_fp8_round(struct lt *, enum lt_dtype type, uint64_t rows,
+    uint64_t cols, const uint16_t *x, const float *scale, uint8_t *y,
+    uint8_t *t);
+/* Products of fp8 are made by tensor cores that have it, with both operands
+ * [.., k]; else of bf16, in the workspace. */
+
 uint64_t lt_gpu_gemm_workspace(const struct lt_gemm *, int threads);
 void lt_gpu_gemm(struct lt *, const struct lt_gemm *, const void *a,
     const void *b, void *c, const struct lt_gemm_epilogue *);

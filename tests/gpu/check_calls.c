@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "runtime/cpu/act.h"
+#include "runtime/cpu/fp8.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/cpu/rows.h"
 #include "runtime/gpu/host.h"
@@ -138,6 +139,23 @@ near(const float *x, const float *want, size_t n, double error)
 		ck_assert_msg(fabs((double)got[i] - (double)want[i]) <= error,
 		    "element %zu: %.9g, not %.9g", i, (double)got[i],
 		    (double)want[i]);
+	free(got);
+}
+
+/* Of numbers that were apart by `error` before they were rounded to bf16. */
+static void
+near_halves(const uint16_t *x, const uint16_t *want, size_t n, double error)
+{
+	uint16_t *got = malloc((n + 1) * sizeof *got);
+
+	lt_read(&gpu, got, x, n * sizeof *got);
+	for (size_t i = 0; i < n; i++) {
+		double a = (double)lt_from_bf16(got[i]);
+		double b = (double)lt_from_bf16(want[i]);
+
+		ck_assert_msg(fabs(a - b) <= error + fabs(b) * 0x1p-7,
+		    "element %zu: %.9g, not %.9g", i, a, b);
+	}
 	free(got);
 }
 
@@ -545,6 +563,118 @@ START_TEST(products)
 }
 END_TEST
 
+/* What x becomes in fp8, on both sides: rows times cols, or the other way. */
+static void
+rounded(enum lt_dtype t, uint32_t rows, uint32_t cols, bool turned,
+    uint8_t *code, float *scale, uint8_t **dcode, float **dscale)
+{
+	uint16_t *x = halves(rows * cols);
+	size_t n = (size_t)rows * cols;
+	float top;
+
+	lt_amax(cpu.pool, n, x, &top);
+	*scale = t == LT_E4M3 ? lt_e4m3_scale(top) : lt_e5m2_scale(top);
+	*dscale = on_device(scale, sizeof *scale);
+	*dcode = on_device(NULL, n);
+	lt_fp8_round(cpu.pool, t, rows, cols, x, scale, turned ? NULL : code,
+	    turned ? code : NULL);
+	lt_gpu_fp8_round(&gpu, t, rows, cols, on_device(x, 2 * n), *dscale,
+	    turned ? NULL : *dcode, turned ? *dcode : NULL);
+	same(*dcode, code, n);
+	free(x);
+}
+
+/* In fp8: by tensor cores where these can, and in bf16 where not. */
+START_TEST(products_of_fp8)
+{
+	static const struct {
+		uint32_t m, n, k;
+		enum lt_dtype a, b, c;
+		bool ta, tb, acc, resid;
+	} t[] = {{40, 48, 96, LT_E4M3, LT_E4M3, LT_F32, 0, 1, 0, 0},
+	    {16, 64, 32, LT_E5M2, LT_E4M3, LT_F32, 0, 1, 1, 0},
+	    {48, 16, 80, LT_E4M3, LT_E5M2, LT_BF16, 0, 1, 0, 1},
+	    {33, 7, 21, LT_E4M3, LT_E5M2, LT_F32, 0, 1, 1, 0},
+	    {32, 48, 64, LT_E5M2, LT_E4M3, LT_F32, 1, 0, 0, 0},
+	    {32, 48, 64, LT_E4M3, LT_E4M3, LT_F32, 0, 0, 1, 0}};
+	uint32_t m = t[_i].m, n = t[_i].n, k = t[_i].k;
+	bool half = t[_i].c == LT_BF16;
+	size_t e = (size_t)m * n, size = half ? 2 : 4;
+	struct lt_gemm g = {m, n, k, t[_i].ta ? m : k, t[_i].tb ? k : n, n,
+	    t[_i].ta, t[_i].tb, t[_i].acc, t[_i].a, t[_i].b, t[_i].c};
+	uint8_t *a = malloc((size_t)m * k), *b = malloc((size_t)n * k);
+	uint8_t *da, *db;
+	void *c = half ? (void *)halves(m * n) : (void *)floats(e);
+	void *dc = on_device(c, e * size);
+	float sa, sb, *dsa, *dsb;
+	double error = (k + 3) * (k * 2.25 + 4.5) * 0x1p-24;
+
+	rounded(t[_i].a, m, k, t[_i].ta, a, &sa, &da, &dsa);
+	rounded(t[_i].b, k, n, t[_i].tb, b, &sb, &db, &dsb);
+	ck_assert_uint_le(lt_gemm_workspace(&g, 1), ROOM);
+	ck_assert_uint_le(lt_gpu_gemm_workspace(&g, 1), WORK);
+	lt_gemm(cpu.pool, &g, a, b, c, &(struct lt_gemm_epilogue){
+	    .resid = t[_i].resid ? c : NULL, .resid_type = t[_i].c, .ldr = n,
+	    .scale_a = &sa, .scale_b = &sb}, cpu.arena[LT_WORK]);
+	lt_gpu_gemm(&gpu, &g, da, db, dc, &(struct lt_gemm_epilogue){
+	    .resid = t[_i].resid ? dc : NULL, .resid_type = t[_i].c,
+	    .ldr = n, .scale_a = dsa, .scale_b = dsb});
+	if (half)
+		near_halves(dc, c, e, error);
+	else
+		near(dc, c, e, error);
+	free(a);
+	free(b);
+	free(c);
+}
+END_TEST
+
+static int products_noted;
+static struct gemm_args noted[8];
+
+static void
+note_product(struct lt_gpu *g, enum lt_stream s, int kernel,
+    const unsigned grid[3], const void *args)
+{
+	(void)s;
+	(void)grid;
+	if (strcmp(g->rt->prog->kernel[kernel].name, "fp8_widen") != 0 &&
+	    products_noted < 8)
+		memcpy(&noted[products_noted++], args, sizeof *noted);
+}
+
+/* Operands that are too large to be widened at once: C in 2 x 2 pieces. */
+START_TEST(products_of_fp8_in_pieces)
+{
+	struct lt_gemm g = {20, 24, 2 << 20, 2 << 20, 2 << 20, 24, false, true,
+	    false, LT_E4M3, LT_E5M2, LT_F32};
+	const struct lt_device *real = gpu.gpu->device;
+	struct lt_device noting = *real;
+	char *c = room, *work = room + (32 << 20);
+	struct lt_gemm_epilogue e = {.scale_a = (float *)room,
+	    .scale_b = (float *)room};
+
+	products_noted = 0;
+	noting.launch = note_product;
+	noting.gemm = NULL;
+	gpu.gpu->device = &noting;
+	ck_assert_uint_eq(lt_gpu_gemm_workspace(&g, 1), UINT64_C(160) << 20);
+	lt_gpu_gemm(&gpu, &g, room, room, c, &e);
+	gpu.gpu->device = real;
+	ck_assert_int_eq(products_noted, 4);
+	for (int i = 0; i < 4; i++) {
+		int m0 = i % 2 * 16, n0 = i / 2 * 16;
+
+		ck_assert_int_eq(noted[i].m, i % 2 ? 4 : 16);
+		ck_assert_int_eq(noted[i].n, i / 2 ? 8 : 16);
+		ck_assert_ptr_eq(noted[i].c, (float *)(void *)c + m0 * 24 +
+		    n0);
+		ck_assert_ptr_eq(noted[i].a, work);
+		ck_assert_ptr_eq(noted[i].b, work + (64 << 20));
+	}
+}
+END_TEST
+
 static unsigned grid_of[3];
 
 static void
@@ -654,6 +784,8 @@ main(void)
 	tcase_add_test(t, blocks_of_images_are_updated);
 	tcase_add_test(t, a_bad_step_updates_nothing);
 	tcase_add_loop_test(t, products, 0, 7);
+	tcase_add_loop_test(t, products_of_fp8, 0, 6);
+	tcase_add_test(t, products_of_fp8_in_pieces);
 	tcase_add_test(t, a_very_high_product);
 	tcase_add_loop_test(t, the_loss_head, 0, 4);
 	suite_add_tcase(s, t);

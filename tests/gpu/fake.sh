@@ -50,6 +50,7 @@ breaks FAKE_NCCL_ERROR=1:6 \
 
 for n in 0 1; do
 	said chosen "algorithm $n"
+	said chosen "fp8 algorithm $n"
 done
 
 text 8000 text

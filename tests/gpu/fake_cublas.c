@@ -5,16 +5,19 @@
  * algorithm.
  */
 #include <dlfcn.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { INVALID = 7, F32 = 0, BF16 = 14 };
+enum { INVALID = 7, F32 = 0, BF16 = 14, E4M3 = 28, E5M2 = 29 };
 
 struct desc {
 	int ta, tb, epilogue, bias_type;
 	const void *bias;
+	const float *scale_a, *scale_b; /* of fp8; NULL: 1 */
 };
 
 struct layout {
@@ -51,13 +54,17 @@ cublasLtMatmulDescSetAttribute(void *p, int what, const void *x, size_t n)
 {
 	struct desc *d = p;
 
-	if (n != (what == 8 ? sizeof(void *) : sizeof(int32_t)))
-		return INVALID;
-	memcpy(what == 3 ? (void *)&d->ta : what == 4 ? (void *)&d->tb :
+	bool pointer = what == 8 || what == 17 || what == 18;
+	void *to = what == 3 ? (void *)&d->ta : what == 4 ? (void *)&d->tb :
 	    what == 7 ? (void *)&d->epilogue : what == 8 ? (void *)&d->bias :
-	    (void *)&d->bias_type, x, n);
-	return what == 3 || what == 4 || what == 7 || what == 8 || what == 26 ?
-	    0 : INVALID;
+	    what == 17 ? (void *)&d->scale_a :
+	    what == 18 ? (void *)&d->scale_b :
+	    what == 26 ? (void *)&d->bias_type : NULL;
+
+	if (!to || n != (pointer ? sizeof(void *) : sizeof(int32_t)))
+		return INVALID;
+	memcpy(to, x, n);
+	return 0;
 }
 
 int cublasLtMatmulDescDestroy(void *d) { free(d); return 0; }
@@ -99,32 +106,72 @@ cublasLtMatmulPreferenceSetAttribute(void *q, int what, const void *x,
 
 int cublasLtMatmulPreferenceDestroy(void *p) { free(p); return 0; }
 
-/* As the library: no algorithm for bf16 that is not aligned to 16 bytes. */
+static bool
+is_fp8(int type)
+{
+	return type == E4M3 || type == E5M2;
+}
+
+/*
+ * As the library on sm_90: fp8 only as A^T B, not both of them e5m2, k and the
+ * rows of D multiples of 16, C and D bf16 or f32, no bias of f32.
+ */
+static bool
+takes_fp8(const struct desc *x, const struct layout *a, const struct layout *b,
+    const struct layout *c, const struct layout *d)
+{
+	return is_fp8(a->type) && is_fp8(b->type) &&
+	    (a->type == E4M3 || b->type == E4M3) && x->ta && !x->tb &&
+	    a->rows % 16 == 0 && a->cols % 16 == 0 && a->ld % 16 == 0 &&
+	    b->ld % 16 == 0 && d->ld % (d->type == F32 ? 4 : 8) == 0 &&
+	    c->type == d->type && (d->type == BF16 || d->type == F32) &&
+	    (x->epilogue != 4 || x->bias_type == BF16);
+}
+
+static bool
+takes(const struct desc *x, const struct layout *a, const struct layout *b,
+    const struct layout *c, const struct layout *d)
+{
+	if (is_fp8(a->type) || is_fp8(b->type))
+		return takes_fp8(x, a, b, c, d);
+	return a->type != BF16 || (a->ld % 8 == 0 && b->ld % 8 == 0);
+}
+
+/* No algorithm for bf16 and fp8 that is not aligned to 16 bytes. */
 int
 cublasLtMatmulAlgoGetHeuristic(void *h, void *desc, void *a, void *b, void *c,
     void *d, void *pref, int want, struct found *f, int *n)
 {
 	const struct pref *p = pref;
-	const struct layout *la = a, *lb = b;
+	const struct layout *la = a;
 	const char *log = getenv("FAKE_CUDA_LOG");
 	FILE *out = log ? fopen(log, "a") : NULL;
 
 	(void)h;
-	(void)desc;
-	(void)c;
-	(void)d;
 	*f = (struct found){.algo = {42}};
-	*n = want == 1 && p->workspace == 32 << 20;
+	*n = want == 1 && p->workspace >= 32 << 20 && takes(desc, a, b, c, d);
 	for (int i = 0; i < 4; i++)
-		if (p->align[i] < 16 && la->type == BF16)
+		if (p->align[i] < 16 && la->type != F32)
 			*n = 0;
-	if (la->type == BF16 && (la->ld % 8 || lb->ld % 8))
-		*n = 0;
 	if (out) {
-		fprintf(out, "algorithm %d\n", *n);
+		fprintf(out, "%salgorithm %d\n", is_fp8(la->type) ? "fp8 " :
+		    "", *n);
 		fclose(out);
 	}
 	return *n ? 0 : 15;
+}
+
+/* Of e bits of exponent behind the sign, and the rest of fraction. */
+static float
+number(unsigned code, int e)
+{
+	int m = 7 - e, x = (code & 127) >> m, f = code & ((1 << m) - 1);
+	float v = ldexpf((float)(x ? (1 << m) + f : f), (x ? x : 1) - m -
+	    (1 << (e - 1)) + 1);
+
+	if (e == 4 ? (code & 127) == 127 : x == 31)
+		v = e == 5 && f == 0 ? INFINITY : NAN;
+	return code & 128 ? -v : v;
 }
 
 static float
@@ -135,6 +182,8 @@ get(const void *x, int type, int64_t i)
 
 	if (type == F32)
 		return ((const float *)x)[i];
+	if (is_fp8(type))
+		return number(((const uint8_t *)x)[i], type == E4M3 ? 4 : 5);
 	bits = (uint32_t)((const uint16_t *)x)[i] << 16;
 	memcpy(&v, &bits, sizeof v);
 	return v;
@@ -185,7 +234,9 @@ multiply(void *arg)
 
 	for (uint64_t col = 0; col < j->d.cols; col++)
 		for (uint64_t row = 0; row < j->d.rows; row++) {
-			float sum = dot(j, row, col);
+			float sum = dot(j, row, col) *
+			    (j->x.scale_a ? *j->x.scale_a : 1) *
+			    (j->x.scale_b ? *j->x.scale_b : 1);
 
 			if (j->beta != 0)
 				sum += get(j->pc, j->c.type, (int64_t)(row +
@@ -231,7 +282,9 @@ cublasLtMatmul(void *h, void *pd, const void *alpha, const void *a, void *pa,
 	if (!enqueue || *algo != 42 || !work || room < 32 << 20 ||
 	    *(const float *)alpha != 1 || (x->ta ? j->a.cols : j->a.rows) !=
 	    j->d.rows || (x->tb ? j->b.rows : j->b.cols) != j->d.cols ||
-	    (x->tb ? j->b.cols : j->b.rows) != (x->ta ? j->a.rows : j->a.cols))
+	    (x->tb ? j->b.cols : j->b.rows) !=
+	    (x->ta ? j->a.rows : j->a.cols) ||
+	    !takes(x, &j->a, &j->b, &j->c, &j->d))
 		return INVALID;
 	return enqueue(stream, multiply, again, j) ? 14 : 0;
 }

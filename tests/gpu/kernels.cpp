@@ -5,6 +5,7 @@
 #include "codegen/kernels/convert.cuh"
 #include "codegen/kernels/embed.cuh"
 #include "codegen/kernels/fill.cuh"
+#include "codegen/kernels/fp8.cuh"
 #include "codegen/kernels/gemm.cuh"
 #include "codegen/kernels/head.cuh"
 #include "codegen/kernels/nest.cuh"

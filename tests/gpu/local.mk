@@ -66,7 +66,7 @@ CLEANFILES += $(fakes)
 	    -lpthread
 %D%/libs/libcublasLt.so.13: %D%/fake_cublas.c
 	$(AM_V_CC)$(MKDIR_P) %D%/libs && $(CC) -std=gnu11 -g -O1 -Wall \
-	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cublas.c
+	    -fPIC -shared -o $@ $(srcdir)/%D%/fake_cublas.c -lm
 %D%/libs/empty/libnccl.so.2:
 	$(AM_V_CC)$(MKDIR_P) %D%/libs/empty && $(CC) -shared -o $@ \
 	    -x c /dev/null

@@ -15,6 +15,7 @@ emu_tests += check_emulator_ucontext
 emu_tests += check_attn_sm80
 emu_tests += check_attn_sm90
 emu_tests += check_attn_calls
+emu_tests += check_kernels_fp8
 emu_tests += check_kernels_gemm
 emu_tests += check_kernels_memory
 emu_tests += check_kernels_sums
@@ -22,6 +23,7 @@ if HAVE_CXX
 check_PROGRAMS += $(emu_tests)
 TESTS += $(emu_tests)
 endif
+check_kernels_fp8_SOURCES = %D%/check_kernels_fp8.cpp
 check_kernels_gemm_SOURCES = %D%/check_kernels_gemm.cpp
 check_kernels_memory_SOURCES = %D%/check_kernels_memory.cpp
 check_kernels_sums_SOURCES = %D%/check_kernels_sums.cpp

@@ -10,7 +10,7 @@ ir        ir support
 frontend  frontend ir support
 plan      plan ir support
 passes    passes plan ir support
-codegen   codegen plan ir support runtime/gpu/args.h
+codegen   codegen plan ir support runtime/gpu/args.h runtime/fp8.h
 driver    driver frontend passes plan codegen ir support
 runtime   runtime support/nvrtc.h support/rng.h support/size.h
 '

@@ -102,9 +102,38 @@ static const struct row rows[] = {
 {.op = OP_AMAX, {"bf16 e f"}, {NULL}, "f32[]"},
 {.op = OP_AMAX, {"f32 e"}, {NULL}, "operand 1 must be bf16"},
 {.op = OP_AMAX, {"bf16 e +dp"}, {NULL}, "operand 1 is pending"},
-{.op = OP_E4M3, {"bf16 b/dp s", "f32"}, {NULL}, "bf16[b/dp,s]"},
-{.op = OP_E5M2, {"bf16 b s", "f32 +dp"}, {NULL}, "operand 2 is pending"},
-{.op = OP_E5M2, {"bf16 b s", "f32 b"}, {NULL}, "operand 2 must be f32[]"},
+{.op = OP_E4M3_SCALE, {"f32"}, {NULL}, "f32[]"},
+{.op = OP_E5M2_SCALE, {"f32 e"}, {NULL}, "operand 1 must be f32[]"},
+{.op = OP_E4M3, {"bf16 b/dp s", "f32"}, {"f8e4m3 b/dp s"}, "f8e4m3[b/dp,s]"},
+{.op = OP_E4M3, {"bf16 b/dp s e", "f32"}, {"f8e4m3 e b/dp s"},
+    "f8e4m3[e,b/dp,s]"},
+{.op = OP_E4M3, {"bf16 b s e", "f32"}, {"f8e4m3 s b e"}, "may have moved"},
+{.op = OP_E4M3, {"bf16 b/dp s", "f32"}, {"f8e4m3 b s"}, "result 1 must be"},
+{.op = OP_E4M3, {"bf16 b s", "f32"}, {"f8e5m2 b s"}, "must be f8e4m3"},
+{.op = OP_E4M3, {"f32 b s", "f32"}, {"f8e4m3 b s"}, "operand 1 must be bf16"},
+{.op = OP_E5M2, {"bf16 b s", "f32 +dp"}, {"f8e5m2 b s"},
+    "operand 2 is pending"},
+{.op = OP_E5M2, {"bf16 b s", "f32 b"}, {"f8e5m2 b s"},
+    "operand 2 must be f32[]"},
+{.op = OP_E5M2, {"bf16 b s", "f32"}, {NULL}, "needs its result type stated"},
+/* numbers of fp8 are multiplied and nothing else */
+{.op = OP_DOT, {"f8e4m3 b s e", "f8e5m2 f e", "f32", "f32"}, {"bf16 b s f"},
+    "bf16[b,s,f]"},
+{.op = OP_DOT, {"f8e4m3 e b/dp s", "f8e5m2 f b/dp s", "f32", "f32"},
+    {"f32 e f +dp"}, "f32[e,f] +(dp)"},
+{.op = OP_DOT, {"f8e4m3 b e", "f8e5m2 e f"}, {"bf16 b f"},
+    "takes 4 operands, got 2"},
+{.op = OP_DOT, {"f8e4m3 b e", "bf16 e f", "f32", "f32"}, {"bf16 b f"},
+    "must both be fp8"},
+{.op = OP_DOT, {"f8e4m3 b e", "f8e4m3 e f", "f32", "f32 e"}, {"bf16 b f"},
+    "operand 4 must be f32[]"},
+{.op = OP_DOT, {"f8e4m3 b e", "f8e4m3 e f", "f32", "f32"}, {"f8e4m3 b f"},
+    "only e4m3 and e5m2 give fp8"},
+{.op = OP_ADD, {"f8e4m3 b s", "f8e4m3 b s"}, {NULL}, "which only dot reads"},
+{.op = OP_CAST, {"f8e4m3 b s"}, {"bf16 b s"}, "which only dot reads"},
+{.op = OP_CAST, {"bf16 b s"}, {"f8e4m3 b s"}, "only e4m3 and e5m2 give fp8"},
+{.op = OP_ZEROS, {NULL}, {"f8e5m2 b s"}, "only e4m3 and e5m2 give fp8"},
+{.op = OP_GATHER, {"f8e4m3 b/dp s"}, {NULL}, "which only dot reads", .mask = 1},
 /* rows are whole */
 {.op = OP_RMSNORM, {X, "f32 e"}, {NULL}, "f32[b,s,e]"},
 {.op = OP_RMSNORM, {"bf16 b s e", "f32 e"}, {NULL}, "bf16[b,s,e]"},
@@ -213,8 +242,9 @@ type_of(struct module *m, const char *text)
 	for (char *w = strtok_r(copy, " ", &save); w;
 	    w = strtok_r(NULL, " ", &save)) {
 		if (!t.dtype) {
-			t.dtype = *w == 'f' ? DT_F32 :
-			    *w == 'i' ? DT_I32 : DT_BF16;
+			for (int i = 0; i < DT_COUNT; i++)
+				if (strcmp(w, dtype_name[i]) == 0)
+					t.dtype = (uint8_t)i;
 			continue;
 		}
 		if (*w == '+') {
@@ -239,6 +269,8 @@ op_of(struct module *m, const struct row *r)
 	int nin = 0, nout = op_info[r->op].nout;
 	struct op *op;
 
+	if (nout == VARIADIC) /* one */
+		nout = 1;
 	while (nin < 7 && r->in[nin])
 		nin++;
 	op = op_new(m, r->op, nin, nout, (struct span){0});

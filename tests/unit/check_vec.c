@@ -106,57 +106,80 @@ decoded(int code, int m, int bias)
 }
 
 static const struct format {
-	float (*to)(float x, float amax);
-	int m, bias, last; /* last: the code of the largest number */
-} formats[] = {{lt_e4m3, 3, 7, 0x7e}, {lt_e5m2, 2, 15, 0x7b}};
+	int format, m, bias, last; /* last: the code of the largest number */
+} formats[] = {{FP8_E4M3, 3, 7, 0x7e}, {FP8_E5M2, 2, 15, 0x7b}};
 
 /* From a number up to the next: the nearer one, in the middle the even code. */
 static void
-between(const struct format *f, int code, float scale, float amax)
+between(const struct format *f, int code)
 {
-	float lo = decoded(code, f->m, f->bias) * scale;
-	float hi = decoded(code + 1, f->m, f->bias) * scale;
+	float lo = decoded(code, f->m, f->bias);
+	float hi = decoded(code + 1, f->m, f->bias);
 	float mid = lo + (hi - lo) / 2;
+	unsigned c = (unsigned)code;
 
-	ck_assert(f->to(mid, amax) == (code & 1 ? hi : lo));
-	ck_assert(f->to(nextafterf(mid, lo), amax) == lo);
-	ck_assert(f->to(nextafterf(mid, hi), amax) == hi);
+	ck_assert_uint_eq(lt_fp8_code(mid, f->format), c + (c & 1));
+	ck_assert_uint_eq(lt_fp8_code(nextafterf(mid, lo), f->format), c);
+	ck_assert_uint_eq(lt_fp8_code(nextafterf(mid, hi), f->format), c + 1);
 }
 
-/* All codes of both formats, with the smallest and the largest amax that has
- * their scale. */
+/* All codes of both formats. */
 START_TEST(fp8)
 {
-	static const int scales[] = {-100, -37, 0, 5, 80};
-	const struct format *f = &formats[_i % 2];
-	float scale = (float)ldexp(1, scales[_i / 2]);
-	float most = decoded(f->last, f->m, f->bias) * scale;
-	float amax[] = {nextafterf(most / 2, most), most};
+	const struct format *f = &formats[_i];
+	float most = decoded(f->last, f->m, f->bias);
 
 	for (int code = 0; code < 256; code++) {
-		float v = decoded(code, f->m, f->bias) * scale;
+		float v = decoded(code, f->m, f->bias);
 
 		if ((code & 127) > f->last)
 			continue; /* infinite, NaN */
-		ck_assert(lt_from_bf16(lt_to_bf16(v)) == v);
-		for (int i = 0; i < 2; i++) {
-			ck_assert(f->to(v, amax[i]) == v);
-			if ((code & 127) < f->last)
-				between(f, code, scale, amax[i]);
-		}
+		ck_assert(lt_fp8_value((unsigned)code, f->format) == v);
+		ck_assert_uint_eq(lt_fp8_code(v, f->format), (unsigned)code);
+		if ((code & 127) < f->last)
+			between(f, code);
 	}
-	ck_assert(f->to(most * 1.5f, most) == most);
-	ck_assert(f->to(most * -1e3f, most) == -most);
+	ck_assert_uint_eq(lt_fp8_code(most * 1.5f, f->format), f->last);
+	ck_assert_uint_eq(lt_fp8_code(-INFINITY, f->format), f->last | 128);
+	ck_assert_uint_eq(lt_fp8_code(NAN, f->format) & 127, 127);
+	ck_assert(isnan(lt_fp8_value(127, f->format)));
+}
+END_TEST
+
+/* The smallest and the largest amax that have a scale; what a code stands for
+ * is a number of bf16. */
+START_TEST(fp8_scales)
+{
+	static const int scales[] = {-100, -37, 0, 5, 80, 84};
+	const struct format *f = &formats[_i % 2];
+	float scale = (float)ldexp(1, scales[_i / 2]);
+	float most = decoded(f->last, f->m, f->bias) * scale;
+
+	if (most >= 0x1p100f)
+		return;
+	ck_assert(lt_fp8_scale(most, f->format) == scale);
+	ck_assert(lt_fp8_scale(nextafterf(most / 2, most), f->format) ==
+	    scale);
+	ck_assert(lt_fp8_scale(nextafterf(most, INFINITY), f->format) ==
+	    2 * scale);
+	for (int code = 0; code < 256; code++) {
+		float v = lt_fp8_value((unsigned)code, f->format) * scale;
+
+		if ((code & 127) <= f->last)
+			ck_assert(lt_from_bf16(lt_to_bf16(v)) == v);
+	}
 }
 END_TEST
 
 START_TEST(fp8_of_what_has_no_scale)
 {
 	for (int i = 0; i < 2; i++) {
-		ck_assert(formats[i].to(0, 0) == 0);
-		ck_assert(formats[i].to(1.2345f, INFINITY) == 1.2345f);
-		ck_assert(formats[i].to(1.2345f, NAN) == 1.2345f);
-		ck_assert(isnan(formats[i].to(NAN, NAN)));
+		int f = formats[i].format;
+
+		ck_assert(lt_fp8_scale(0, f) == 0x1p-100f);
+		ck_assert(isnan(lt_fp8_scale(0x1p100f, f)));
+		ck_assert(isnan(lt_fp8_scale(INFINITY, f)));
+		ck_assert(isnan(lt_fp8_scale(NAN, f)));
 	}
 }
 END_TEST
@@ -173,7 +196,8 @@ main(void)
 	tcase_add_loop_test(t, close_to_libm, 0, n);
 	tcase_add_loop_test(t, special_values, 0, n);
 	tcase_add_test(t, bf16);
-	tcase_add_loop_test(t, fp8, 0, 10);
+	tcase_add_loop_test(t, fp8, 0, 2);
+	tcase_add_loop_test(t, fp8_scales, 0, 12);
 	tcase_add_test(t, fp8_of_what_has_no_scale);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
