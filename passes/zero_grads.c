@@ -21,6 +21,7 @@
 #include "passes/rewrite.h"
 #include "passes/zero.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct block { /* writes to one layer of one bundle */
@@ -28,12 +29,16 @@ struct block { /* writes to one layer of one bundle */
 	struct arg layer; /* @GW[l] or @GE */
 	struct value *g;
 	bool *stored; /* by field */
+	int writes;   /* to the bundle, all layers; those done count, too */
 };
 
 struct search {
 	struct zero *z;
 	struct module *m;
 	struct func *f;
+	int from; /* ops of f before this one have no write any more */
+	const struct bundle **written; /* in f, sorted, once for each write */
+	int n, cap;
 };
 
 static bool
@@ -72,6 +77,34 @@ contains(const struct op *op, const struct block *k)
 		if (contains(op->body.op[i], k))
 			return true;
 	return false;
+}
+
+/* Writes to any layer of b. */
+static int
+count_writes(const struct op *op, const struct bundle *b)
+{
+	int n = writes_shared(op) && op->target.b == b;
+
+	for (int i = 0; i < op->body.n; i++)
+		n += count_writes(op->body.op[i], b);
+	return n;
+}
+
+static int
+begin_of(const struct search *s, const struct region *r)
+{
+	return r == &s->f->body ? s->from : 0;
+}
+
+/* No op of r from there on writes what the block does. */
+static int
+end_of(const struct search *s, const struct region *r, const struct block *k)
+{
+	int i = begin_of(s, r), n = 0;
+
+	for (; i < r->n && n < k->writes; i++)
+		n += count_writes(r->op[i], k->b);
+	return i;
 }
 
 static bool
@@ -213,9 +246,9 @@ before_head(const struct region *r, int at)
 static void
 make_block(struct search *s, struct region *r, struct block *k)
 {
-	int last = -1;
+	int last = -1, behind = r->n - end_of(s, r, k);
 
-	for (int i = 0; i < r->n; i++) {
+	for (int i = begin_of(s, r); i < r->n - behind; i++) {
 		struct op *op = r->op[i];
 
 		if (!contains(op, k))
@@ -238,9 +271,9 @@ static void
 place_block(struct search *s, struct region *r, struct block *k)
 {
 	struct op *only = NULL;
-	int n = 0;
+	int n = 0, from = begin_of(s, r), end = end_of(s, r, k);
 
-	for (int i = 0; i < r->n; i++)
+	for (int i = from; i < end; i++)
 		if (contains(r->op[i], k)) {
 			only = r->op[i];
 			n++;
@@ -251,10 +284,11 @@ place_block(struct search *s, struct region *r, struct block *k)
 		place_block(s, &only->body, k);
 		return;
 	}
-	for (int i = r->n - 1; i >= 0 && n > 1; i--)
+	for (int i = end - 1; i >= from && n > 1; i--)
 		if (binds(r->op[i], k)) {
 			/* another loop may count with the same name */
-			struct block own = {k->b, k->layer, NULL, NULL};
+			struct block own = {.b = k->b, .layer = k->layer,
+			    .writes = k->writes};
 
 			place_block(s, &r->op[i]->body, &own);
 			place_block(s, r, k);
@@ -264,34 +298,96 @@ place_block(struct search *s, struct region *r, struct block *k)
 }
 
 static const struct op *
-find_write(const struct region *r)
+find_write(const struct op *op)
 {
-	for (int i = 0; i < r->n; i++) {
-		const struct op *op = writes_shared(r->op[i]) ? r->op[i] :
-		    find_write(&r->op[i]->body);
+	const struct op *found = writes_shared(op) ? op : NULL;
 
-		if (op)
+	for (int i = 0; i < op->body.n && !found; i++)
+		found = find_write(op->body.op[i]);
+	return found;
+}
+
+static const struct op *
+next_write(struct search *s)
+{
+	const struct op *op = NULL;
+
+	for (; s->from < s->f->body.n; s->from++)
+		if ((op = find_write(s->f->body.op[s->from])))
 			return op;
-	}
 	return NULL;
+}
+
+static void
+see_write(struct op *op, void *arg)
+{
+	struct search *s = arg;
+	const struct bundle **old = s->written;
+
+	if (!writes_shared(op))
+		return;
+	if (s->n == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->written = NEW_N(s->m->mem, const struct bundle *,
+		    (size_t)s->cap);
+		for (int i = 0; i < s->n; i++)
+			s->written[i] = old[i];
+	}
+	s->written[s->n++] = op->target.b;
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)*(const struct bundle *const *)a;
+	uintptr_t y = (uintptr_t)*(const struct bundle *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+writes_of(const struct search *s, const struct bundle *b)
+{
+	int lo = 0, hi = s->n, n = 0;
+
+	while (lo < hi) {
+		int mid = lo + (hi - lo) / 2;
+
+		if ((uintptr_t)s->written[mid] < (uintptr_t)b)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	while (lo + n < s->n && s->written[lo + n] == b)
+		n++;
+	return n;
+}
+
+static void
+cut_writes(struct search *s)
+{
+	const struct op *op;
+
+	region_walk(&s->f->body, see_write, s);
+	if (s->n)
+		qsort(s->written, (size_t)s->n, sizeof *s->written,
+		    by_address);
+	while ((op = next_write(s))) {
+		struct block k = {.b = op->target.b, .layer = op->target};
+
+		k.writes = writes_of(s, k.b);
+		k.layer.kind = ARG_BUNDLE;
+		k.layer.field = 0;
+		place_block(s, &s->f->body, &k);
+	}
 }
 
 void
 zero_grads(struct zero *z)
 {
-	struct search s = {.z = z, .m = z->m};
-
 	for (int i = 0; i < z->m->nfunc; i++) {
-		const struct op *op;
+		struct search s = {.z = z, .m = z->m, .f = z->m->func[i]};
 
-		s.f = z->m->func[i];
-		while ((op = find_write(&s.f->body))) {
-			struct block k = {.b = op->target.b};
-
-			k.layer = op->target;
-			k.layer.kind = ARG_BUNDLE;
-			k.layer.field = 0;
-			place_block(&s, &s.f->body, &k);
-		}
+		cut_writes(&s);
 	}
 }
