@@ -47,7 +47,7 @@ try 'conformance of primitives' "$build/dev_emulator" lanes_exchange functions \
 test $? -ne 77 || exit 77
 try 'conformance of sm_90 primitives' "$build/dev_emulator" wgmma_multiplies \
 	bulk_copies
-for t in memory sums gemm; do
+for t in memory sums gemm fp8; do
 	try "kernels: $t" "$build/dev_kernels_$t"
 done
 try 'kernels: attention, sm_80' "$build/dev_attn_sm80"

@@ -76,9 +76,9 @@ CLEANFILES += $(fakes)
 
 # What needs a GPU: make check-gpu, ten minutes at most.  The programs that test
 # the emulator, with kernels on the device.
-dev_tests = dev_emulator dev_kernels_gemm dev_kernels_memory dev_kernels_sums \
+dev_tests = dev_emulator dev_kernels_fp8 dev_kernels_gemm dev_kernels_memory dev_kernels_sums \
 	dev_attn_sm80 dev_attn_sm90
-EXTRA_PROGRAMS = dev_emulator dev_kernels_sums dev_attn_sm80 dev_attn_sm90
+EXTRA_PROGRAMS = dev_emulator dev_kernels_fp8 dev_kernels_sums dev_attn_sm80 dev_attn_sm90
 CLEANFILES += $(dev_tests)
 dev_sources = %D%/on_device.cpp %D%/on_device.h
 dev_flags = $(AM_CPPFLAGS) -DLK_ON_DEVICE
@@ -88,6 +88,10 @@ dev_emulator_SOURCES = tests/kernels/check_emulator.cpp $(dev_sources)
 dev_emulator_CPPFLAGS = $(dev_flags)
 dev_emulator_LDADD = $(dev_libs)
 dev_emulator_LDFLAGS = $(dev_link)
+dev_kernels_fp8_SOURCES = tests/kernels/check_kernels_fp8.cpp $(dev_sources)
+dev_kernels_fp8_CPPFLAGS = $(dev_flags)
+dev_kernels_fp8_LDADD = $(dev_libs)
+dev_kernels_fp8_LDFLAGS = $(dev_link)
 dev_kernels_gemm_SOURCES = tests/kernels/check_kernels_gemm.cpp $(dev_sources)
 dev_kernels_gemm_CPPFLAGS = $(dev_flags)
 dev_kernels_gemm_LDADD = $(dev_libs)
