@@ -235,6 +235,10 @@ vjp_DOT(struct grad *g)
 	struct arg d = d_like(g, 0);
 	int first = g->op->in[1].kind == ARG_FIELD;
 
+	if (dtype_is_fp8(arg_type(g->m, &g->op->in[0])->dtype)) {
+		vjp_refuse(g, "operands of fp8 are rounded");
+		return;
+	}
 	for (int k = 0; k < 2; k++) {
 		int i = k ? !first : first;
 		struct arg x;

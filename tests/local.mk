@@ -142,6 +142,7 @@ ir_tests = \
 	%D%/ir/fuse/rows.lir \
 	%D%/ir/losshead/chunks.lir \
 	%D%/ir/fp8/block.lir \
+	%D%/ir/fp8/derivative.lir \
 	%D%/ir/fp8/maxima.lir \
 	%D%/ir/fp8/off.lir \
 	%D%/ir/losshead/head.lir \
