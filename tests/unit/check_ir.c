@@ -194,7 +194,7 @@ static const struct mistake {
     {HEAD "fn f(x : f32[a]) {\n  y = neg x : f32[a] z\n}\n",
 	"expected the end of the line"},
     {HEAD "fn f(x : f32[a]) {\n  y = neg x : f64[a]\n}\n",
-	"'f64' is not a dtype: f32, bf16 or i32"},
+	"'f64' is not a dtype: f32, bf16, i32, f8e4m3 or f8e5m2"},
     {HEAD "fn f(x : f32[a/dp]) {\n}\n", "no mesh axis is called 'dp'"},
     {HEAD "fn f(x : f32[a]) {\n  y = call g(x)\n}\n",
 	"no function is called 'g'"},
