@@ -7,7 +7,7 @@
  *		each thread takes rectangles of C in turn, packs its rows of A
  *		and goes through them: some depth of a panel of B stays in the
  *		first cache while the panels of A, which stay in the second,
- *		go by
+ *		go past it
  *
  * With few rows each thread packs the panels of B that it alone will use, some
  * at a time, and nobody waits for anybody.
@@ -37,7 +37,7 @@ static const struct limits {
 	uint32_t kc, sub, nc, parts;
 } limits[] = {
 	[LT_F32] = { 512, 512, 1024, TILE_PARTS },
-	[LT_BF16] = { 1536, 320, 1536, 1 },
+	[LT_BF16] = { 1536, 512, 1536, 1 },
 };
 
 static uint32_t

@@ -3,7 +3,7 @@
  * GEMM_TILE_NAME and, for emulated tiles, LT_TILE_EMU, after simd.h.
  *
  * 2 x 2 accumulators: four loads feed four products.  The panel of B stays
- * in the first cache while panels of A go by.
+ * in the first cache while panels of A pass by it.
  */
 #include "runtime/cpu/gemm_tile.h"
 #include "runtime/cpu/halves.h"
@@ -28,12 +28,12 @@ product(int steps, const uint16_t *a, const uint16_t *b, float *c, size_t ldc,
 		T_ZERO(3);
 	}
 	for (p = 0; p < steps; p++) {
-		T_LOAD(4, a, 64);
+		T_PASS(4, a, 64);
 		T_LOAD(6, b, 64);
 		T_DOT(0, 4, 6);
 		T_LOAD(7, b + TILE_STEP / 2, 64);
 		T_DOT(1, 4, 7);
-		T_LOAD(5, a + TILE_STEP / 2, 64);
+		T_PASS(5, a + TILE_STEP / 2, 64);
 		T_DOT(2, 5, 6);
 		T_DOT(3, 5, 7);
 		a += TILE_STEP;

@@ -4,6 +4,7 @@
  * that code on tiles can be tested on a CPU without them.
  *
  *	T_LOAD(t, p, stride)   16 rows of 64 bytes, `stride` bytes apart
+ *	T_PASS(t, p, stride)   the same of what the first cache need not keep
  *	T_STORE(t, p, stride)
  *	T_ZERO(t)
  *	T_DOT(c, a, b)         c[16][16] += a[16][32] b, f32 += bf16 bf16
@@ -67,6 +68,7 @@ lt_tile_dot(int c, int a, int b)
 }
 
 #define T_LOAD(t, p, stride) lt_tile_load(t, p, stride)
+#define T_PASS(t, p, stride) lt_tile_load(t, p, stride)
 #define T_STORE(t, p, stride) lt_tile_store(t, p, stride)
 #define T_ZERO(t) memset(lt_tile[t], 0, sizeof(lt_tile[t]))
 #define T_DOT(c, a, b) lt_tile_dot(c, a, b)
@@ -95,6 +97,9 @@ lt_tile_begin(void)
 
 #define T_LOAD(t, p, stride)                                                \
 	__asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t                    \
+	    : : "r"(p), "r"((size_t)(stride)) : "memory")
+#define T_PASS(t, p, stride)                                                \
+	__asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t                  \
 	    : : "r"(p), "r"((size_t)(stride)) : "memory")
 #define T_STORE(t, p, stride)                                               \
 	__asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)"                \
