@@ -46,7 +46,8 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/gemm_body.h \
 	%D%/cpu/gemm_emu.c \
 	%D%/cpu/gemm_kernel.h \
-	%D%/cpu/gemm_tile.c %D%/cpu/gemm_tile.h \
+	%D%/cpu/gemm_tile.c %D%/cpu/gemm_tile.h %D%/cpu/gemm_tile_job.h \
+	%D%/cpu/gemm_tile_put.h %D%/cpu/gemm_tile_side.h \
 	%D%/cpu/gemm_tile_body.h \
 	%D%/cpu/head.c %D%/cpu/head.h \
 	%D%/cpu/pool.c %D%/cpu/pool.h \
