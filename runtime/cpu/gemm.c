@@ -207,7 +207,8 @@ pack_depth(const struct job *j, const struct block *b, float *out,
 		uint64_t col = g->tb ? b->k0 + p0 : b->n0 + n;
 
 		j->kernel->pack_b(at(j->b, g->b, row * g->ldb + col), g->ldb,
-		    g->tb, g->b, rows, MIN(b->nc - n, nr),
+		    g->tb, g->b, lt_gemm_type(g) == LT_BF16, rows,
+		    MIN(b->nc - n, nr),
 		    out + (size_t)n * b->kc + (size_t)p0 * nr);
 	}
 }
@@ -261,7 +262,8 @@ run_block(struct job *j, const struct block *b, atomic_uint *next, float *a)
 
 		if (packed != i)
 			j->kernel->pack_a(at(j->a, g->a, row * g->lda + col),
-			    g->lda, g->ta, g->a, mc, b->kc, a);
+			    g->lda, g->ta, g->a, lt_gemm_type(g) == LT_BF16,
+			    mc, b->kc, a);
 		packed = i;
 		run_tiles(j, b, a, i, mc, n, MIN(b->nc - n, b->tile_n));
 	}

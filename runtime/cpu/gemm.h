@@ -7,6 +7,8 @@
  *	A, B        C
  *	f32, f32    f32
  *	bf16, bf16  bf16 or f32
+ *	bf16, f32   bf16 or f32; the f32 side is rounded to bf16 as it is read,
+ *	f32, bf16   with the bits of a product of a rounded copy
  *	fp8, fp8    bf16 or f32
  *
  * fp8 is codes of either format (runtime/fp8.h) and a scale for each operand:
@@ -42,6 +44,13 @@ struct lt_gemm {
 	bool acc;
 	enum lt_dtype a, b, c;
 };
+
+/* What is multiplied: bf16 if one side is. */
+static inline enum lt_dtype
+lt_gemm_type(const struct lt_gemm *g)
+{
+	return g->a == LT_BF16 || g->b == LT_BF16 ? LT_BF16 : LT_F32;
+}
 
 struct lt_gemm_epilogue {
 	const void *bias; /* n elements, or NULL */

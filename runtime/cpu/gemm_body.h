@@ -104,21 +104,42 @@ transposed(int rows, int kc, const float *a, const float *b, float *out,
 	transposed_rows[rows](kc, a, b, out, ldo, add);
 }
 
-/* A run of n elements as floats. */
+/* What is packed: elements of type t, as floats, or rounded if t is one. */
+enum { ROUNDED = -1 };
+
+INLINE vf
+v_take(const void *p, size_t i, int t)
+{
+	uint16_t half[VL];
+
+	if (t != ROUNDED)
+		return v_get(p, i, (enum lt_dtype)t);
+	v_to_bf16(half, v_get(p, i, LT_F32));
+	return v_from_bf16(half);
+}
+
+INLINE float
+f_take(const void *p, size_t i, int t)
+{
+	return t != ROUNDED ? f_get(p, i, (enum lt_dtype)t) :
+	    f_from_bf16(f_to_bf16(f_get(p, i, LT_F32)));
+}
+
+/* A run of n elements. */
 INLINE void
-copy(const void *src, size_t at, enum lt_dtype t, int n, float *dst)
+copy(const void *src, size_t at, int t, int n, float *dst)
 {
 	int i;
 
 	for (i = 0; i + VL <= n; i += VL)
-		v_store(dst + i, v_get(src, at + i, t));
+		v_store(dst + i, v_take(src, at + i, t));
 	for (; i < n; i++)
-		dst[i] = f_get(src, at + i, t);
+		dst[i] = f_take(src, at + i, t);
 }
 
 INLINE void
-pack_a_type(const void *a, uint64_t lda, bool ta, enum lt_dtype t, int rows,
-    int kc, float *out)
+pack_a_type(const void *a, uint64_t lda, bool ta, int t, int rows, int kc,
+    float *out)
 {
 	int i, p;
 
@@ -138,19 +159,21 @@ pack_a_type(const void *a, uint64_t lda, bool ta, enum lt_dtype t, int rows,
 }
 
 static void
-pack_a(const void *a, uint64_t lda, bool ta, enum lt_dtype t, int rows, int kc,
-    float *out)
+pack_a(const void *a, uint64_t lda, bool ta, enum lt_dtype t, bool round,
+    int rows, int kc, float *out)
 {
 	if (t == LT_BF16)
 		pack_a_type(a, lda, ta, LT_BF16, rows, kc, out);
+	else if (round)
+		pack_a_type(a, lda, ta, ROUNDED, rows, kc, out);
 	else
 		pack_a_type(a, lda, ta, LT_F32, rows, kc, out);
 }
 
 /* Rows of stored B are columns of the panel: VL x VL at a time. */
 INLINE void
-pack_b_transposed(const void *b, uint64_t ldb, enum lt_dtype t, int kc,
-    int cols, float *out)
+pack_b_transposed(const void *b, uint64_t ldb, int t, int kc, int cols,
+    float *out)
 {
 	int j, p, i;
 
@@ -162,7 +185,7 @@ pack_b_transposed(const void *b, uint64_t ldb, enum lt_dtype t, int kc,
 
 			UNROLL
 			for (i = 0; i < VL; i++)
-				r[i] = v_get(b, (j + i) * ldb + p, t);
+				r[i] = v_take(b, (j + i) * ldb + p, t);
 			v_transpose(r);
 			UNROLL
 			for (i = 0; i < VL; i++)
@@ -171,13 +194,13 @@ pack_b_transposed(const void *b, uint64_t ldb, enum lt_dtype t, int kc,
 		for (; p < kc; p++)
 			for (i = 0; i < w; i++)
 				out[p * NR + j + i] =
-				    f_get(b, (j + i) * ldb + p, t);
+				    f_take(b, (j + i) * ldb + p, t);
 	}
 }
 
 INLINE void
-pack_b_type(const void *b, uint64_t ldb, bool tb, enum lt_dtype t, int kc,
-    int cols, float *out)
+pack_b_type(const void *b, uint64_t ldb, bool tb, int t, int kc, int cols,
+    float *out)
 {
 	int p;
 
@@ -195,11 +218,13 @@ pack_b_type(const void *b, uint64_t ldb, bool tb, enum lt_dtype t, int kc,
 }
 
 static void
-pack_b(const void *b, uint64_t ldb, bool tb, enum lt_dtype t, int kc, int cols,
-    float *out)
+pack_b(const void *b, uint64_t ldb, bool tb, enum lt_dtype t, bool round,
+    int kc, int cols, float *out)
 {
 	if (t == LT_BF16)
 		pack_b_type(b, ldb, tb, LT_BF16, kc, cols, out);
+	else if (round)
+		pack_b_type(b, ldb, tb, ROUNDED, kc, cols, out);
 	else
 		pack_b_type(b, ldb, tb, LT_F32, kc, cols, out);
 }

@@ -29,12 +29,13 @@ struct gemm_kernel {
 	void (*transposed)(int rows, int kc, const float *a, const float *b,
 	    float *out, size_t ldo, bool add);
 
-	/* rows x kc of op(A) from row 0, column 0 of the given pointer */
+	/* rows x kc of op(A) from row 0, column 0 of the given pointer;
+	 * `round` what is f32 to bf16 */
 	void (*pack_a)(const void *a, uint64_t lda, bool ta, enum lt_dtype,
-	    int rows, int kc, float *out);
+	    bool round, int rows, int kc, float *out);
 	/* one panel: kc x cols, cols <= nr */
 	void (*pack_b)(const void *b, uint64_t ldb, bool tb, enum lt_dtype,
-	    int kc, int cols, float *out);
+	    bool round, int kc, int cols, float *out);
 
 	/* one row of a tile into C: c = tile (+ add) (+ bias) (+ resid) */
 	void (*store)(const float *tile, int cols, void *c, enum lt_dtype,

@@ -47,15 +47,15 @@ equal_part(uint32_t n, uint32_t most, uint32_t unit)
 static bool
 needs_strip(const struct lt_gemm *g)
 {
-	return g->c == LT_BF16 && g->k > limits[g->a].kc;
+	return g->c == LT_BF16 && g->k > limits[lt_gemm_type(g)].kc;
 }
 
 /* Elements of a packed panel. */
 static size_t
 panel_size(const struct lt_gemm *g)
 {
-	return (size_t)equal_part(g->k, limits[g->a].kc, 32) * TILE_PANEL *
-	    limits[g->a].parts;
+	return (size_t)equal_part(g->k, limits[lt_gemm_type(g)].kc, 32) * TILE_PANEL *
+	    limits[lt_gemm_type(g)].parts;
 }
 
 /* Panels of A a thread takes at a time. */
@@ -90,7 +90,7 @@ own_bytes(const struct lt_gemm *g)
 size_t
 lt_gemm_tile_workspace(const struct lt_gemm *g, int threads)
 {
-	size_t nc = equal_part(g->n, limits[g->a].nc, TILE_PANEL);
+	size_t nc = equal_part(g->n, limits[lt_gemm_type(g)].nc, TILE_PANEL);
 	size_t bytes = 2 * nc / TILE_PANEL * panel_size(g) * sizeof(uint16_t);
 	size_t strip = 0;
 
@@ -284,12 +284,12 @@ lt_gemm_tile(const struct gemm_tile *tile, struct lt_pool *pool,
     const struct lt_gemm *g, const void *a, const void *b, void *c,
     const struct lt_gemm_epilogue *epi, void *workspace)
 {
-	const struct limits *most = &limits[g->a];
+	const struct limits *most = &limits[lt_gemm_type(g)];
 	struct job j = {
 		.tile = tile, .pool = pool, .g = g, .epi = epi,
 		.a = a, .b = b, .c = c,
 		.kc = equal_part(g->k, most->kc, 32),
-		.nc_max = equal_part(g->n, limits[g->a].nc, TILE_PANEL),
+		.nc_max = equal_part(g->n, limits[lt_gemm_type(g)].nc, TILE_PANEL),
 		.parts = most->parts,
 		.rows = rows_most(g),
 		.cols = cols_most(g),

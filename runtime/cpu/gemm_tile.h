@@ -13,6 +13,10 @@
 
 enum { TILE_PANEL = 32, TILE_STEP = TILE_PANEL * 32, TILE_PARTS = 3 };
 
+/* Packs a step of a panel: n rows or columns, `depth` deep (tile_pack.h). */
+typedef void tile_pack_fn(const void *x, uint64_t ld, int n, int depth,
+    uint16_t *out);
+
 struct gemm_tile {
 	/* c[32][32] = (c +) A panel times B panel; ldc in floats */
 	void (*product)(int steps, const uint16_t *a, const uint16_t *b,
@@ -23,6 +27,8 @@ struct gemm_tile {
 	/* c[32][32] = sum[32][32], rounded to bf16; stream: past the caches,
 	 * c and its rows on lines */
 	void (*round)(const float *sum, uint16_t *c, size_t ldc, bool stream);
+	/* of f32, rounded to bf16: [0] k contiguous, [1] k down */
+	tile_pack_fn *round_a[2], *round_b[2];
 	void (*begin)(void);
 	void (*end)(void);
 };

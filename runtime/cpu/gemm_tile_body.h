@@ -8,6 +8,7 @@
 #include "runtime/cpu/gemm_tile.h"
 #include "runtime/cpu/halves.h"
 #include "runtime/cpu/tile.h"
+#include "runtime/cpu/tile_pack.h"
 
 static void
 product(int steps, const uint16_t *a, const uint16_t *b, float *c, size_t ldc,
@@ -129,6 +130,8 @@ const struct gemm_tile GEMM_TILE_NAME = {
 	.product = product,
 	.product_parts = product_parts,
 	.round = round_square,
+	.round_a = { round_rows, round_cols },
+	.round_b = { round_rows_paired, round_cols_paired },
 	.begin = begin,
 	.end = end,
 };

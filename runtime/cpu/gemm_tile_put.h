@@ -6,12 +6,7 @@
 #define LT_RUNTIME_CPU_GEMM_TILE_PUT_H
 
 #include "runtime/cpu/gemm_tile_job.h"
-
-INLINE vf
-load_some(const float *p, int n)
-{
-	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
-}
+#include "runtime/cpu/halves.h"
 
 INLINE vf
 get_some(const void *p, size_t i, enum lt_dtype t, int n)
@@ -19,7 +14,7 @@ get_some(const void *p, size_t i, enum lt_dtype t, int n)
 	__m256i h;
 
 	if (t != LT_BF16)
-		return load_some((const float *)p + i, n);
+		return load_floats((const float *)p + i, n);
 	h = _mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1),
 	    (const uint16_t *)p + i);
 	return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);

@@ -11,23 +11,19 @@
 
 enum { AHEAD = 32 }; /* of k, fetched before it is packed */
 
-/* One step of a panel (tile_pack.h, tile_split.h). */
-typedef void pack_fn(const void *x, uint64_t ld, int n, int depth,
-    uint16_t *out);
-
 /* By type and by the way k lies: [0] contiguous, [1] down. */
-static pack_fn *const pack_a[][2] = {
+static tile_pack_fn *const pack_a[][2] = {
 	[LT_F32] = { split_rows, split_cols },
 	[LT_BF16] = { pack_rows, pack_cols },
 };
-static pack_fn *const pack_b[][2] = {
+static tile_pack_fn *const pack_b[][2] = {
 	[LT_F32] = { split_rows_paired, split_cols_paired },
 	[LT_BF16] = { pack_rows_paired, pack_cols_paired },
 };
 
 /* One side of a block: n rows or columns from x0 on. */
 struct side {
-	pack_fn *pack;
+	tile_pack_fn *pack;
 	const char *x;
 	uint64_t ld, x0, k0;
 	bool down; /* k goes down */
@@ -80,12 +76,20 @@ pack_side(const struct side *s, uint32_t from, uint32_t to)
 			pack_step(s, i, p);
 }
 
+/* The product is one of bf16: floats are rounded on their way. */
+static bool
+rounds(const struct lt_gemm *g, enum lt_dtype t)
+{
+	return t == LT_F32 && lt_gemm_type(g) == LT_BF16;
+}
+
 static struct side
 side_b(const struct job *j, const struct block *b, uint16_t *out)
 {
 	const struct lt_gemm *g = j->g;
 
-	return (struct side){ pack_b[g->b][!g->tb], j->b, g->ldb, b->n0, b->k0,
+	return (struct side){ rounds(g, g->b) ? j->tile->round_b[!g->tb] :
+		pack_b[g->b][!g->tb], j->b, g->ldb, b->n0, b->k0,
 		!g->tb, b->nc, b->kc, out, lt_dtype_size(g->b),
 		j->parts * TILE_STEP };
 }
@@ -96,7 +100,8 @@ take_rows(const struct job *j, const struct block *b, struct own *own,
     uint32_t i0, uint32_t i1)
 {
 	const struct lt_gemm *g = j->g;
-	struct side a = { pack_a[g->a][g->ta], j->a, g->lda, i0 * TILE_PANEL,
+	struct side a = { rounds(g, g->a) ? j->tile->round_a[g->ta] :
+		pack_a[g->a][g->ta], j->a, g->lda, i0 * TILE_PANEL,
 		b->k0, g->ta, g->m - i0 * TILE_PANEL, b->kc, own->a,
 		lt_dtype_size(g->a), j->parts * TILE_STEP };
 

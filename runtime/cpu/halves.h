@@ -2,6 +2,8 @@
  * two_halves(a, b): two vectors rounded to 32 bf16, those of a first.  After
  * simd.h, 16 lanes; every CPU with AMX has the instruction, which makes
  * denormals zero.
+ *
+ * load_floats(p, n): at most 16 floats, zeros after them; n may be negative.
  */
 #ifndef LT_RUNTIME_CPU_HALVES_H
 #define LT_RUNTIME_CPU_HALVES_H
@@ -27,4 +29,14 @@ two_halves(vf a, vf b)
 }
 
 #endif
+
+INLINE vf
+load_floats(const float *p, int n)
+{
+	if (n >= 16)
+		return v_load(p);
+	return n <= 0 ? v_set(0) :
+	    (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
 #endif

@@ -23,6 +23,7 @@
 #define LT_RUNTIME_CPU_TILE_SPLIT_H
 
 #include "runtime/cpu/gemm_tile.h"
+#include "runtime/cpu/halves.h"
 
 /* Lanes of x are k = p, of y k = p + 16: row p of the tiles of all parts. */
 INLINE void
@@ -42,15 +43,6 @@ split_pair(vf x, vf y, uint16_t *out)
 		x -= (vf)low;
 		y -= (vf)high;
 	}
-}
-
-INLINE vf
-load_floats(const float *p, int n)
-{
-	if (n >= 16)
-		return v_load(p);
-	return n <= 0 ? v_set(0) :
-	    (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 }
 
 /* x[i][0..15] for n rows i, and zeros */

@@ -16,6 +16,7 @@
 
 #include "runtime/cpu/gemm.h"
 #include "runtime/cpu/pool.h"
+#include "runtime/cpu/vec.h"
 #include "tests/unit/kernels.h"
 
 struct shape {
@@ -190,6 +191,54 @@ START_TEST(against_double)
 }
 END_TEST
 
+/* One side in f32 gives the bits of a product of its rounded copy. */
+static void
+rounded(struct shape s, bool ta, bool tb, bool side_a, enum lt_dtype out)
+{
+	uint32_t seed = s.m + s.n + s.k;
+	size_t na = (size_t)s.m * s.k, nb = (size_t)s.k * s.n;
+	size_t bytes = (size_t)s.m * s.n * lt_dtype_size(out);
+	struct lt_gemm g = { s.m, s.n, s.k, ta ? s.m : s.k, tb ? s.k : s.n,
+		s.n, ta, tb, false, LT_BF16, LT_BF16, out };
+	struct operands o = { .a = random_tensor(na, LT_BF16, &seed),
+		.b = random_tensor(nb, LT_BF16, &seed), .c_bytes = bytes,
+		.c = must_alloc(bytes), .before = must_alloc(bytes) };
+	size_t n = side_a ? na : nb;
+	float *x = random_tensor(n, LT_F32, &seed);
+	uint16_t *copy = side_a ? o.a : o.b;
+	void *want = must_alloc(bytes);
+
+	x[n / 2] = 1 + 0x1p-8f; /* a tie, and one above it */
+	x[n - 1] = 1 + 0x1p-8f + 0x1p-20f;
+	for (size_t i = 0; i < n; i++)
+		copy[i] = lt_to_bf16(x[i]);
+	run(pool, &g, NULL, &o);
+	memcpy(want, o.c, bytes);
+	*(side_a ? &o.a : &o.b) = x;
+	*(side_a ? &g.a : &g.b) = LT_F32;
+	run(pool, &g, NULL, &o);
+	ck_assert_msg(memcmp(want, o.c, bytes) == 0, "%ux%ux%u t%d%d: %c is "
+	    "not as its copy", s.m, s.n, s.k, ta, tb, side_a ? 'a' : 'b');
+	free(copy);
+	free(o.a);
+	free(o.b);
+	free(o.c);
+	free(o.before);
+	free(want);
+}
+
+START_TEST(as_rounded_copies)
+{
+	if (!lt_cpu_force(_i))
+		return;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+		for (int op = 0; op < 16; op++)
+			rounded(shapes[i], op & 1, op & 2, op & 4,
+			    op & 8 ? LT_F32 : LT_BF16);
+	lt_cpu_force(-1);
+}
+END_TEST
+
 START_TEST(no_depth)
 {
 	float c[6] = { 9, 9, 9, 9, 9, 9 }, bias[3] = { 1, 2, 3 };
@@ -336,6 +385,7 @@ main(void)
 	tcase_add_loop_test(t, against_double, 0, LT_CPU_LEVELS);
 	tcase_add_loop_test(t, nan_survives, 0, LT_CPU_LEVELS);
 	tcase_add_loop_test(t, integers, 0, LT_CPU_LEVELS);
+	tcase_add_loop_test(t, as_rounded_copies, 0, LT_CPU_LEVELS);
 	tcase_add_test(t, no_depth);
 	tcase_add_test(t, pools);
 	suite_add_tcase(s, t);
