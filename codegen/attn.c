@@ -177,11 +177,12 @@ emit_head(struct emit *e, const struct op *op)
 	    tw->d[tw->rank - 1].name != th->d[th->rank - 1].name;
 	const char *lit = arena_printf(e->m->mem, "{.tokens = %" PRIu64
 	    ", .width = %" PRIu64 ", .vocab = %" PRIu64 ", .chunk = %" PRIu64
-	    ",\n\t    .ignore = %" PRId64 ", .rows_are_width = %d, .type = %s}",
+	    ",\n\t    .ignore = %" PRId64 ", .rows_are_width = %d, .type = %s, .w = %s}",
 	    tokens, width, type_local_count(e->m, tw) / width,
 	    chunk && chunk < tokens ? chunk : tokens,
 	    op_int(op, ATTR_IGNORE), rows_are_width,
-	    emit_ltype((enum dtype)th->dtype));
+	    emit_ltype((enum dtype)th->dtype),
+	    emit_ltype(emit_arg_dtype(e, w)));
 	const struct slot *s = op->scratch ?
 	    module_slot(e->m, op->scratch) : NULL;
 	const struct op *store = bwd && !e->place[op->out[2]->id] ?

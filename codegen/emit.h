@@ -72,6 +72,9 @@ void emit_name_values(struct emit *e, struct func *f);
 /* C expression (in the module's arena) of the address of a value or field. */
 const char *emit_value_ptr(struct emit *e, const struct value *v);
 const char *emit_arg_ptr(struct emit *e, const struct arg *a);
+/* The dtype of what lies there: of a master that is read for want of a copy,
+ * f32. */
+enum dtype emit_arg_dtype(struct emit *e, const struct arg *a);
 const char *emit_slot_ptr(struct emit *e, const struct slot *s,
     const struct affine *index, enum dtype dt);
 const char *emit_field_ptr(struct emit *e, const struct bundle *b, int field,

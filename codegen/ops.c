@@ -159,10 +159,12 @@ static void
 emit_embed(struct emit *e, const struct op *op)
 {
 	const struct type *t = arg_type(e->m, &op->in[0]);
+	bool round = emit_arg_dtype(e, &op->in[0]) != (enum dtype)t->dtype;
 
 	emit_line(e, "%s%" PRIu64 ", %" PRIu64 ", %s, %s, %s);",
-	    emit_callee(e, CALL_EMBED), type_local_count(e->m, op->in[1].v->type),
-	    table_width(e, t) * dtype_size[t->dtype],
+	    emit_callee(e, round ? CALL_EMBED_ROUND : CALL_EMBED),
+	    type_local_count(e->m, op->in[1].v->type),
+	    table_width(e, t) * (round ? 1 : dtype_size[t->dtype]),
 	    emit_arg_ptr(e, &op->in[0]), emit_arg_ptr(e, &op->in[1]),
 	    emit_result_ptr(e, op, 0));
 }
@@ -388,12 +390,12 @@ emit_check(struct emit *e, const struct op *op)
 }
 
 /* Copies of all layers are the optimizer's to make; of one, that layer's. */
-static bool
-has_casts(struct emit *e, const struct bundle *b)
+static uint64_t
+copies_of(struct emit *e, const struct bundle *b, int field)
 {
-	const struct slot *s = bundle_slot(e->m, b, 0, ".cast");
+	const struct slot *s = bundle_slot(e->m, b, field, ".cast");
 
-	return s && s->count >= layers_of(e->m, b);
+	return s ? s->count : 0;
 }
 
 static void
@@ -401,13 +403,14 @@ emit_params(struct emit *e, const struct op *op)
 {
 	const struct arg *a = &op->in[0];
 	bool copy = op->out[0]->dtype != a->b->dtype && a->indexed &&
-	    !bundle_is_image(e->m, a->b) && !has_casts(e, a->b);
+	    !bundle_is_image(e->m, a->b) && layers_of(e->m, a->b) > 1;
 
 	for (int i = 0; copy && i < a->b->nfield; i++)
-		emit_line(e, "%s%" PRIu64 ", %s, %s);",
-		    emit_callee(e, CALL_ROUND), field_count(e, a, i),
-		    arg_field_ptr(e, a, i, DT_F32),
-		    arg_field_ptr(e, a, i, DT_BF16));
+		if (copies_of(e, a->b, i) == 1)
+			emit_line(e, "%s%" PRIu64 ", %s, %s);",
+			    emit_callee(e, CALL_ROUND), field_count(e, a, i),
+			    arg_field_ptr(e, a, i, DT_F32),
+			    arg_field_ptr(e, a, i, DT_BF16));
 }
 
 static void
@@ -429,7 +432,8 @@ emit_adamw(struct emit *e, const struct op *op)
 		    arg_field_ptr(e, &a[1], j, DT_F32),
 		    arg_field_ptr(e, &a[2], j, DT_F32),
 		    arg_field_ptr(e, &a[3], j, DT_F32));
-		emit_line(e, "    %s, %s, %s);", has_casts(e, a[0].b) ?
+		emit_line(e, "    %s, %s, %s);", copies_of(e, a[0].b, j) >=
+		    layers_of(e->m, a[0].b) ?
 		    arg_field_ptr(e, &a[0], j, DT_BF16) : "NULL",
 		    emit_factor(e, op->nin > 4 ? &a[4] : NULL),
 		    a[0].b->field[j].decay ? "true" : "false");

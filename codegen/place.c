@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "codegen/emit.h"
+#include "codegen/target.h"
+#include "ir/matrix.h"
 
 static const char *const ctypes[DT_COUNT] = {"void", "float", "uint16_t",
 	"int32_t", "uint8_t", "uint8_t"};
@@ -267,6 +269,18 @@ image_field(struct emit *e, const struct value *v, int field)
 	    emit_value_ptr(e, v), bundle_image_at(e->m, v->bundle, field));
 }
 
+enum dtype
+emit_arg_dtype(struct emit *e, const struct arg *a)
+{
+	if (!arg_is_master(e->m, a))
+		return (enum dtype)arg_type(e->m, a)->dtype;
+	if (e->to->gpu)
+		emit_broken(e, NULL, "GPUs do not round %s.%s as they read it: "
+		    "plan it for them, or with copies = all",
+		    a->v->bundle->name, a->v->bundle->field[a->field].name);
+	return (enum dtype)a->v->bundle->dtype;
+}
+
 const char *
 emit_arg_ptr(struct emit *e, const struct arg *a)
 {
@@ -281,7 +295,7 @@ emit_arg_ptr(struct emit *e, const struct arg *a)
 		params = a->v->def;
 		return emit_field_ptr(e, a->v->bundle, a->field,
 		    params->in[0].indexed ? &params->in[0].index : NULL,
-		    (enum dtype)a->v->dtype);
+		    emit_arg_dtype(e, a));
 	default:
 		return emit_field_ptr(e, a->b, a->field,
 		    a->indexed ? &a->index : NULL, (enum dtype)a->b->dtype);

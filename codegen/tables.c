@@ -86,7 +86,6 @@ print_tensor(struct emit *e, const struct bundle *b, int field)
 	print_offset(e, "grad", derived(m, b, ROLE_GRAD), field, "");
 	print_offset(e, "moment1", derived(m, b, ROLE_MOMENT1), field, "");
 	print_offset(e, "moment2", derived(m, b, ROLE_MOMENT2), field, "");
-	print_offset(e, "cast", b, field, ".cast");
 	if (bundle_is_image(m, b))
 		fprintf(e->out, ", .flat = %d, .at = %" PRIu64 "},\n",
 		    emit_flat_index(e, b), bundle_image_at(m, b, field));
@@ -317,9 +316,12 @@ print_program(struct emit *e)
 	    "\t.parameters = UINT64_C(%" PRIu64 "),\n"
 	    "\t.flops_step = %a, .flops_hardware = %a,\n"
 	    "\t.flops_formula = \"3 x forward: 2mnk per matrix product, "
-	    "4 s^2 d per head of attention, halved when causal\",\n",
+	    "4 s^2 d per head of attention, halved when causal\",\n"
+	    "\t.bf16 = %s,\n",
 	    size_or(m, "mb", 1), size_or(m, "b", 1), size_or(m, "s", 1),
-	    vocabulary(m), codegen_parameters(m), model, hardware);
+	    vocabulary(m), codegen_parameters(m), model, hardware,
+	    strcmp(module_text(m, "recipe.precision", "f32"), "bf16") == 0 ?
+	    "true" : "false");
 	fprintf(e->out, "\t.arena = {%" PRIu64 ", %" PRIu64 ", %" PRIu64
 	    ", %" PRIu64 ", %" PRIu64 ", 0},\n\t.work = work,\n",
 	    m->arena_size[ARENA_STATE], m->arena_size[ARENA_KEEP],

@@ -22,6 +22,7 @@ libir_a_SOURCES = \
 	%D%/interp/state.c %D%/interp/state.h \
 	%D%/image.c \
 	%D%/ir.h \
+	%D%/matrix.c %D%/matrix.h \
 	%D%/module.c \
 	%D%/race.c %D%/race.h \
 	%D%/slots.c %D%/slots.h \

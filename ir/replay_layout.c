@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "ir/group.h"
+#include "ir/matrix.h"
 #include "ir/replay.h"
 
 static bool PRINTF_LIKE(3, 4)
@@ -151,10 +152,21 @@ check_op(struct op *op, void *arg)
 	const struct type *t;
 	int over;
 
+	for (int i = 0; i < op->nin && w->ok; i++)
+		if (arg_is_master(w->m, &op->in[i]) && (module_setting(w->m, "target.gpu") ||
+		    !master_readable(w->m, op, i)))
+			w->ok = bad(w->m, op->at, "%s reads %s.%s, which has "
+			    "no copy in %s", op_info[op->code].name,
+			    op->in[i].v->bundle->name, op->in[i].v->bundle->
+			    field[op->in[i].field].name,
+			    dtype_name[op->in[i].v->dtype]);
+	if (!w->ok)
+		return;
 	if (op->code == OP_PARAMS) {
 		b = op->in[0].b;
 		for (int i = 0; i < b->nfield && w->ok; i++)
-			if (op->out[0]->dtype != b->dtype)
+			if (op->out[0]->dtype != b->dtype &&
+			    bundle_slot(w->m, b, i, ".cast"))
 				w->ok = field_placed(w->m, b, i, ".cast",
 				    (enum dtype)op->out[0]->dtype);
 	} else if (op->code == OP_ROPE || op->code == OP_ROPE_BWD) {

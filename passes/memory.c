@@ -24,6 +24,7 @@
 
 #include "passes/memory.h"
 
+#include "ir/matrix.h"
 #include "passes/pass.h"
 #include "support/size.h"
 
@@ -205,22 +206,34 @@ copies(const struct module *m, const struct bundle *b)
 	    layers_of(m, b);
 }
 
+static bool
+few_copies(const struct module *m)
+{
+	return !module_setting(m, "target.gpu") &&
+	    strcmp(module_text(m, "plan.copies", "few"), "few") == 0;
+}
+
 static void
 see_cast(struct op *op, void *arg)
 {
 	struct module *m = arg;
 	struct bundle *b;
-	struct slot *s;
+	bool *need;
 
 	if (op->code != OP_PARAMS)
 		return;
 	b = op->in[0].b;
 	if (op->out[0]->dtype == b->dtype || !b->nfield)
 		return;
-	s = bundle_slot(m, b, 0, ".cast");
-	for (int i = 0; !s && i < b->nfield; i++)
-		place_field(m, b, &b->field[i], (enum dtype)op->out[0]->dtype,
-		    copies(m, b));
+	need = NEW_N(m->mem, bool, (size_t)b->nfield);
+	if (few_copies(m))
+		copies_needed(m, b, need);
+	else
+		memset(need, true, (size_t)b->nfield);
+	for (int i = 0; i < b->nfield; i++)
+		if (need[i] && !bundle_slot(m, b, i, ".cast"))
+			place_field(m, b, &b->field[i],
+			    (enum dtype)op->out[0]->dtype, copies(m, b));
 }
 
 /* All fields together, an element a layer. */

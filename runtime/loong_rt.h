@@ -19,7 +19,7 @@
 #include "runtime/dtype.h"
 #include "runtime/runs.h"
 
-enum { LT_ABI = 6 };
+enum { LT_ABI = 7 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
 /* LT_HOST: what forward sends to the host's memory for backward. */
@@ -117,8 +117,7 @@ struct lt_flat {
 /*
  * One parameter tensor, stacked over layers where the model repeats: shape[0]
  * is then the number of layers.  Offsets are into the state arena; each
- * points to the elements, row-major, f32 except `cast` (bf16 copy used
- * by bf16 programs; UINT64_MAX: none; also grad, moment offsets).
+ * points to the elements, row-major, f32; UINT64_MAX: it is not there.
  */
 struct lt_tensor {
 	const char *name;      /* "layer.attn.wq": also the checkpoint's name */
@@ -128,7 +127,7 @@ struct lt_tensor {
 	double init_a, init_b; /* normal: std a; uniform: [a, b) */
 	bool decay;
 	uint64_t count;        /* elements, all layers */
-	uint64_t master, grad, moment1, moment2, cast;
+	uint64_t master, grad, moment1, moment2;
 	/* In the images of lt_program.flat[flat], `at` elements from the
 	 * beginning of each layer's; the offsets above are then UINT64_MAX.
 	 * -1: every rank holds the whole tensor. */
@@ -185,6 +184,7 @@ struct lt_program {
 	double flops_step;     /* model FLOPs of one step (causal counted half) */
 	double flops_hardware; /* with recomputation */
 	const char *flops_formula;
+	bool bf16;             /* its products are of bf16 */
 	uint64_t arena[LT_ARENAS];
 	uint64_t (*work)(int threads); /* bytes of LT_WORK; arena[LT_WORK] is 0 */
 	/* What of batch and seq this rank's tokens, labels, documents are. */
@@ -220,7 +220,7 @@ struct lt_program {
 	void (*eval)(struct lt *rt);
 	/* Logits at position rt->at of microbatch 0 into io_logits; NULL: none. */
 	void (*logits)(struct lt *rt);
-	/* Fills the `cast` copies from the masters (after init and restore). */
+	/* Fills the bf16 copies from the masters (after init and restore). */
 	void (*refresh)(struct lt *rt);
 };
 

@@ -21,7 +21,7 @@ gemm_logits(const struct lt_head *p, uint64_t n)
 	return (struct lt_gemm){.m = (uint32_t)n, .n = (uint32_t)p->vocab,
 	    .k = (uint32_t)p->width, .lda = p->width,
 	    .ldb = p->rows_are_width ? p->vocab : p->width, .ldc = p->vocab,
-	    .tb = !p->rows_are_width, .a = p->type, .b = p->type,
+	    .tb = !p->rows_are_width, .a = p->type, .b = p->w,
 	    .c = LT_F32};
 }
 
@@ -39,7 +39,7 @@ gemm_dh(const struct lt_head *p, uint64_t n)
 	return (struct lt_gemm){.m = (uint32_t)n, .n = (uint32_t)p->width,
 	    .k = (uint32_t)p->vocab, .lda = dlogits_ld(p),
 	    .ldb = p->rows_are_width ? p->vocab : p->width, .ldc = p->width,
-	    .tb = p->rows_are_width, .a = p->type, .b = p->type,
+	    .tb = p->rows_are_width, .a = p->type, .b = p->w,
 	    .c = p->type};
 }
 

@@ -25,7 +25,8 @@ struct lt_head {
 	uint64_t tokens, width, vocab, chunk;
 	int32_t ignore;
 	bool rows_are_width;
-	enum lt_dtype type; /* of h, W and dh */
+	enum lt_dtype type; /* of h and dh */
+	enum lt_dtype w;    /* of W; f32 is rounded where h is bf16 */
 };
 
 size_t lt_head_workspace(const struct lt_head *, int threads);

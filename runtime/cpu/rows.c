@@ -49,6 +49,38 @@ lt_embed(struct lt_pool *pool, uint64_t n, uint64_t bytes, const void *table,
 	lt_pool_run(pool, embed_part, &a);
 }
 
+struct round_rows {
+	uint64_t n, width;
+	const float *table;
+	const int32_t *index;
+	uint16_t *out;
+};
+
+LT_CLONES static void
+round_rows_part(void *arg, int part, int parts)
+{
+	const struct round_rows *a = arg;
+	struct slice s = slice_of(a->n, part, parts);
+
+	for (uint64_t i = s.lo; i < s.hi; i++) {
+		const float *x = a->table + (uint64_t)a->index[i] * a->width;
+		uint16_t *y = a->out + i * a->width;
+
+		#pragma omp simd
+		for (uint64_t c = 0; c < a->width; c++)
+			y[c] = lt_to_bf16(x[c]);
+	}
+}
+
+void
+lt_embed_round(struct lt_pool *pool, uint64_t n, uint64_t width,
+    const float *table, const int32_t *index, uint16_t *out)
+{
+	struct round_rows a = {n, width, table, index, out};
+
+	lt_pool_run(pool, round_rows_part, &a);
+}
+
 struct scatter {
 	uint64_t n, rows, width;
 	enum lt_dtype type;

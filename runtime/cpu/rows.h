@@ -17,6 +17,10 @@ struct lt_runs;
 void lt_embed(struct lt_pool *, uint64_t n, uint64_t bytes, const void *table,
     const int32_t *index, void *out);
 
+/* The same of rows of `width` floats, rounded to bf16. */
+void lt_embed_round(struct lt_pool *, uint64_t n, uint64_t width,
+    const float *table, const int32_t *index, uint16_t *out);
+
 /* dtable[index[i]] += d[i] in the order of i; dtable f32 [rows, width]. */
 void lt_embed_bwd(struct lt_pool *, uint64_t n, uint64_t rows, uint64_t width,
     enum lt_dtype type, const void *d, const int32_t *index, float *dtable);

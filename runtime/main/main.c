@@ -121,8 +121,6 @@ configure(struct lt *rt, const struct lt_program *prog,
 	    default_threads()) / run->here;
 	if (run->threads < 1)
 		run->threads = 1;
-	for (int i = 0; i < prog->ntensor; i++)
-		run->bf16 |= prog->tensor[i].cast != UINT64_MAX;
 }
 
 /* The recipe's format was written for the recipe's file; --data may name one
@@ -216,7 +214,7 @@ measure(struct lt_run *run)
 	if (!pool)
 		return lt_fail(LT_EXIT_CONFIG, "cannot start %d threads: %s",
 		    run->threads * run->ranks, strerror(errno));
-	run->peak = lt_peak_measure(pool, run->bf16);
+	run->peak = lt_peak_measure(pool, run->prog.bf16);
 	lt_pool_free(pool);
 	return LT_OK;
 }

@@ -119,7 +119,7 @@ note_peak(const struct lt_run *run)
 		return;
 	lt_note("MFU        model FLOPs per second / %s/s (%s)",
 	    flops_text(run->peak, text), run->opt.peak > 0 ?
-	    "given by --peak" : run->bf16 ?
+	    "given by --peak" : run->prog.bf16 ?
 	    "measured: bf16 matrix product of this machine" :
 	    "measured: f32 matrix product of this machine");
 	lt_note("           model FLOPs = %s", run->prog.flops_formula);

@@ -22,7 +22,6 @@ struct lt_run {
 	bool processes;         /* each rank is one; else a thread of this */
 	uint64_t allocated;     /* bytes of a rank's arenas */
 	double peak;            /* FLOP/s; 0: unknown */
-	bool bf16;              /* the program computes in bf16 */
 	bool restored;
 	struct lt_data data;
 	int stop;               /* the signal that all ranks know of, or 0 */

@@ -237,6 +237,9 @@ program_load(const struct variant *v)
 		read_language(p, v);
 	else
 		read_ir(p, v);
+#ifdef CUDA
+	module_set_number(p->gen, "target.gpu", 1, (struct span){0});
+#endif
 	ck_assert_int_eq(pipeline_run(is_language(v->file) ? pipeline : passes,
 	    p->gen, &o), PIPELINE_OK);
 	p->tokens = size_of(p, "mb") * size_of(p, "b") * size_of(p, "s");

@@ -49,9 +49,10 @@ decision() {
 }
 core=$(decision)
 gpu=$(decision --target=cuda)
+# (On GPUs parameters have all their copies.)
 figures='--set plan.flops=400e12 --set plan.bandwidth=3e12'
 # shellcheck disable=SC2086
-for same in "$(decision $figures)" "$(decision $figures --target=cuda)"; do
+for same in "$(decision $figures --set plan.copies=all)" "$(decision $figures --target=cuda)"; do
 	test "$gpu" = "$same" || fail "GPUs: $gpu; by their figures: $same"
 done
 test "$core" != "$gpu" || fail "a core's prices for GPUs: $gpu"

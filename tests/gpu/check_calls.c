@@ -714,7 +714,7 @@ START_TEST(the_loss_head)
 	bool half = _i & 1, rows_are_width = _i & 2;
 	struct lt_head p = {.tokens = 45, .width = 32, .vocab = 72,
 	    .chunk = 20, .ignore = 3, .rows_are_width = rows_are_width,
-	    .type = half ? LT_BF16 : LT_F32};
+	    .type = half ? LT_BF16 : LT_F32, .w = half ? LT_BF16 : LT_F32};
 	size_t nh = p.tokens * p.width, nw = p.width * p.vocab;
 	size_t size = half ? 2 : 4, ns = p.chunk * (p.vocab + 1);
 	void *h = half ? (void *)halves(nh) : (void *)floats(nh);

@@ -48,7 +48,7 @@ static struct lt_tensor tensors[] = {
     {.name = "bigram.w", .rank = 2, .shape = {V, V}, .init = LT_INIT_NORMAL,
 	.init_a = 0.02, .decay = true, .count = N, .master = 0,
 	.grad = 4 * N, .moment1 = 8 * N, .moment2 = 12 * N,
-	.cast = UINT64_MAX, .flat = -1},
+	.flat = -1},
 };
 
 static struct lt_flat flat = {.name = "W", .layers = 1, .image = N,

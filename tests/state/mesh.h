@@ -116,7 +116,7 @@ model_tensors(struct model *m)
 			t->count *= t->shape[k];
 		t->flat = i < FIELDS ? 0 : i == FIELDS ? 1 : -1;
 		t->at = at[i];
-		t->grad = t->cast = UINT64_MAX;
+		t->grad = UINT64_MAX;
 		t->master = t->moment1 = t->moment2 = UINT64_MAX;
 	}
 }

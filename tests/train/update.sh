@@ -2,7 +2,7 @@
 # Parameters that change layer by layer change by the same bits: losses and
 # checkpoint are those of update = step, in less memory.  (The norm is a sum in
 # another order.)  So are those of parameters whose bf16 copies are made layer
-# by layer.
+# by layer, or not made where products read the masters.
 . "${srcdir:-.}/tests/runtime/lib.sh"
 
 loongc=${LOONGC:?}
@@ -33,16 +33,29 @@ same() {
 	    { echo "FAIL: $memory bytes with $*, $more before"; failed=1; }
 }
 for type in f32 bf16; do
-	go step$type --set recipe.precision=$type
-	same layer$type --set recipe.precision=$type --set plan.update=layer
+	go step$type --set recipe.precision=$type --set plan.copies=all
+	same layer$type --set recipe.precision=$type --set plan.update=layer \
+	    --set plan.copies=all
 done
 same copies --set recipe.precision=bf16 --set plan.update=layer \
     --set plan.copies=layer
+same few --set recipe.precision=bf16 --set plan.update=layer
 
 # Kernels of what backward makes again do not begin before the copy is there.
 "$loongc" "$source/bench/models/gpt2_b4_t64.lt" --set recipe.precision=bf16 \
     --set plan.copies=layer --set plan.recompute=full --emit=c >/dev/null ||
     failed=1
+
+# A kernel of rows reads no masters.
+"$loongc" "$source/tests/train/tiny.lt" --set recipe.precision=bf16 \
+    --after=memory >few.lir
+grep -q 'E\.nf\.cast' few.lir && ! grep -q 'w[qkv]\.cast\|emb\.cast' few.lir ||
+    { echo "FAIL: copies: $(grep cast few.lir)"; failed=1; }
+sed 's/, E\.nf\.cast +64//' few.lir >wrong.lir
+"$loongc" wrong.lir --emit=c >/dev/null 2>err &&
+    { echo "FAIL: a kernel reads masters"; failed=1; }
+grep -q 'norm.* reads E\.nf, which has no copy in bf16' err ||
+    { echo "FAIL: $(cat err)"; failed=1; }
 
 # A plan that reads a layer's copy after another one took its place is refused.
 "$loongc" "$source/tests/train/tiny.lt" --set recipe.precision=bf16 \
