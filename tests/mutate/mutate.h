@@ -22,6 +22,13 @@ bool mut_here(struct mut *x, const struct op *op);
 /* Walks the module; false if it has fewer than site + 1 candidates. */
 bool mut_apply(struct module *m, mutation *fn, int site, const char **where);
 
+/* What mutations are made of. */
+bool mut_comm(const struct op *op); /* a collective; wait is none */
+bool mut_value(const struct op *op, int i); /* operand i is a typed value */
+bool mut_reads(const struct op *op, const struct op *maker);
+void mut_remove(struct mut *x); /* the op looked at, whatever reads it */
+void mut_bypass(struct mut *x, struct op *op); /* operands for results */
+
 #define MUT(subject, pass, fn, sites, by, what) mutation fn;
 #include "tests/mutate/mutants.def"
 
