@@ -19,7 +19,10 @@ libir_a_SOURCES = \
 	%D%/interp/move.c \
 	%D%/interp/optim.c \
 	%D%/interp/row.c \
+	%D%/interp/saved.c \
 	%D%/interp/state.c %D%/interp/state.h \
+	%D%/interp/step.c \
+	%D%/interp/wide.c \
 	%D%/image.c \
 	%D%/ir.h \
 	%D%/matrix.c %D%/matrix.h \

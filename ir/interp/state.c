@@ -164,6 +164,14 @@ tensor_new(struct interp *in, const struct type *t, const int64_t *loop)
 	return x;
 }
 
+struct tensor *
+tensor_ref(struct tensor *t)
+{
+	if (t)
+		t->refs++;
+	return t;
+}
+
 void
 tensor_unref(struct interp *in, struct tensor *t)
 {

@@ -115,9 +115,23 @@ const int64_t *frame_loops(const struct frame *f);
 /* v is t from now on; t's reference is taken over. */
 void frame_bind(struct interp *in, struct frame *f, const struct value *v,
     struct tensor *t);
+
+/* ---- step.c, wide.c ---- */
+
+void step_run(struct step *s); /* interp_ of its op */
+/* An op that is the same on every rank, and its results in the frame. */
+void step_compute(struct interp *in, struct frame *f, struct op *op);
 /* Operand i of the op as a tensor with a reference for the caller. */
 struct tensor *operand_tensor(struct interp *in, struct frame *f,
     struct op *op, int i);
+/* All of them, the results of a region that ends with op; free the list. */
+struct tensor **operand_tensors(struct interp *in, struct frame *f,
+    struct op *op);
+/* Before and after an op over axes: s->wide, and out[] as the op has it. */
+void step_widen(struct step *s);
+void step_narrow(struct step *s, struct tensor **out);
+
+/* ---- saved.c ---- */
 
 /* What layer `index` of f saved as name, with a reference for the caller; NULL:
  * nothing. */
@@ -146,6 +160,7 @@ int64_t frame_index(const struct frame *f, const struct affine *a);
 
 struct tensor *tensor_new(struct interp *in, const struct type *t,
     const int64_t *loop);
+struct tensor *tensor_ref(struct tensor *t); /* t, which may be NULL */
 void tensor_unref(struct interp *in, struct tensor *t);
 /* The logical tensor; false if replicas disagree. */
 bool tensor_global(struct interp *in, const struct type *t,
