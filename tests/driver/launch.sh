@@ -54,6 +54,14 @@ assert pod['containers'][0]['command'][0] == '/train'
 END
 fi
 
+# All GPUs of one machine.
+"$loongc" "$llama" --plan one_node --target=cuda --emit=launch >"$tmp/node" ||
+	fail "--plan one_node"
+for line in '#SBATCH --nodes=1' '#SBATCH --ntasks-per-node=8' \
+	'#SBATCH --gpus-per-node=8' '# 8 ranks, cp=2 hp=4'; do
+	grep -qxF -e "$line" "$tmp/node" || fail "no $line"
+done
+
 # A plan of two nodes: a pod for each, which starts its eight ranks.
 "$loongc" "$llama" --plan two_nodes --target=cuda --emit=launch \
 	--launcher=jobset >"$tmp/pods" || fail "--launcher=jobset of two nodes"
