@@ -10,7 +10,11 @@
 #	timeline     every kernel of a step is in --trace
 #	sanitizer    compute-sanitizer's memcheck and racecheck, where it is
 #	resume       100 steps, and 50 and 50: the same bits
+#
+# A program that hangs is ended after two minutes, or CHECK_GPU_LIMIT seconds,
+# and all of them when the ten minutes are over.
 set -u
+start=$(date +%s)
 build=$(pwd)
 src=$(cd "${srcdir:-.}" && pwd)
 loongc=${LOONGC:-$build/loongc}
@@ -28,12 +32,26 @@ row() {
 	printf '%-34s %-8s %5s s  %s\n' "$1" "$result" "$3" "${4-}"
 }
 
+# within COMMAND...: as long as it may take.
+within() {
+	left=$((start + 590 - $(date +%s)))
+	test $left -le "${CHECK_GPU_LIMIT:-120}" ||
+		left=${CHECK_GPU_LIMIT:-120}
+	test $left -gt 0 || left=1
+	timeout -k 5 "$left" "$@"
+	ended=$?
+	case $ended in
+	124 | 137) echo "ended after $left seconds" ;;
+	esac
+	return $ended
+}
+
 # try NAME COMMAND...: the last line it prints is the note.
 try() {
 	name=$1
 	shift
 	begin=$(date +%s)
-	"$@" >"$tmp/out" 2>&1
+	("$@") >"$tmp/out" 2>&1 # its variables are its own
 	status=$?
 	row "$name" $status $(($(date +%s) - begin)) "$(tail -n 1 "$tmp/out")"
 	test $status -eq 0 -o $status -eq 77 || sed 's/^/    /' "$tmp/out" |
@@ -42,16 +60,16 @@ try() {
 }
 
 printf '%-34s %-8s %7s\n' check result time
-try 'conformance of primitives' "$build/dev_emulator" lanes_exchange functions \
-	memory_of_each_type rounding_to_bf16 mma_multiplies
+try 'conformance of primitives' within "$build/dev_emulator" lanes_exchange \
+	functions memory_of_each_type rounding_to_bf16 mma_multiplies
 test $? -ne 77 || exit 77
-try 'conformance of sm_90 primitives' "$build/dev_emulator" wgmma_multiplies \
-	bulk_copies
+try 'conformance of sm_90 primitives' within "$build/dev_emulator" \
+	wgmma_multiplies bulk_copies
 for t in memory sums gemm fp8; do
-	try "kernels: $t" "$build/dev_kernels_$t"
+	try "kernels: $t" within "$build/dev_kernels_$t"
 done
-try 'kernels: attention, sm_80' "$build/dev_attn_sm80"
-try 'kernels: attention, sm_90' "$build/dev_attn_sm90"
+try 'kernels: attention, sm_80' within "$build/dev_attn_sm80"
+try 'kernels: attention, sm_90' within "$build/dev_attn_sm90"
 
 # ---- trainers ----
 
@@ -76,7 +94,7 @@ learn() {
 	shift
 	# shellcheck disable=SC2086
 	"$loongc" "$model" $sets "$@" -o "$name" &&
-		./"$name" --data text --quiet --log "$name.jsonl" || return 1
+		within ./"$name" --data text --quiet --log "$name.jsonl" || return 1
 	steps "$name.jsonl" >"$name.steps"
 }
 # The bound of tests/train/cuda.sh grows with the steps, one of which makes the
@@ -103,8 +121,8 @@ try 'trainer, 8 ranks (dp, hp, cp = 2)' as_cpu eight --mesh dp=2,hp=2,cp=2 \
 graph() {
 	for how in '' --no-graph; do
 		# shellcheck disable=SC2086
-		./one --data text --steps 20 --log "graph$how" $how 2>err ||
-			return 1
+		within ./one --data text --steps 20 --log "graph$how" $how \
+			2>err || return 1
 		steps "graph$how" >"graph$how.steps"
 		if test -z "$how" && grep 'graph  *none' err; then
 			return 1
@@ -119,7 +137,7 @@ try 'a step as a CUDA graph' graph
 timeline() {
 	# shellcheck disable=SC2086
 	"$loongc" "$model" $sets --target=cuda --emit=c >one.c &&
-		./one --data text --steps 4 --trace trace.json &&
+		within ./one --data text --steps 4 --trace trace.json &&
 		awk -v ranks=1 -v device=1 -f "$src/tests/train/trace.awk" \
 			one.c trace.json || return 1
 	echo "$(grep -c '"tid":3,"ts"' trace.json) kernels of two steps"
@@ -132,8 +150,8 @@ sanitize() {
 	sanitizer=$(command -v compute-sanitizer ||
 		ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 	test -n "$sanitizer" || { echo 'no compute-sanitizer'; return 77; }
-	"$sanitizer" --tool "$1" --error-exitcode 1 ./one --data text --steps 2 \
-		--eval-every 0 --quiet && echo 'clean'
+	within "$sanitizer" --tool "$1" --error-exitcode 1 ./one --data text \
+		--steps 2 --eval-every 0 --quiet && echo 'clean'
 }
 try 'compute-sanitizer memcheck' sanitize memcheck
 try 'compute-sanitizer racecheck' sanitize racecheck
@@ -143,9 +161,9 @@ try 'compute-sanitizer racecheck' sanitize racecheck
 resume() {
 	# shellcheck disable=SC2086
 	"$loongc" "$model" --set recipe.steps=100 --target=cuda -o hundred &&
-		./hundred --data text --quiet --out whole &&
-		./hundred --data text --quiet --out parts --steps 50 &&
-		./hundred --data text --quiet --out parts --resume || return 1
+		within ./hundred --data text --quiet --out whole &&
+		within ./hundred --data text --quiet --out parts --steps 50 &&
+		within ./hundred --data text --quiet --out parts --resume || return 1
 	for f in model optimizer; do
 		cmp "whole/step-000100/$f.safetensors" \
 			"parts/step-000100/$f.safetensors" || return 1

@@ -116,7 +116,8 @@ dev_attn_sm90_CPPFLAGS = $(dev_flags)
 dev_attn_sm90_LDADD = $(dev_libs)
 dev_attn_sm90_LDFLAGS = $(dev_link)
 gpu_only_tests = %D%/check-gpu.sh
-EXTRA_DIST += %D%/check-gpu.sh %D%/on_device.sh
+TESTS += %D%/table.sh
+EXTRA_DIST += %D%/check-gpu.sh %D%/on_device.sh %D%/table.sh
 check-gpu: all $(dev_tests)
 	@srcdir='$(srcdir)' LOONGC='$(abs_top_builddir)/loongc' \
 	    $(srcdir)/%D%/check-gpu.sh
