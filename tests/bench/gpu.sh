@@ -14,6 +14,33 @@ for script in run peer.py; do
 		'import ast, sys; ast.parse(open(sys.argv[1]).read())' \
 		"$src/bench/gpu/$script" || fail "$script"
 done
+# The search for the longest sequence; what fails keeps nothing from running.
+test -z "$python" || PYTHONDONTWRITEBYTECODE=1 "$python" - \
+	"$src/bench/gpu/run" "$loongc" <<'END' || fail "bench/gpu/run"
+import importlib.machinery
+import importlib.util
+import sys
+loader = importlib.machinery.SourceFileLoader('run', sys.argv[1])
+run = importlib.util.module_from_spec(
+    importlib.util.spec_from_loader('run', loader))
+loader.exec_module(run)
+for n in range(40):
+    for most in (1, 2, 7, 16, 20):
+        assert run.last_that(lambda k: k <= n, most) == min(n, most), (n, most)
+
+
+class Args:
+    loongc = sys.argv[2]
+
+
+b = run.Bench(Args, '/nowhere')
+sets, gpu, host = b.plan_of(64, 139 << 30, 110 << 30)
+assert 'recipe.s=65536' in sets and gpu < 139 << 10 and host < 110 << 10
+assert b.plan_of(64, 139 << 30, 0)[2] == 0, 'more than the host has'
+assert b.plan_of(1024, 139 << 30, 110 << 30) is None
+b.attempt('this', lambda: {}['one'])
+assert b.bad
+END
 
 "$loongc" "$src/tests/train/cuda.lt" --target=cuda --arch=sm_90a --emit=c \
 	-v -o "$tmp/gen.c" 2>/dev/null || fail "no C"
