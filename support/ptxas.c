@@ -2,6 +2,7 @@
 
 #include "support/ptxas.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +39,6 @@ number_before(const char *line, const char *what)
 static void
 read_line(struct ptxas_kernel *k, const char *line)
 {
-	const char *advice = strstr(line, "(C75");
-
 	if (strstr(line, "bytes spill stores")) {
 		k->stack = number_before(line, "bytes stack frame");
 		k->spill_stores = number_before(line, "bytes spill stores");
@@ -47,26 +46,64 @@ read_line(struct ptxas_kernel *k, const char *line)
 	} else if (strstr(line, "registers") && strstr(line, "Used")) {
 		k->registers = number_before(line, "registers");
 		k->shared = number_before(line, "bytes smem");
-	} else if (advice) {
-		if (!k->advisories++)
-			snprintf(k->advice, sizeof k->advice, "%s", advice);
 	}
+}
+
+/* Of the kernel that a line says it is about: ".. in function 'NAME'". */
+static struct ptxas_kernel *
+named(struct ptxas_kernel *kernel, int n, const char *line)
+{
+	const char *at = strstr(line, "function '");
+	struct ptxas_kernel x;
+
+	if (!at)
+		return NULL;
+	begin(&x, at);
+	for (int i = 0; i < n; i++)
+		if (strcmp(kernel[i].name, x.name) == 0)
+			return &kernel[i];
+	return NULL;
+}
+
+/* Advisories stand before all kernels, whichever they are about; what names
+ * none counts for the first. */
+static void
+advise(struct ptxas_kernel *kernel, int n, const char *line)
+{
+	const char *advice = strstr(line, "(C75");
+	struct ptxas_kernel *k = advice ? named(kernel, n, line) : NULL;
+
+	if (!advice || !n)
+		return;
+	k = k ? k : kernel;
+	if (!k->advisories++)
+		snprintf(k->advice, sizeof k->advice, "%s", advice);
+}
+
+/* The next line of the log, without its end; false: there is none. */
+static bool
+next_line(const char **log, char line[1024])
+{
+	size_t len = strcspn(*log, "\n");
+	size_t cut = len < 1024 ? len : 1023;
+
+	if (!**log)
+		return false;
+	memcpy(line, *log, cut);
+	line[cut] = '\0';
+	*log += len + ((*log)[len] == '\n');
+	return true;
 }
 
 int
 ptxas_read(const char *log, struct ptxas_kernel *kernel, int most)
 {
 	struct ptxas_kernel *k = NULL;
+	const char *at = log;
 	char line[1024];
 	int n = 0;
 
-	while (*log) {
-		size_t len = strcspn(log, "\n");
-		size_t cut = len < sizeof line ? len : sizeof line - 1;
-
-		memcpy(line, log, cut);
-		line[cut] = '\0';
-		log += len + (log[len] == '\n');
+	while (next_line(&at, line)) {
 		if (strstr(line, "Compiling entry function")) {
 			k = n < most ? &kernel[n] : NULL;
 			n++;
@@ -76,5 +113,7 @@ ptxas_read(const char *log, struct ptxas_kernel *kernel, int most)
 			read_line(k, line);
 		}
 	}
+	for (at = log; next_line(&at, line);)
+		advise(kernel, n < most ? n : most, line);
 	return n;
 }

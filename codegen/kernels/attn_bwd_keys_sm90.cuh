@@ -154,14 +154,19 @@ attn_bwd_keys90_produce(const attn_tma_args &a, const typename attn_bwd_keys90<D
 /* The first row of a warp in the 64 of its warpgroup. */
 LK_FN int attn_warp_row() { return (threadIdx.x >> 5 & 3) * 16; }
 
+/* What a warpgroup makes.  Known when compiling: a branch between products
+ * would keep them from running at once. */
+enum { KEYS90_BOTH, KEYS90_DV, KEYS90_DK };
+
 /* One tile of queries, in stage st; mine: the warpgroup's first key in the tile
- * of keys; dk: it makes dk, and unless it makes both, not dv. */
-template <int D>
+ * of keys. */
+template <int D, int MAKES>
 LK_FN void
 attn_bwd_keys90_tile(const attn_args &a, const typename attn_bwd_keys90<D>::shared &x,
-    attn_bwd_keys90<D> &y, int st, int step, int mine, int lane, bool dk)
+    attn_bwd_keys90<D> &y, int st, int step, int mine, int lane)
 {
 	typedef attn_bwd_keys90<D> T;
+	constexpr bool dk = MAKES != KEYS90_DV, dv = MAKES != KEYS90_DK;
 	const u32 q = x.q + st * T::Q::BYTES, dout = x.dout + st * T::Q::BYTES;
 	const u32 z = x.z + st * 2 * T::BQ * 4, keys = mine * 128;
 	float s[T::BQ / 2], d[T::BQ / 2];
@@ -182,15 +187,15 @@ attn_bwd_keys90_tile(const attn_args &a, const typename attn_bwd_keys90<D>::shar
 	}
 	attn_weights_t(s, z, a.scale * ATTN_LOG2E, lane);
 	lk_wg_wait<0>();
-	if (T::BOTH || !dk)
+	if (dv)
 		pack(p, s);
 	if (dk) {
 		attn_scores_t(d, s, z + T::BQ * 4, lane);
-		pack(T::BOTH ? ds : p, d);
+		pack(dv ? ds : p, d);
 	}
 	lk_wg_fence();
-	wgmma_pb<T::BQ>(y.sum, p, T::BOTH || !dk ? dout : q);
-	if (T::BOTH)
+	wgmma_pb<T::BQ>(y.sum, p, dv ? dout : q);
+	if (MAKES == KEYS90_BOTH)
 		wgmma_pb<T::BQ>(y.dk, ds, q);
 	lk_wg_commit();
 	lk_wg_wait<0>();
@@ -209,14 +214,13 @@ attn_bwd_keys90_step(const typename attn_bwd_keys90<D>::shared &x, int it)
 	return lk_lds<int>(x.what + 16 * (it % T::STAGES));
 }
 
-template <int D>
+template <int D, int MAKES>
 LK_FN void
 attn_bwd_keys90_write(const attn_args &a, const attn_bwd_keys90<D> &y, const attn_task &t,
-    int mine, int lane, bool dk)
+    int mine, int lane)
 {
-	typedef attn_bwd_keys90<D> T;
 	const i64 stride = (i64)a.heads * D, kv = (t.b * (i64)a.sk * a.heads + t.h) * D;
-	const bool dv = T::BOTH || !dk;
+	constexpr bool dv = MAKES != KEYS90_DK;
 
 	LK_UNROLL for (int j = 0; j < 2; j++) {
 		const int row = t.row + mine + attn_warp_row() + (lane >> 2) + 8 * j;
@@ -225,15 +229,15 @@ attn_bwd_keys90_write(const attn_args &a, const attn_bwd_keys90<D> &y, const att
 		if (row >= a.sk)
 			continue;
 		rows_out(y.sum, dv ? a.dv : a.dk, at, j, dv ? 1.f : a.scale, a.add);
-		if (T::BOTH)
+		if (MAKES == KEYS90_BOTH)
 			rows_out(y.dk, a.dk, at, j, a.scale, a.add);
 	}
 }
 
-template <int D>
+template <int D, int MAKES>
 LK_FN void
 attn_bwd_keys90_consume(const attn_tma_args &a, const typename attn_bwd_keys90<D>::shared &x,
-    int mine, int lane, bool dk)
+    int mine, int lane)
 {
 	typedef attn_bwd_keys90<D> T;
 	int it = 0, nk = 0;
@@ -248,7 +252,8 @@ attn_bwd_keys90_consume(const attn_tma_args &a, const typename attn_bwd_keys90<D
 		if (some)
 			lk_mbar_wait(x.k_full, nk++ & 1);
 		for (; step >= 0; step = attn_bwd_keys90_step<D>(x, ++it))
-			attn_bwd_keys90_tile<D>(a.at, x, y, it % T::STAGES, step, mine, lane, dk);
+			attn_bwd_keys90_tile<D, MAKES>(a.at, x, y, it % T::STAGES, step, mine,
+			    lane);
 		const attn_task t = attn_bwd_keys90_keys(x.what + 16 * (it % T::STAGES));
 
 		lk_syncwarp(); /* all lanes have read the stage */
@@ -257,7 +262,7 @@ attn_bwd_keys90_consume(const attn_tma_args &a, const typename attn_bwd_keys90<D
 			if (some)
 				lk_mbar_arrive(x.k_empty);
 		}
-		attn_bwd_keys90_write<D>(a.at, y, t, mine, lane, dk);
+		attn_bwd_keys90_write<D, MAKES>(a.at, y, t, mine, lane);
 	}
 }
 
@@ -287,7 +292,11 @@ attn_bwd_keys_sm90(const attn_tma_args &a)
 			attn_bwd_keys90_produce<D>(a, x, lane);
 	} else {
 		lk_reg_inc<232>();
-		attn_bwd_keys90_consume<D>(a, x, T::BOTH ? (group - 1) * 64 : 0, lane,
-		    T::BOTH || group == 2);
+		if constexpr (T::BOTH)
+			attn_bwd_keys90_consume<D, KEYS90_BOTH>(a, x, (group - 1) * 64, lane);
+		else if (group == 1)
+			attn_bwd_keys90_consume<D, KEYS90_DV>(a, x, 0, lane);
+		else
+			attn_bwd_keys90_consume<D, KEYS90_DK>(a, x, 0, lane);
 	}
 }

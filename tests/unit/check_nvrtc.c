@@ -81,11 +81,48 @@ START_TEST(errors)
 }
 END_TEST
 
+/* A product between whose fence and wait there is a branch. */
+static const char slow[] =
+    "extern \"C\" __global__ void first(int *x) { *x = 1; }\n"
+    "#define D \"+f\"(d[0]), \"+f\"(d[1]), \"+f\"(d[2]), \"+f\"(d[3])\n"
+    "extern \"C\" __global__ void slow(float *x, unsigned long long a, int n)\n"
+    "{\n"
+    "\tfloat d[4] = {};\n"
+    "\tasm volatile(\"wgmma.fence.sync.aligned;\" ::: \"memory\");\n"
+    "\tfor (int i = 0; i < n; i++)\n"
+    "\t\tif (x[i] > 0)\n"
+    "\t\t\tasm volatile(\"wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16\"\n"
+    "\t\t\t    \".bf16 {%0, %1, %2, %3}, %4, %4, 1, 1, 1, 0, 0;\"\n"
+    "\t\t\t    : D : \"l\"(a));\n"
+    "\tasm volatile(\"wgmma.commit_group.sync.aligned;\" ::: \"memory\");\n"
+    "\tasm volatile(\"wgmma.wait_group.sync.aligned 0;\" ::: \"memory\");\n"
+    "\tx[threadIdx.x] = d[0] + d[1] + d[2] + d[3];\n"
+    "}\n";
+
+START_TEST(advisories_are_read)
+{
+	struct ptxas_kernel k[2];
+	struct nvrtc_code a;
+
+	ck_assert_msg(nvrtc_compile(nvrtc, slow, "slow.cu", "sm_90a",
+	    NVRTC_CUBIN, &a), "%s", a.log);
+	ck_assert_int_eq(ptxas_read(a.log, k, 2), 2);
+	for (int i = 0; i < 2; i++)
+		ck_assert_msg((k[i].advisories > 0) ==
+		    (strcmp(k[i].name, "slow") == 0), "%s: %d of: %s",
+		    k[i].name, k[i].advisories, a.log);
+	nvrtc_free(&a);
+}
+END_TEST
+
 static const char said[] =
     "ptxas info    : 0 bytes gmem\n"
+    "ptxas info    : (C7510) Potential Performance Loss: wgmma in the "
+    "function 'f'\n"
+    "ptxas info    : (C7519) warpgroup.arrive is injected in around line 7 "
+    "by compiler to allow use of registers in GMMA in function 'g'\n"
+    "ptxas info    : (C7514) of no function\n"
     "ptxas info    : Compiling entry function 'f' for 'sm_90a'\n"
-    "ptxas info    : (C7510) Potential Performance Loss: wgmma\n"
-    "ptxas info    : (C7514) another\n"
     "ptxas info    : Function properties for f\n"
     "    40 bytes stack frame, 152 bytes spill stores, 160 bytes spill loads\n"
     "ptxas info    : Used 168 registers, used 1 barriers, 1024 bytes smem\n"
@@ -107,10 +144,11 @@ START_TEST(reads_log)
 	ck_assert_int_eq(k[0].spill_loads, 160);
 	ck_assert_int_eq(k[0].advisories, 2);
 	ck_assert_str_eq(k[0].advice, "(C7510) Potential Performance Loss: "
-	    "wgmma");
+	    "wgmma in the function 'f'");
 	ck_assert_str_eq(k[1].name, "g");
 	ck_assert_int_eq(k[1].registers, 24);
-	ck_assert_int_eq(k[1].shared + k[1].spill_stores + k[1].advisories, 0);
+	ck_assert_int_eq(k[1].shared + k[1].spill_stores, 0);
+	ck_assert_int_eq(k[1].advisories, 1);
 }
 END_TEST
 
@@ -127,6 +165,7 @@ main(void)
 	if (nvrtc) {
 		tcase_add_loop_test(t, compiles, 0, 3);
 		tcase_add_test(t, ptx);
+		tcase_add_test(t, advisories_are_read);
 		tcase_add_test(t, errors);
 	}
 	failed = suite_run("nvrtc", t);
