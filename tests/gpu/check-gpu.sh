@@ -64,7 +64,7 @@ try 'conformance of primitives' within "$build/dev_emulator" lanes_exchange \
 	functions memory_of_each_type rounding_to_bf16 mma_multiplies
 test $? -ne 77 || exit 77
 try 'conformance of sm_90 primitives' within "$build/dev_emulator" \
-	wgmma_multiplies bulk_copies
+	wgmma_multiplies wgmma_of_each_width warpgroups_take_turns bulk_copies
 for t in memory sums gemm fp8; do
 	try "kernels: $t" within "$build/dev_kernels_$t"
 done

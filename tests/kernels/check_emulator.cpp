@@ -99,6 +99,25 @@ TEST(rounding_to_bf16)
 
 	for (auto &w : want)
 		CHECK(lk_tobf(lk_u2f(w.x)) == w.to);
+	each_mode([&] {
+		float x[32] = {}, out[32][2];
+		u32 y[32] = {};
+		probe_args a = {};
+		int n = 0;
+
+		for (auto &w : want)
+			x[n++] = lk_u2f(w.x);
+		for (int i = 0; i < 32; i++)
+			y[i] = (u32)i << 11;
+		a.x = x;
+		a.y = y;
+		a.out = out[0];
+		probe_round(&a, one, 32, 0);
+		for (int i = 0; i < n; i++) {
+			CHECK(out[i][0] == (float)want[i].to);
+			CHECK(out[i][1] == (float)lk_tobf_random(x[i], y[i]));
+		}
+	});
 	/* a quarter of the way from one bf16 to the next: up in one of four */
 	for (u32 i = 0; i < 65536; i++)
 		up += lk_tobf_random(lk_u2f(0x3f804000), i) == 0x3f81;
@@ -209,6 +228,78 @@ TEST(wgmma_multiplies)
 			}
 			CHECK_CLOSE(c);
 		});
+}
+
+/* Boxes of 64 columns that lie behind each other, and the last not whole. */
+template <class F> static void
+width_multiplies(int n, F probe)
+{
+	Random r = {(u64)n};
+	std::vector<u16> x = normal_bf16(r, 64 * 64);
+	std::vector<u16> y = normal_bf16(r, (size_t)(64 * n));
+
+	for (int kind = 0; kind < 3; kind++)
+		each_mode([&] {
+			std::vector<float> out((size_t)(64 * n));
+			probe_args a = {};
+			Compare c;
+
+			a.map = tensor_map(x.data(), 64, 64, 64, 64);
+			a.map2 = kind == 0 ?
+			    tensor_map(y.data(), 64, n, 64, n) :
+			    tensor_map(y.data(), n, 64, 64, 64);
+			a.out = out.data();
+			a.n = kind;
+			probe(&a, one, 128, 5 * 8192 + 64);
+			for (int i = 0; i < 64 * n; i++) {
+				double sum = 0, size = 1e-30;
+
+				for (int k = 0; k < 64; k++) {
+					int at = kind == 0 ? i % n * 64 + k :
+					    k * n + i % n;
+					double p = lk_bf(x[(size_t)(i / n * 64 +
+					    k)]) * (double)lk_bf(y[(size_t)at]);
+
+					sum += p;
+					size += fabs(p);
+				}
+				c.add(out[(size_t)i], sum, 64 * F32_EPS * size);
+			}
+			CHECK_CLOSE(c);
+		});
+}
+
+TEST(wgmma_of_each_width)
+{
+	width_multiplies(64, probe_width_64);
+	width_multiplies(80, probe_width_80);
+	width_multiplies(96, probe_width_96);
+	width_multiplies(128, probe_width_128);
+	width_multiplies(256, probe_width_256);
+}
+
+TEST(warpgroups_take_turns)
+{
+	enum { N = 5 };
+
+	each_mode([] {
+		alignas(16) float x[N][32], out[256];
+		probe_args a = {};
+
+		for (int i = 0; i < N * 32; i++)
+			x[i / 32][i % 32] = (float)(i * i % 1009);
+		a.x = x[0];
+		a.out = out;
+		a.n = N;
+		probe_turns(&a, one, 384, 1536);
+		for (int t = 0; t < 256; t++) {
+			float sum = 0;
+
+			for (int i = 0; i < N; i++)
+				sum += x[i][t % 32];
+			CHECK(out[t] == sum);
+		}
+	});
 }
 
 /* ---- bulk copies ---- */
