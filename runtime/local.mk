@@ -8,6 +8,7 @@ libloong_rt_a_SOURCES = \
 	%D%/runs.h \
 	%D%/cpu/attn.c %D%/cpu/attn.h \
 	%D%/cpu/attn_amx.c \
+	%D%/cpu/attn_dot.c \
 	%D%/cpu/attn_avx2.c \
 	%D%/cpu/attn_avx512.c \
 	%D%/cpu/attn_base.c \
@@ -40,6 +41,7 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/fp8.c %D%/cpu/fp8.h \
 	%D%/cpu/gemm.c %D%/cpu/gemm.h \
 	%D%/cpu/gemm_amx.c \
+	%D%/cpu/gemm_dot.c \
 	%D%/cpu/gemm_avx2.c \
 	%D%/cpu/gemm_avx512.c \
 	%D%/cpu/gemm_base.c \
@@ -47,7 +49,8 @@ libloong_rt_a_SOURCES = \
 	%D%/cpu/gemm_emu.c \
 	%D%/cpu/gemm_kernel.h \
 	%D%/cpu/gemm_tile.c %D%/cpu/gemm_tile.h %D%/cpu/gemm_tile_job.h \
-	%D%/cpu/gemm_tile_put.h %D%/cpu/gemm_tile_side.h \
+	%D%/cpu/gemm_tile_put.h %D%/cpu/gemm_tile_round.h \
+	%D%/cpu/gemm_tile_side.h \
 	%D%/cpu/gemm_tile_body.h \
 	%D%/cpu/head.c %D%/cpu/head.h \
 	%D%/cpu/pool.c %D%/cpu/pool.h \

@@ -46,7 +46,7 @@ vectors_for_cpu(void)
 #if defined(__x86_64__)
 	static const struct attn_kernel *const table[LT_CPU_LEVELS] = {
 		&lt_attn_base, &lt_attn_avx2, &lt_attn_avx512,
-		&lt_attn_avx512, &lt_attn_avx512,
+		&lt_attn_avx512, &lt_attn_avx512, &lt_attn_avx512,
 	};
 
 	return table[lt_cpu_level()];
@@ -59,10 +59,14 @@ static const struct attn_kernel *
 kernel_for_cpu(const struct lt_attn *p)
 {
 #if defined(__x86_64__)
-	if (p->type == LT_BF16 && lt_cpu_level() == LT_CPU_AMX)
-		return &lt_attn_amx;
-	if (p->type == LT_BF16 && lt_cpu_level() == LT_CPU_TILE_EMU)
-		return &lt_attn_emu;
+	static const struct attn_kernel *const table[LT_CPU_LEVELS] = {
+		[LT_CPU_AVX512_BF16] = &lt_attn_dot,
+		[LT_CPU_TILE_EMU] = &lt_attn_emu,
+		[LT_CPU_AMX] = &lt_attn_amx,
+	};
+
+	if (p->type == LT_BF16 && table[lt_cpu_level()] != NULL)
+		return table[lt_cpu_level()];
 #else
 	(void)p;
 #endif

@@ -106,6 +106,7 @@ extern const struct attn_kernel lt_attn_base;
 extern const struct attn_kernel lt_attn_avx2;
 extern const struct attn_kernel lt_attn_avx512;
 extern const struct attn_kernel lt_attn_amx; /* bf16 only, no dot */
+extern const struct attn_kernel lt_attn_dot;
 extern const struct attn_kernel lt_attn_emu;
 
 /* What queries of block i see of keys of block j. */

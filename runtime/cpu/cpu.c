@@ -42,20 +42,29 @@ has_avx512(void)
 	    __builtin_cpu_supports("avx512dq") &&
 	    __builtin_cpu_supports("avx512vl");
 }
+
+static bool
+has_avx512_bf16(void)
+{
+	return has_avx512() && __builtin_cpu_supports("avx512bf16");
+}
 #else
 static bool has_amx(void) { return false; }
 static bool has_avx2(void) { return false; }
 static bool has_avx512(void) { return false; }
+static bool has_avx512_bf16(void) { return false; }
 #endif
 
 static const char *const f32_names[LT_CPU_LEVELS] = {
-	"base", "AVX2", "AVX-512", "AVX-512, products on emulated tiles",
+	"base", "AVX2", "AVX-512", "AVX-512",
+	"AVX-512, products on emulated tiles",
 	"AVX-512, products on AMX in three parts",
 };
 static const char *const bf16_names[LT_CPU_LEVELS] = {
 	"base through f32 (no AMX)",
 	"AVX2 through f32 (no AMX)",
-	"AVX-512 through f32 (no AMX)",
+	"AVX-512 through f32 (no AVX512-BF16, no AMX)",
+	"AVX512-BF16",
 	"emulated tiles",
 	"AMX",
 };
@@ -74,6 +83,8 @@ lt_cpu_has(enum lt_cpu_level level)
 	case LT_CPU_AVX512:
 	case LT_CPU_TILE_EMU:
 		return has_avx512();
+	case LT_CPU_AVX512_BF16:
+		return has_avx512_bf16();
 	case LT_CPU_AMX:
 		return has_avx512() && has_amx();
 	case LT_CPU_LEVELS:
@@ -85,7 +96,8 @@ lt_cpu_has(enum lt_cpu_level level)
 static int
 best_level(void)
 {
-	static const int order[] = { LT_CPU_AMX, LT_CPU_AVX512, LT_CPU_AVX2 };
+	static const int order[] = { LT_CPU_AMX, LT_CPU_AVX512_BF16,
+		LT_CPU_AVX512, LT_CPU_AVX2 };
 	size_t i;
 
 	for (i = 0; i < sizeof(order) / sizeof(*order); i++)

@@ -12,6 +12,7 @@ enum lt_cpu_level {
 	LT_CPU_BASE,     /* what every CPU of the architecture has */
 	LT_CPU_AVX2,     /* AVX2 and FMA */
 	LT_CPU_AVX512,   /* AVX-512 F, BW, DQ, VL */
+	LT_CPU_AVX512_BF16, /* and BF16: its dot products */
 	LT_CPU_TILE_EMU, /* AVX512 level, GEMM on emulated tiles (tests) */
 	LT_CPU_AMX,      /* AVX512 level, GEMM on AMX tiles */
 	LT_CPU_LEVELS

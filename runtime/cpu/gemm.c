@@ -60,7 +60,7 @@ kernel_for_cpu(void)
 #if defined(__x86_64__)
 	static const struct gemm_kernel *const table[LT_CPU_LEVELS] = {
 		&lt_gemm_base, &lt_gemm_avx2, &lt_gemm_avx512,
-		&lt_gemm_avx512, &lt_gemm_avx512,
+		&lt_gemm_avx512, &lt_gemm_avx512, &lt_gemm_avx512,
 	};
 
 	return table[lt_cpu_level()];
@@ -72,13 +72,21 @@ kernel_for_cpu(void)
 /* Products go to tiles where the level has them.  Not by their size: rows
  * and columns of a shard must meet the same sums as the whole's. */
 static const struct gemm_tile *
-tiles_for_cpu(void)
+tiles_for_cpu(const struct lt_gemm *g)
 {
 #if defined(__x86_64__)
-	if (lt_cpu_level() == LT_CPU_AMX)
-		return &lt_gemm_tile_amx;
-	if (lt_cpu_level() == LT_CPU_TILE_EMU)
-		return &lt_gemm_tile_emu;
+	static const struct gemm_tile *const table[LT_CPU_LEVELS] = {
+		[LT_CPU_AVX512_BF16] = &lt_gemm_tile_dot,
+		[LT_CPU_TILE_EMU] = &lt_gemm_tile_emu,
+		[LT_CPU_AMX] = &lt_gemm_tile_amx,
+	};
+	const struct gemm_tile *t = table[lt_cpu_level()];
+
+	if (t != NULL && (lt_gemm_type(g) == LT_BF16 ||
+	    t->product_parts != NULL))
+		return t;
+#else
+	(void)g;
 #endif
 	return NULL;
 }
@@ -359,8 +367,8 @@ lt_gemm(struct lt_pool *pool, const struct lt_gemm *g, const void *a,
 	}
 	if (epi != NULL && epi->bias == NULL && epi->resid == NULL)
 		j.epi = NULL;
-	if (tiles_for_cpu() != NULL) {
-		lt_gemm_tile(tiles_for_cpu(), pool, g, a, b, c, epi, ws);
+	if (tiles_for_cpu(g) != NULL) {
+		lt_gemm_tile(tiles_for_cpu(g), pool, g, a, b, c, epi, ws);
 		return;
 	}
 	j.kc = depth(g->k);

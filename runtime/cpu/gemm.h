@@ -14,6 +14,9 @@
  * fp8 is codes of either format (runtime/fp8.h) and a scale for each operand:
  * these are made numbers of bf16 first, which is exact.
  *
+ * Where the CPU has AVX512-BF16 and no AMX, bf16 is multiplied by its dot
+ * products, two of k at a time, which take denormals for zero.
+ *
  * Where the CPU has AMX both run on tiles of bf16, a float as the sum of three
  * bf16: as exact as f32 within one rounding of each product (tile_split.h; the
  * idea is that of Henry, Tang, Heinecke, "Leveraging the bfloat16 Artificial

@@ -1,6 +1,7 @@
 /*
  * Between lt_gemm and the product on bf16 tiles: gemm_tile.c has the loops,
- * one table per kind of tiles (AMX, emulated) the innermost products.
+ * one table per way of multiplying (AMX, dot products of AVX512-BF16, emulated
+ * tiles) the innermost products.
  *
  * A panel is 32 rows of A or columns of B, cut into steps of 32 along k; a
  * step is two tiles, 2 KiB, filled up with zeros.  A matrix of f32 is three
@@ -21,7 +22,7 @@ struct gemm_tile {
 	/* c[32][32] = (c +) A panel times B panel; ldc in floats */
 	void (*product)(int steps, const uint16_t *a, const uint16_t *b,
 	    float *c, size_t ldc, bool add);
-	/* c[32][32] = A panel times B panel, both of f32 in parts */
+	/* c[32][32] = A panel times B panel, both of f32 in parts; or NULL */
 	void (*product_parts)(int steps, const uint16_t *a, const uint16_t *b,
 	    float *c, size_t ldc);
 	/* c[32][32] = sum[32][32], rounded to bf16; stream: past the caches,
@@ -34,6 +35,7 @@ struct gemm_tile {
 };
 
 extern const struct gemm_tile lt_gemm_tile_amx;
+extern const struct gemm_tile lt_gemm_tile_dot; /* bf16 only */
 extern const struct gemm_tile lt_gemm_tile_emu;
 
 size_t lt_gemm_tile_workspace(const struct lt_gemm *, int threads);

@@ -6,9 +6,8 @@
  * in the first cache while panels of A pass by it.
  */
 #include "runtime/cpu/gemm_tile.h"
-#include "runtime/cpu/halves.h"
+#include "runtime/cpu/gemm_tile_round.h"
 #include "runtime/cpu/tile.h"
-#include "runtime/cpu/tile_pack.h"
 
 static void
 product(int steps, const uint16_t *a, const uint16_t *b, float *c, size_t ldc,
@@ -97,21 +96,6 @@ product_parts(int steps, const uint16_t *a, const uint16_t *b, float *c,
 	T_STORE(1, c + 16, row);
 	T_STORE(2, c + 16 * ldc, row);
 	T_STORE(3, c + 16 * ldc + 16, row);
-}
-
-static void
-round_square(const float *sum, uint16_t *c, size_t ldc, bool stream)
-{
-	int i;
-
-	for (i = 0; i < TILE_PANEL; i++, sum += TILE_PANEL, c += ldc) {
-		__m512i h = two_halves(v_load(sum), v_load(sum + 16));
-
-		if (stream)
-			_mm512_stream_si512((void *)c, h);
-		else
-			_mm512_storeu_si512(c, h);
-	}
 }
 
 static void

@@ -200,7 +200,7 @@ score_error(const struct lt_attn *p)
 static double
 weight_error(const struct lt_attn *p)
 {
-	return p->type == LT_BF16 && lt_cpu_level() >= LT_CPU_TILE_EMU ?
+	return p->type == LT_BF16 && lt_cpu_level() >= LT_CPU_AVX512_BF16 ?
 	    unit_roundoff(LT_BF16) : 0;
 }
 
