@@ -38,6 +38,7 @@ libpasses_a_SOURCES = \
 	%D%/schedule.c \
 	%D%/simplify.c \
 	%D%/step.c %D%/step.h \
+	%D%/taken.c %D%/taken.h \
 	%D%/units.c %D%/units.h \
 	%D%/units_link.c \
 	%D%/update.c \

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "passes/memory.h"
+#include "passes/taken.h"
 
 static int
 larger_first(const void *a, const void *b)
@@ -19,38 +20,26 @@ larger_first(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y; /* same array: order of making */
 }
 
-static bool
-overlap(const struct place *a, const struct place *b)
+/* Behind the last tick in which anything is in use. */
+static int
+ticks(const struct plan *p)
 {
-	return a->from <= b->to && b->from <= a->to;
+	int n = 0;
+
+	for (int i = 0; i < p->nplace; i++)
+		n = p->place[i].to >= n ? p->place[i].to + 1 : n;
+	for (int i = 0; i < p->ncall; i++)
+		n = p->call[i].to >= n ? p->call[i].to + 1 : n;
+	return n;
 }
 
-/* The lowest offset where x meets neither a placed neighbour nor a frame. */
-static uint64_t
-lowest_free(const struct plan *p, struct place *const *done, int n,
-    const struct place *x)
+/* A frame lies at the beginning of act. */
+static void
+take_frames(const struct plan *p, struct taken *t)
 {
-	uint64_t need = x->size * x->count, at = 0;
-	bool moved = true;
-
 	for (int i = 0; i < p->ncall; i++)
-		if (p->call[i].to >= x->from && p->call[i].from <= x->to &&
-		    p->call[i].size > at)
-			at = p->call[i].size;
-	while (moved) {
-		moved = false;
-		for (int i = 0; i < n; i++) {
-			uint64_t end = done[i]->offset +
-			    done[i]->size * done[i]->count;
-
-			if (overlap(done[i], x) && at < end &&
-			    done[i]->offset < at + need) {
-				at = end;
-				moved = true;
-			}
-		}
-	}
-	return at;
+		taken_add(t, p->call[i].from, p->call[i].to, 0,
+		    p->call[i].size);
 }
 
 void
@@ -58,8 +47,11 @@ memory_offsets(struct plan *p)
 {
 	struct place **order = NEW_N(p->m->mem, struct place *,
 	    (size_t)p->nplace + 1);
+	struct arena mem = {0};
+	struct taken *t = taken_new(&mem, ticks(p));
 	int n = 0;
 
+	take_frames(p, t);
 	for (int i = 0; i < p->nplace; i++)
 		if (p->place[i].from >= 0)
 			order[n++] = &p->place[i];
@@ -67,16 +59,19 @@ memory_offsets(struct plan *p)
 	for (int i = 0; i < n; i++) {
 		struct place *x = order[i];
 		struct slot *s = module_add_slot(p->m, x->name);
+		uint64_t bytes = x->size * x->count;
 
-		x->offset = lowest_free(p, order, i, x);
+		x->offset = taken_lowest(t, x->from, x->to, bytes);
+		taken_add(t, x->from, x->to, x->offset, x->offset + bytes);
 		s->arena = ARENA_ACT;
 		s->offset = x->offset;
 		s->size = s->stride = x->size;
 		s->count = x->count;
-		if (x->offset + x->size * x->count > p->frame)
-			p->frame = x->offset + x->size * x->count;
+		if (x->offset + bytes > p->frame)
+			p->frame = x->offset + bytes;
 	}
 	for (int i = 0; i < p->ncall; i++)
 		if (p->call[i].size > p->frame)
 			p->frame = p->call[i].size;
+	arena_free(&mem);
 }

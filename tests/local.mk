@@ -15,7 +15,7 @@ sem_tests = check_autodiff check_comm check_coverage check_fd check_interp \
 	check_exact check_ir check_partition check_partition_models check_passes \
 	check_nvrtc \
 	check_pipeline check_race check_ring check_rng check_rotate \
-	check_rules check_schedule \
+	check_rules check_schedule check_taken \
 	check_trace check_zero
 check_PROGRAMS += $(sem_tests)
 TESTS += $(sem_tests)
@@ -88,6 +88,9 @@ check_nvrtc_LDADD = libsupport.a $(CHECK_LIBS)
 check_rng_SOURCES = %D%/unit/check_rng.c
 check_rng_CPPFLAGS = $(sem_cppflags)
 check_rng_LDADD = $(sem_ldadd)
+check_taken_SOURCES = %D%/unit/check_taken.c
+check_taken_CPPFLAGS = $(sem_cppflags)
+check_taken_LDADD = $(pass_ldadd)
 check_rules_SOURCES = %D%/unit/check_rules.c
 check_rules_CPPFLAGS = $(sem_cppflags)
 check_rules_LDADD = $(sem_ldadd)
