@@ -78,10 +78,7 @@ module_add_dim(struct module *m, const char *name, uint64_t size,
 struct bundle *
 module_bundle(const struct module *m, const char *name)
 {
-	for (int i = 0; i < m->nbundle; i++)
-		if (strcmp(m->bundle[i]->name, name) == 0)
-			return m->bundle[i];
-	return NULL;
+	return *intern_means(m->names, name, strlen(name));
 }
 
 struct bundle *
@@ -89,12 +86,16 @@ module_add_bundle(struct module *m, const char *name, const char *stack,
     enum bundle_role role, enum dtype dt)
 {
 	struct bundle *b = NEW(m->mem, struct bundle);
+	void **means;
 
 	b->name = module_namez(m, name);
 	b->stack = stack ? module_namez(m, stack) : NULL;
 	b->role = (uint8_t)role;
 	b->dtype = (uint8_t)dt;
 	m->bundle = GROW(m, m->bundle, m->nbundle, m->bundlecap);
+	means = intern_means(m->names, name, strlen(name));
+	if (!*means)
+		*means = b;
 	return m->bundle[m->nbundle++] = b;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/buf.h"
+#include "support/ptrmap.h"
 
 static bool
 bad_type(struct module *m, const struct type *t, struct span at,
@@ -175,11 +176,27 @@ few_enough(struct module *m, const struct bundle *b, uint64_t total)
 	return true;
 }
 
+/* The first field with the name of one before it, or -1. */
+static int
+field_again(const struct bundle *b)
+{
+	struct arena mem = {0};
+	struct ptrmap names = {0};
+	int i = 0;
+
+	while (i < b->nfield && !ptrmap_put(&mem, &names, b->field[i].name,
+	    b->field))
+		i++;
+	arena_free(&mem);
+	return i < b->nfield ? i : -1;
+}
+
 /* total: elements so far of all parameters, and of what belongs to them. */
 static bool
 verify_bundle(struct module *m, struct bundle *b, uint64_t total[2])
 {
 	uint64_t *sum = &total[b->role != ROLE_PARAM];
+	int twice = field_again(b);
 	uint64_t n;
 
 	if (b->stack && !module_dim(m, b->stack))
@@ -206,9 +223,8 @@ verify_bundle(struct module *m, struct bundle *b, uint64_t total[2])
 		if (b->flat.n && type_axes(b->field[i].type))
 			return bad_bundle(m, b, "is cut into blocks, so its "
 			    "fields are not cut");
-		for (int j = 0; j < i; j++)
-			if (b->field[j].name == b->field[i].name)
-				return bad_bundle(m, b, "has a field twice");
+		if (i == twice)
+			return bad_bundle(m, b, "has a field twice");
 		n = type_global_count(m, b->field[i].type);
 		if (__builtin_mul_overflow(n,
 		    b->stack ? module_dim(m, b->stack)->size : 1, &n) ||

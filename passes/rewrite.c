@@ -164,11 +164,11 @@ op_is_pure(const struct op *op)
 	}
 }
 
-static void
-count_reads(struct region *r, int *uses)
+void
+count_reads(const struct region *r, int *uses)
 {
 	for (int i = 0; i < r->n; i++) {
-		struct op *op = r->op[i];
+		const struct op *op = r->op[i];
 
 		for (int j = 0; j < op->nin; j++)
 			if (op->in[j].v)

@@ -48,5 +48,7 @@ void replace_uses(struct func *f, const struct value *a, struct value *b);
 void want_operands(const struct op *op, bool *want);
 /* Operands that read v in f, targets and inner regions included. */
 int count_uses(struct func *f, const struct value *v);
+/* Adds to uses[id], for every value, how many operands in r are it. */
+void count_reads(const struct region *r, int *uses);
 
 #endif

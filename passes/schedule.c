@@ -26,6 +26,7 @@
  */
 #include "config.h"
 
+#include "ir/group.h"
 #include "passes/order.h"
 #include "passes/pass.h"
 #include "plan/cost.h"
@@ -36,6 +37,8 @@ struct pass_state {
 	uint64_t cap;
 	struct func *f;
 	bool *sum; /* by value id: gradients that a ring adds up */
+	int *first; /* by value id, while a region gets its waits */
+	int firstcap;
 };
 
 /* ------------------------------------------------------------------ lanes */
@@ -136,38 +139,102 @@ lane_of(const struct pass_state *s, const struct op *op)
 
 /* --------------------------------------------------------- start and wait */
 
-/* The first op from `at` on that reads a result of op, in it or below. */
-static bool
-reads(const struct op *user, const struct op *op)
+/* A region that is given its waits: they are kept by the op before which they
+ * belong, so that each op has one place while they come. */
+struct placer {
+	struct region *r;
+	struct groups g;
+	struct wait_list *at; /* by op */
+};
+
+struct wait_list {
+	struct wait_item *first, **end;
+};
+
+struct wait_item {
+	struct op *wait;
+	struct wait_item *next;
+};
+
+/* first[id]: one more than the place of the op that reads it first. */
+static void
+note_reads(int *first, const struct op *op, int at)
 {
-	for (int i = 0; i < user->nin; i++)
+	for (int i = 0; i < op->nin; i++)
+		if ((op->in[i].kind == ARG_VALUE ||
+		    op->in[i].kind == ARG_FIELD) && !first[op->in[i].v->id])
+			first[op->in[i].v->id] = at + 1;
+	for (int i = 0; i < op->body.n; i++)
+		note_reads(first, op->body.op[i], at);
+}
+
+static void
+forget_reads(int *first, const struct op *op)
+{
+	for (int i = 0; i < op->nin; i++)
+		if (op->in[i].v)
+			first[op->in[i].v->id] = 0;
+	for (int i = 0; i < op->body.n; i++)
+		forget_reads(first, op->body.op[i]);
+}
+
+static void
+find_reads(struct pass_state *s, const struct region *r)
+{
+	if (s->firstcap < s->f->nvalue) {
+		s->firstcap = 2 * s->f->nvalue;
+		s->first = NEW_N(s->m->mem, int, (size_t)s->firstcap);
+	}
+	for (int i = 0; i < r->n; i++)
+		note_reads(s->first, r->op[i], i);
+}
+
+static bool
+returned(const struct region *r, const struct op *op)
+{
+	const struct op *last = region_last(r);
+
+	for (int i = 0; i < last->nin; i++)
 		for (int j = 0; j < op->nout; j++)
-			if ((user->in[i].kind == ARG_VALUE ||
-			    user->in[i].kind == ARG_FIELD) &&
-			    user->in[i].v == op->out[j])
+			if ((last->in[i].kind == ARG_VALUE ||
+			    last->in[i].kind == ARG_FIELD) &&
+			    last->in[i].v == op->out[j])
 				return true;
-	for (int i = 0; i < user->body.n; i++)
-		if (reads(user->body.op[i], op))
-			return true;
 	return false;
+}
+
+static int
+first_update(const struct region *r, int at, int end)
+{
+	while (at < end && r->op[at]->code != OP_ADAMW)
+		at++;
+	return at;
 }
 
 /* A group computes where its first op stands, whichever of it reads.  What a
  * step returns must be known before the optimizer runs. */
 static int
-first_reader(const struct region *r, int at, const struct op *op)
+first_reader(const struct pass_state *s, const struct placer *p, int at,
+    const struct op *op)
 {
-	bool decides = reads(region_last(r), op);
-	int to = at;
+	const struct region *r = p->r;
+	int to = r->n - 1;
 
-	while (to + 1 < r->n && !reads(r->op[to], op) &&
-	    !(decides && r->op[to]->code == OP_ADAMW))
-		to++;
-	for (int i = at; i < to; i++)
-		if (r->op[to]->group >= 0 && r->op[i]->group ==
-		    r->op[to]->group)
-			return i;
-	return to;
+	for (int i = 0; i < op->nout; i++) {
+		int first = s->first[op->out[i]->id];
+
+		if (first && first - 1 < to)
+			to = first - 1;
+	}
+	if (returned(r, op))
+		to = first_update(r, at, to);
+	if (r->op[to]->group < 0)
+		return to;
+	if (p->g.first[to] >= at)
+		return p->g.first[to];
+	while (r->op[at]->group != r->op[to]->group)
+		at++;
+	return at;
 }
 
 static struct value *
@@ -186,20 +253,37 @@ future_of(struct pass_state *s, const struct value *v)
 
 /* op's results become futures; a wait gives the values their names. */
 static void
-split(struct pass_state *s, struct region *r, int at)
+split(struct pass_state *s, struct placer *p, int at)
 {
-	struct op *op = r->op[at];
+	struct op *op = p->r->op[at];
 	struct op *wait = op_new(s->m, OP_WAIT, op->nout, op->nout, op->at);
-	int to = first_reader(r, at + 1, op);
+	struct wait_list *l = &p->at[first_reader(s, p, at + 1, op)];
+	struct wait_item *item = NEW(s->m->mem, struct wait_item);
 
 	for (int i = 0; i < op->nout; i++) {
 		wait->out[i] = op->out[i];
+		wait->out[i]->def = wait;
 		op->out[i] = future_of(s, op->out[i]);
 		op->out[i]->def = op;
 		wait->in[i] = arg_value(op->out[i]);
 	}
 	wait->when = op->when;
-	region_insert(s->m, r, to, wait);
+	item->wait = wait;
+	*(l->first ? l->end : &l->first) = item;
+	l->end = &item->next;
+}
+
+static void
+put_waits(struct module *m, const struct placer *p)
+{
+	struct region with = {0};
+
+	for (int i = 0; i < p->r->n; i++) {
+		for (struct wait_item *x = p->at[i].first; x; x = x->next)
+			region_append(m, &with, x->wait);
+		region_append(m, &with, p->r->op[i]);
+	}
+	*p->r = with;
 }
 
 /* Values in flight already were put there by a pass before. */
@@ -208,6 +292,21 @@ is_synchronous(const struct op *op)
 {
 	return cost_has_lane(op) && !op->has_target && op->nout > 0 &&
 	    !op->out[0]->future;
+}
+
+static void
+split_region(struct pass_state *s, struct region *r)
+{
+	struct placer p = {r, groups_of(s->m->mem, r),
+	    NEW_N(s->m->mem, struct wait_list, (size_t)r->n + 1)};
+
+	find_reads(s, r);
+	for (int i = 0; i < r->n; i++)
+		if (is_synchronous(r->op[i]))
+			split(s, &p, i);
+	for (int i = 0; i < r->n; i++)
+		forget_reads(s->first, r->op[i]);
+	put_waits(s->m, &p);
 }
 
 static void
@@ -221,13 +320,12 @@ schedule_region(struct pass_state *s, struct region *r)
 	for (int i = 0; i < r->n; i++)
 		if (cost_has_lane(r->op[i]))
 			r->op[i]->lane = (uint8_t)lane_of(s, r->op[i]);
-	for (int i = 0; i < r->n; i++) {
+	for (int i = 0; i < r->n; i++)
 		any |= cost_has_lane(r->op[i]);
-		if (is_synchronous(r->op[i]))
-			split(s, r, i);
-	}
-	if (any)
-		order_region(s->m, &s->x, r, s->cap);
+	if (!any)
+		return;
+	split_region(s, r);
+	order_region(s->m, &s->x, r, s->cap);
 }
 
 static int

@@ -14,6 +14,7 @@
 
 #include "passes/rewrite.h"
 #include "passes/zero.h"
+#include "support/ptrmap.h"
 
 #include <string.h>
 
@@ -21,15 +22,29 @@ struct reader {
 	struct zero *z;
 	struct module *m;
 	struct func *f;
+	struct ptrmap copies; /* by parameters: the last one made of them */
 };
 
-static struct bundle *
-find_copy(const struct module *m, const struct bundle *of, enum dtype dt)
+struct copy {
+	struct bundle *b;
+	struct copy *next;
+};
+
+static void
+add_copy(struct reader *r, struct bundle *b)
 {
-	for (int i = 0; i < m->nbundle; i++)
-		if (m->bundle[i]->role == ROLE_COPY &&
-		    m->bundle[i]->of == of && m->bundle[i]->dtype == dt)
-			return m->bundle[i];
+	struct copy *c = NEW(r->m->mem, struct copy);
+
+	c->b = b;
+	c->next = ptrmap_put(r->m->mem, &r->copies, b->of, c);
+}
+
+static struct bundle *
+find_copy(const struct reader *r, const struct bundle *of, enum dtype dt)
+{
+	for (struct copy *c = ptrmap_get(&r->copies, of); c; c = c->next)
+		if (c->b->dtype == dt)
+			return c->b;
 	return NULL;
 }
 
@@ -54,12 +69,13 @@ source(struct reader *r, struct bundle *b, enum dtype dt)
 
 	if (l[ZERO_PARAMS].n == l[ZERO_STATE].n && b->dtype == dt)
 		return b;
-	copy = find_copy(r->m, b, dt);
+	copy = find_copy(r, b, dt);
 	if (!copy) {
 		copy = module_derive_bundle(r->m, copy_name(r->m, b), b,
 		    ROLE_COPY, dt);
 		copy->flat = l[ZERO_PARAMS];
 		copy->pend = 0;
+		add_copy(r, copy);
 	}
 	return copy;
 }
@@ -154,6 +170,9 @@ zero_params(struct zero *z)
 	struct reader r = {.z = z, .m = z->m};
 	struct func *step = module_func(z->m, module_namez(z->m, "step"));
 
+	for (int i = z->m->nbundle - 1; i >= 0; i--)
+		if (z->m->bundle[i]->role == ROLE_COPY)
+			add_copy(&r, z->m->bundle[i]);
 	for (int i = 0; i < z->m->nfunc; i++) {
 		r.f = z->m->func[i];
 		region_walk(&r.f->body, see_params, &r);

@@ -17,11 +17,11 @@
 
 #include "passes/rewrite.h"
 #include "passes/zero.h"
+#include "support/ptrmap.h"
 
 #include <string.h>
 
 struct family { /* parameters and what is derived from them */
-	const struct bundle *root;
 	int nfield, nparts;
 	int *part; /* by field */
 	int *at;   /* by field: its place in its part */
@@ -40,6 +40,8 @@ struct split {
 	int nfamily;
 	struct pieces *pieces;
 	int n;
+	struct ptrmap family_of; /* by root */
+	struct ptrmap pieces_of; /* by what was cut */
 	struct func *f;
 	struct value ***twin; /* by id of a params value, then part */
 	int ntwin;
@@ -58,10 +60,7 @@ same_axes(const struct zero *z)
 static const struct pieces *
 pieces_of(const struct split *s, const struct bundle *b)
 {
-	for (int i = 0; i < s->n; i++)
-		if (s->pieces[i].piece[0] == b)
-			return &s->pieces[i];
-	return NULL;
+	return ptrmap_get(&s->pieces_of, b);
 }
 
 /* What part k of b is; b itself if it is whole. */
@@ -107,7 +106,7 @@ see_root(struct split *s, const struct bundle *b)
 	size_t n = (size_t)b->nfield + 1;
 	int *key = NEW_N(s->m->mem, int, n), *size = NEW_N(s->m->mem, int, n);
 
-	*f = (struct family){.root = b, .nfield = b->nfield,
+	*f = (struct family){.nfield = b->nfield,
 	    .part = NEW_N(s->m->mem, int, n), .at = NEW_N(s->m->mem, int, n),
 	    .suffix = NEW_N(s->m->mem, const char *, n)};
 	if (b->stack && !same_axes(s->z))
@@ -124,18 +123,16 @@ see_root(struct split *s, const struct bundle *b)
 		f->part[i] = k;
 		f->at[i] = size[k]++;
 	}
-	s->nfamily += f->nparts > 1 && size[0] > 0;
+	if (f->nparts < 2 || size[0] == 0)
+		return;
+	ptrmap_put(s->m->mem, &s->family_of, b, f);
+	s->nfamily++;
 }
 
 static const struct family *
 family_of(const struct split *s, const struct bundle *b)
 {
-	const struct bundle *root = b->of ? b->of : b;
-
-	for (int i = 0; i < s->nfamily; i++)
-		if (s->family[i].root == root)
-			return &s->family[i];
-	return NULL;
+	return ptrmap_get(&s->family_of, b->of ? b->of : b);
 }
 
 /* ----------------------------------------------------------------- bundles */
@@ -188,6 +185,7 @@ cut_bundle(struct split *s, struct bundle *b, const struct family *f)
 			b->field[kept++] = x;
 	}
 	b->nfield = kept;
+	ptrmap_put(s->m->mem, &s->pieces_of, b, p);
 	s->n++;
 }
 

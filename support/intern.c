@@ -9,6 +9,7 @@ struct entry {
 	const char *text;
 	size_t len;
 	uint64_t hash;
+	void *means;
 };
 
 struct intern {
@@ -65,8 +66,8 @@ grow(struct intern *t)
 			    old[i];
 }
 
-const char *
-intern(struct intern *t, const char *s, size_t len)
+static struct entry *
+enter(struct intern *t, const char *s, size_t len)
 {
 	uint64_t hash = hash_text(s, len);
 	struct entry *e;
@@ -75,8 +76,21 @@ intern(struct intern *t, const char *s, size_t len)
 		grow(t);
 	e = find_slot(t, s, len, hash);
 	if (!e->text) {
-		*e = (struct entry){arena_strndup(t->mem, s, len), len, hash};
+		*e = (struct entry){arena_strndup(t->mem, s, len), len, hash,
+		    NULL};
 		t->n++;
 	}
-	return e->text;
+	return e;
+}
+
+const char *
+intern(struct intern *t, const char *s, size_t len)
+{
+	return enter(t, s, len)->text;
+}
+
+void **
+intern_means(struct intern *t, const char *s, size_t len)
+{
+	return &enter(t, s, len)->means;
 }

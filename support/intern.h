@@ -11,5 +11,8 @@ struct intern;
 struct intern *intern_new(struct arena *mem);
 /* The one copy of s[0..len), terminated; it lives as long as the arena. */
 const char *intern(struct intern *t, const char *s, size_t len);
+/* What s[0..len) stands for, NULL at first and up to the caller; good until
+ * the next string comes. */
+void **intern_means(struct intern *t, const char *s, size_t len);
 
 #endif
