@@ -11,7 +11,7 @@
 
 enum { WIDTH = 72 };
 
-struct span_of { /* of one lane, inside the function that is shown */
+struct span_of { /* of one lane, while the function that is shown runs */
 	uint8_t lane;
 	char mark; /* # compute, A attention, = transfer, . stall */
 	double from, to;
@@ -25,10 +25,10 @@ struct timeline {
 	struct stalls stalls;
 	const struct func *show; /* what is recorded, if it runs in layer `at` */
 	int64_t at;
-	bool recording;
-	double from, to, shown_busy[LANE_COUNT];
+	bool recording, shown;
+	double from, to;
 	struct stalls shown_stalls;
-	struct span_of *span;
+	struct span_of *span; /* before it runs: what may still be in flight */
 	int n, cap;
 };
 
@@ -46,20 +46,39 @@ struct frame { /* arrivals by value id: futures only */
 	int nvar;
 };
 
+/* Spans that are over when the function begins are not part of it. */
+static void
+forget_past(struct timeline *t)
+{
+	int n = 0;
+
+	for (int i = 0; i < t->n; i++)
+		if (t->span[i].to > t->now)
+			t->span[n++] = t->span[i];
+	t->n = n;
+}
+
+static void
+make_room(struct timeline *t)
+{
+	if (!t->recording)
+		forget_past(t);
+	if (t->n < t->cap / 2)
+		return;
+	t->cap = 2 * t->cap + 256;
+	t->span = realloc(t->span, (size_t)t->cap * sizeof *t->span);
+	if (!t->span)
+		abort();
+}
+
 static void
 note(struct timeline *t, int lane, char mark, double from, double to)
 {
-	if (!t->recording || to <= from)
+	if (!t->show || (t->shown && !t->recording) || to <= from)
 		return;
-	if (t->n == t->cap) {
-		t->cap = 2 * t->cap + 256;
-		t->span = realloc(t->span, (size_t)t->cap * sizeof *t->span);
-		if (!t->span)
-			abort();
-	}
+	if (t->n == t->cap)
+		make_room(t);
 	t->span[t->n++] = (struct span_of){(uint8_t)lane, mark, from, to};
-	if (mark != '.')
-		t->shown_busy[lane] += to - from;
 }
 
 static void
@@ -155,10 +174,12 @@ run_call(struct frame *f, const struct op *op)
 	}
 	for (int i = 0; i < op->nin; i++)
 		g.arrives[callee->param[i]->id] = arrival(f, &op->in[i]);
-	show = t->show == callee && t->at == g.val[0] && t->n == 0;
-	t->recording |= show;
-	if (show)
+	show = t->show == callee && t->at == g.val[0] && !t->shown;
+	if (show) {
+		t->recording = t->shown = true;
 		t->from = t->now;
+		forget_past(t);
+	}
 	run_region(&g, &callee->body);
 	if (show) {
 		t->to = t->now;
@@ -206,8 +227,25 @@ run(struct timeline *t, const struct func *step)
 	free(f.arrives);
 }
 
+/* What a lane does while the function runs; the rest of a transfer that began
+ * before it or ends behind it is not its time. */
+static double
+busy_in(const struct timeline *t, int lane)
+{
+	double busy = 0;
+
+	for (int i = 0; i < t->n; i++) {
+		const struct span_of *s = &t->span[i];
+		double part = fmin(s->to, t->to) - fmax(s->from, t->from);
+
+		if (s->lane == lane && s->mark != '.' && part > 0)
+			busy += part;
+	}
+	return busy;
+}
+
 static void
-put_bar(const struct timeline *t, int lane, FILE *out)
+put_bar(const struct timeline *t, int lane, double busy, FILE *out)
 {
 	double all = t->to - t->from;
 	char bar[WIDTH + 1];
@@ -216,14 +254,14 @@ put_bar(const struct timeline *t, int lane, FILE *out)
 	bar[WIDTH] = '\0';
 	for (int i = 0; i < t->n; i++) {
 		const struct span_of *s = &t->span[i];
-		int a = (int)((s->from - t->from) / all * WIDTH);
-		int b = (int)ceil((s->to - t->from) / all * WIDTH);
+		double from = fmax(s->from, t->from), to = fmin(s->to, t->to);
+		int a = (int)((from - t->from) / all * WIDTH);
+		int b = (int)ceil((to - t->from) / all * WIDTH);
 
 		for (int k = a; s->lane == lane && k < b && k < WIDTH; k++)
 			bar[k] = s->mark;
 	}
-	fprintf(out, "%2s|%s| %9.3f ms\n", lane_name[lane], bar,
-	    1e3 * t->shown_busy[lane]);
+	fprintf(out, "%2s|%s| %9.3f ms\n", lane_name[lane], bar, 1e3 * busy);
 }
 
 static void
@@ -239,8 +277,8 @@ put_func(struct module *m, const struct func *step, const struct func *f,
 		    f->name, 1e3 * (t.to - t.from),
 		    1e3 * t.shown_stalls.seconds);
 		for (int i = 0; i < LANE_COUNT; i++)
-			if (t.shown_busy[i] > 0)
-				put_bar(&t, i, out);
+			if (busy_in(&t, i) > 0)
+				put_bar(&t, i, busy_in(&t, i), out);
 		stalls_print(&t.shown_stalls, m, out);
 	}
 	stalls_free(&t.shown_stalls);

@@ -41,6 +41,19 @@ stalled 0 ms
 END
 test ! -s "$tmp/wrong" || fail "stalls: $(cat "$tmp/wrong")"
 
+# A lane is shown as it is while the function runs, whoever started what moves
+# there: every lane that is listed has a bar, and no more work than time.
+"$loongc" "$model" --plan two_nodes --emit=timeline >"$tmp/out" || fail "zero"
+grep -A8 '^layer.bwd' "$tmp/out" | grep -q '^zr|.*=.*|' ||
+	fail "no lane of gradients: $(cat "$tmp/out")"
+awk '/compute stalled/ { all = $2 }
+	/^ ?[a-z]+[|]/ {
+		split($0, part, "|")
+		if (part[2] !~ /[#A=]/ || part[3] + 0 > all + 0.001)
+			print "in " all " ms: " $0
+	}' "$tmp/out" >"$tmp/wrong"
+test ! -s "$tmp/wrong" || fail "lanes: $(cat "$tmp/wrong")"
+
 # Copies to the host and back have lanes, and hide behind a layer's work.
 "$loongc" "$model" --mesh dp=2,hp=4 --emit=timeline \
 	--set 'plan.recompute=save(z, offload(x, o))' >"$tmp/out" || fail "host"
