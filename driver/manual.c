@@ -24,9 +24,17 @@ static const struct row variables[] = {
     {"CC", "The C compiler and its first arguments, separated by blanks; "
 	   "default: cc."},
     {"CFLAGS", "More arguments for it, after those of loongc."},
+    {"CXX", "The same for C++, of which the kernels of --arch=emu are; "
+	    "default: c++."},
+    {"CXXFLAGS", "More arguments for that."},
     {"LDFLAGS", "More arguments for linking."},
     {"LOONGC_RUNTIME", "The folder with libloong_rt.a and include/, if "
 		       "loongc does not find them itself."},
+    {"TMPDIR", "Where --verify puts the program that it compiles and runs; "
+	       "default: /tmp."},
+    {"NO_COLOR", "If it is not empty, messages have no colors; nor have they "
+		 "where TERM is dumb."},
+    {"TERM", "The kind of terminal."},
 };
 
 static const struct row examples[] = {

@@ -3,6 +3,7 @@ tree_tests = \
 	%D%/add-an-op.sh \
 	%D%/commands.sh \
 	%D%/docs.sh \
+	%D%/environment.sh \
 	%D%/examples.sh \
 	%D%/ir-doc.sh \
 	%D%/layering.sh \
