@@ -23,7 +23,8 @@
  * buffers for each, so there must be more than two layers.
  *
  * The setting recompute.FUNC tells what is dropped or sent away and what that
- * frees and costs, recompute.memory what is needed then.
+ * frees and costs, recompute.memory what is needed then, recompute.rates by
+ * which figures.
  */
 #include "config.h"
 
@@ -330,6 +331,33 @@ tell_block(const struct search *s, const struct func *f)
 	    f->name), text, f->at);
 }
 
+/* Whose figure it is, for people who would set another. */
+static const char *
+figure(struct search *s, const char *name, double x)
+{
+	bool said = module_setting(s->m, arena_printf(s->m->mem, "plan.%s",
+	    name));
+
+	return arena_printf(s->m->mem, "%s %.4g%s", name, x,
+	    said ? "" : " (assumed)");
+}
+
+static const char *
+rates(struct search *s)
+{
+	struct arena *mem = s->m->mem;
+
+	if (!s->figures)
+		return arena_printf(mem, "those of one desktop core: flops %.4g "
+		    "in f32 and %.4g in bf16, bandwidth %.4g (assumed; "
+		    "plan.flops and plan.bandwidth set others)", FLOPS_F32,
+		    FLOPS_BF16, BYTES);
+	return arena_printf(mem, "%s, %s%s%s",
+	    figure(s, "flops", s->x.flops),
+	    figure(s, "bandwidth", s->x.bandwidth), s->host ? ", " : "",
+	    s->host ? figure(s, "host", s->x.host) : "");
+}
+
 static void
 tell(struct search *s, uint64_t bytes, uint64_t need)
 {
@@ -341,6 +369,7 @@ tell(struct search *s, uint64_t bytes, uint64_t need)
 	module_set_text(m, "recompute.memory", arena_printf(m->mem,
 	    "%.6g of %.6g MiB", (double)need / (1 << 20),
 	    (double)bytes / (1 << 20)), (struct span){0});
+	module_set_text(m, "recompute.rates", rates(s), (struct span){0});
 }
 
 static bool

@@ -56,4 +56,19 @@ for same in "$(decision $figures --set plan.copies=all)" "$(decision $figures --
 	test "$gpu" = "$same" || fail "GPUs: $gpu; by their figures: $same"
 done
 test "$core" != "$gpu" || fail "a core's prices for GPUs: $gpu"
+
+# The figures are told, and which of them nobody has said.
+rates() { # WANT SETTINGS...
+	want=$1
+	shift
+	decision "$@" >"$tmp/no"
+	grep -qF "recompute.rates = \"$want\"" "$tmp/dump" ||
+		fail "not $want: $(grep 'recompute\.rates' "$tmp/dump")"
+}
+rates "those of one desktop core: flops 1.5e+11 in f32 and 6e+11 in bf16, \
+bandwidth 1e+10 (assumed; plan.flops and plan.bandwidth set others)"
+rates "flops 4e+14 (assumed), bandwidth 3e+12 (assumed)" --target=cuda
+rates "flops 2e+12, bandwidth 3e+12 (assumed)" --set plan.flops=2e12
+rates "flops 2e+12, bandwidth 1e+11, host 1e+10" --set plan.flops=2e12 \
+	--set plan.bandwidth=1e11 --set plan.host=1e10
 exit $bad

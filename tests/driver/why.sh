@@ -29,7 +29,7 @@ set -- "$src/examples/llama3-8b.lt" --plan two_nodes \
 	--set plan.recompute=best --set plan.memory=24G
 "$loongc" "$@" -v --emit=plan >"$tmp/plan" 2>"$tmp/said" || fail "best"
 "$loongc" "$@" --emit=ir --after=ring >"$tmp/dump" || fail "best"
-for key in recompute.layer recompute.memory ring.layer.bwd; do
+for key in recompute.layer recompute.memory recompute.rates ring.layer.bwd; do
 	text=$(sed -n "s/^$key: //p" "$tmp/said")
 	test -n "$text" || fail "-v does not tell $key"
 	grep -qF "\"$key\": \"$text\"" "$tmp/plan" || fail "plan: no $key"
