@@ -47,24 +47,37 @@ same_slot(const struct slot *a, const struct slot *b)
 	    a->offset == b->offset && slot_same_shape(a, b);
 }
 
+/* Can a slot called name be the first one of b's?  Most are not, and all names
+ * of a large bundle take long to write. */
+static bool
+may_begin(const char *name, const struct bundle *b, bool cast)
+{
+	size_t n = strlen(b->name), k;
+	const char *field = b->nfield ? b->field[0].name : "";
+
+	if (strncmp(name, b->name, n) != 0)
+		return false;
+	name += n;
+	k = strlen(field);
+	return !*name || (*name == '.' && strncmp(name + 1, field, k) == 0 &&
+	    strcmp(name + 1 + k, cast ? ".cast" : "") == 0);
+}
+
 /* The slots from i on are those of b: how many, or 0. */
 static int
 run_of(const struct module *m, int i, const struct bundle *b, bool cast)
 {
 	const struct slot *have = &m->slot[i];
-	size_t n = strlen(b->name);
 	struct slot *want;
-	int k = 0;
+	int k = 0, n;
 
-	if (strncmp(have->name, b->name, n) != 0 ||
-	    (have->name[n] && have->name[n] != '.'))
+	if (!may_begin(have->name, b, cast))
 		return 0;
 	want = NEW_N(m->mem, struct slot, (size_t)b->nfield + 1);
-	n = (size_t)slots_of_bundle((struct module *)m, b, cast, have->offset,
-	    want);
-	while (k < (int)n && i + k < m->nslot && same_slot(&want[k], &have[k]))
+	n = slots_of_bundle((struct module *)m, b, cast, have->offset, want);
+	while (k < n && i + k < m->nslot && same_slot(&want[k], &have[k]))
 		k++;
-	return k == (int)n ? k : 0;
+	return k == n ? k : 0;
 }
 
 /* The function of whose values a slot is one; its name is name's start. */

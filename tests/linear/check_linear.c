@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "driver/load.h"
+#include "ir/printer.h"
 #include "passes/pass.h"
 #include "support/buf.h"
 #include "tests/linear/steps.h"
@@ -22,6 +23,7 @@ static const char *const passes[] = {"simplify", "zero", "schedule"};
 struct count {
 	uint64_t before;
 	uint64_t of[sizeof passes / sizeof passes[0]]; /* steps, by pass */
+	uint64_t print;
 };
 
 static const char head[] =
@@ -52,7 +54,8 @@ static const char tail[] =
     "  nodes = 1; gpus = 4; micro = 1; recompute = none;\n"
     "  mesh { hp = 2; cp = 2; }\n"
     "  zero { shard = over(cp, hp); stage = 3; }\n"
-    "}\n";
+    "}\n"
+    "plan alone { nodes = 1; gpus = 1; micro = 1; recompute = none; }\n";
 
 /* Verifying between passes counts for none. */
 static void
@@ -69,13 +72,13 @@ on_pass(struct module *m, const char *after, void *arg)
 }
 
 static void
-count(int layers, struct count *c)
+count(int layers, const char *plan, struct count *c)
 {
 	struct arena mem = {0};
-	struct buf text = {0};
+	struct buf text = {0}, dump = {0};
 	struct source src = {.name = "unrolled.lt"};
 	struct diag d = {.src = &src, .out = stderr};
-	struct options o = {.file = "unrolled.lt"};
+	struct options o = {.file = "unrolled.lt", .plan = plan};
 	struct pipeline_options po = {.watch = on_pass, .arg = c};
 	struct module *m;
 
@@ -88,6 +91,10 @@ count(int layers, struct count *c)
 	m = load_module(&mem, &d, &o);
 	ck_assert_ptr_nonnull(m);
 	ck_assert_int_eq(pipeline_run(pipeline, m, &po), PIPELINE_OK);
+	c->before = steps();
+	print_memory(&dump, m);
+	c->print = steps() - c->before;
+	buf_free(&dump);
 	buf_free(&text);
 	arena_free(&mem);
 }
@@ -97,13 +104,29 @@ START_TEST(in_proportion)
 {
 	struct count few = {0}, many = {0};
 
-	count(FEW, &few);
-	count(FEW * TIMES, &many);
+	count(FEW, "p", &few);
+	count(FEW * TIMES, "p", &many);
 	ck_assert_uint_gt(few.of[_i], 0);
 	ck_assert_msg(4 * many.of[_i] <= 5 * TIMES * few.of[_i],
 	    "%s takes %llu steps for %d layers, %llu for %d", passes[_i],
 	    (unsigned long long)few.of[_i], FEW,
 	    (unsigned long long)many.of[_i], FEW * TIMES);
+}
+END_TEST
+
+/* Where slots are is a table above the functions of a dump: the fields of
+ * a large bundle are one entry of it, or one each. */
+START_TEST(printed_in_proportion)
+{
+	struct count few = {0}, many = {0};
+
+	count(FEW, "alone", &few);
+	count(FEW * TIMES, "alone", &many);
+	ck_assert_uint_gt(few.print, 0);
+	ck_assert_msg(4 * many.print <= 5 * TIMES * few.print,
+	    "printing takes %llu steps for %d layers, %llu for %d",
+	    (unsigned long long)few.print, FEW,
+	    (unsigned long long)many.print, FEW * TIMES);
 }
 END_TEST
 
@@ -115,5 +138,6 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, in_proportion, 0,
 	    (int)(sizeof passes / sizeof passes[0]));
+	tcase_add_test(t, printed_in_proportion);
 	return suite_run("linear", t);
 }
