@@ -20,7 +20,7 @@ enum { LT_LANES_MAX = 16 };
 enum lt_stream { LT_COMPUTE, LT_OUT, LT_IN, LT_LANE,
 	LT_STREAMS = LT_LANE + LT_LANES_MAX };
 
-enum { LT_COPIES_MAX = 64 }; /* between start and finish */
+enum { LT_COPIES_MAX = 64 }; /* under way at a time */
 
 struct lt_gpu;
 struct lt_event; /* the backend's */
@@ -102,8 +102,10 @@ struct lt_gpu {
 		struct lk_step step;
 		struct lk_result result;
 	} host;
-	/* Copies to and from the host under way, by token; see offload.c. */
+	/* Copies to and from the host, see offload.c: a ring of slots that
+	 * each have an event, made at open; bit i: slot i's is under way. */
 	struct lt_event *copy[LT_COPIES_MAX];
+	uint64_t copying;
 	uint32_t copies;       /* started so far */
 	/* Of a step, see step.c. */
 	struct {
@@ -115,6 +117,10 @@ struct lt_gpu {
 };
 
 extern const struct lt_device lt_device_emu, lt_device_cuda;
+
+/* The events of copies; and gives them back. */
+void lt_gpu_copies_open(struct lt_gpu *);
+void lt_gpu_copies_close(struct lt_gpu *);
 
 /* Opens the device that the program is for; rt->gpu.  Nothing on CPUs. */
 int lt_gpu_open(struct lt *);

@@ -305,6 +305,7 @@ lt_gpu_open(struct lt *rt)
 	}
 	rt->gpu = g;
 	g->margin = margin_of(g);
+	lt_gpu_copies_open(g);
 	rc = sort_kernels(g);
 	if (rc)
 		return lt_fail(rc, "out of memory");
@@ -326,9 +327,7 @@ lt_gpu_close(struct lt *rt)
 		return;
 	if (g->words)
 		g->device->free(g, g->words);
-	for (int i = 0; i < LT_COPIES_MAX; i++)
-		if (g->copy[i])
-			g->device->event_free(g, g->copy[i]);
+	lt_gpu_copies_close(g);
 	g->device->close(g);
 	free(g->sorted);
 	free(g);

@@ -239,24 +239,43 @@ START_TEST(sums_of_arrays)
 END_TEST
 
 
+/* LT_HOST of so many bytes. */
+static void *
+host_memory(size_t bytes)
+{
+	const struct lt_device *d = gpu.gpu->device;
+	void *host = NULL;
+
+	if (d->alloc_host)
+		ck_assert_int_eq(d->alloc_host(gpu.gpu, bytes, &host), LT_OK);
+	else
+		host = calloc(1, bytes);
+	prog.arena[LT_HOST] = bytes;
+	gpu.arena[LT_HOST] = host;
+	return host;
+}
+
+static void
+free_host(void *host)
+{
+	const struct lt_device *d = gpu.gpu->device;
+
+	if (d->free_host)
+		d->free_host(gpu.gpu, host);
+	else
+		free(host);
+}
+
 /* What is on its way to the host is what was there when it set out; nothing
  * goes ahead of what computes, nor stays behind what is finished. */
 START_TEST(the_host_keeps_values)
 {
-	const struct lt_device *d = gpu.gpu->device;
 	size_t n = 5000, bytes = n * sizeof(float);
 	float *x = floats(n), *y = floats(n);
 	float *dx = on_device(x, bytes), *dy = on_device(NULL, bytes);
+	void *host = host_memory(2 * bytes);
 	lt_token t[2];
-	void *host;
 
-	if (d->alloc_host)
-		ck_assert_int_eq(d->alloc_host(gpu.gpu, 2 * bytes, &host),
-		    LT_OK);
-	else
-		host = malloc(2 * bytes);
-	prog.arena[LT_HOST] = 2 * bytes;
-	gpu.arena[LT_HOST] = host;
 	lt_gpu_copy(&gpu, dy, dx, bytes);
 	t[0] = lt_gpu_host_start(&gpu, host, dy, bytes);
 	lt_finish(&gpu, t[0]);
@@ -274,12 +293,99 @@ START_TEST(the_host_keeps_values)
 	for (size_t i = 0; i < n; i++)
 		y[i] = 3;
 	same(dy, y, bytes);
-	if (d->free_host)
-		d->free_host(gpu.gpu, host);
-	else
-		free(host);
+	free_host(host);
 	free(x);
 	free(y);
+}
+END_TEST
+
+/* The device, and what it is asked of events. */
+static struct {
+	const struct lt_device *inner;
+	struct lt_device device;
+	struct lt_event *last, *waited; /* last: recorded behind a copy */
+	int events, waits;              /* made; of what computes */
+} spy;
+
+static struct lt_event *
+spy_event(struct lt_gpu *g)
+{
+	spy.events++;
+	return spy.inner->event(g);
+}
+
+static void
+spy_record(struct lt_gpu *g, struct lt_event *e, enum lt_stream s)
+{
+	spy.last = s == LT_COMPUTE ? spy.last : e;
+	spy.inner->record(g, e, s);
+}
+
+static void
+spy_wait(struct lt_gpu *g, enum lt_stream s, struct lt_event *e)
+{
+	spy.waits += s == LT_COMPUTE;
+	spy.waited = s == LT_COMPUTE ? e : spy.waited;
+	spy.inner->wait(g, s, e);
+}
+
+static void
+spy_on(struct lt_gpu *g)
+{
+	memset(&spy, 0, sizeof spy);
+	spy.inner = g->device;
+	spy.device = *g->device;
+	spy.device.event = spy_event;
+	spy.device.record = spy_record;
+	spy.device.wait = spy_wait;
+	g->device = &spy.device;
+}
+
+/* A copy has an event to itself, there since the device was opened: whoever
+ * finishes it waits for nothing else, in whatever order and with as many under
+ * way as may be.  One more, and the first ends. */
+START_TEST(copies_are_waited_for_one_by_one)
+{
+	enum { N = LT_COPIES_MAX, MORE = 6 };
+	struct lt_event *of[N + MORE];
+	lt_token t[N + MORE];
+	const size_t each = 64;
+	char *x = on_device(NULL, (N + MORE) * each), want[64];
+	char *host = host_memory((N + MORE) * each);
+
+	memset(want, 7, sizeof want);
+	for (int i = 0; i < N + MORE; i++)
+		lt_write(&gpu, x + (size_t)i * each, want, each);
+	spy_on(gpu.gpu);
+	for (int i = 0; i < N + MORE; i++) {
+		size_t at = (size_t)i * each;
+		bool out = i % 3 != 0;
+
+		t[i] = lt_gpu_host_start(&gpu, (out ? host : x) + at,
+		    (out ? x : host) + at, each);
+		of[i] = spy.last;
+		ck_assert_int_eq(spy.waits, i < N ? 0 : i - N + 1);
+		if (i >= N)
+			ck_assert_ptr_eq(spy.waited, of[i - N]);
+	}
+	for (int i = 0; i < N; i++)
+		for (int k = i + 1; k < N; k++)
+			ck_assert_ptr_ne(of[i], of[k]);
+	for (int i = 0; i < N + MORE; i++) {
+		int k = (N + MORE - 1 - i) / 2 + i % 2 * ((N + MORE) / 2);
+
+		spy.waited = NULL;
+		lt_finish(&gpu, t[k]);
+		ck_assert_ptr_eq(spy.waited, k < MORE ? NULL : of[k]);
+	}
+	ck_assert_int_eq(spy.waits, N + MORE);
+	ck_assert_int_eq(spy.events, 0);
+	ck_assert_uint_eq(gpu.gpu->copying, 0);
+	gpu.gpu->device = spy.inner;
+	gpu.gpu->device->synchronize(gpu.gpu);
+	for (size_t i = 0; i < N + MORE; i++)
+		ck_assert_int_eq(host[i * each], i % 3 ? 7 : 0);
+	free_host(host);
 }
 END_TEST
 
@@ -774,6 +880,7 @@ main(void)
 	tcase_add_loop_test(t, rows_are_copied_and_added, 0, 4);
 	tcase_add_loop_test(t, sums_of_arrays, 0, 20);
 	tcase_add_test(t, the_host_keeps_values);
+	tcase_add_test(t, copies_are_waited_for_one_by_one);
 	tcase_add_loop_test(t, tables_are_read_and_added_to, 0, 4);
 	tcase_add_test(t, positions_and_angles);
 	tcase_add_test(t, elements_and_columns);
