@@ -91,6 +91,7 @@ libloong_rt_a_SOURCES = \
 	%D%/gpu/nest.c %D%/gpu/nest.h \
 	%D%/gpu/optim.c \
 	%D%/gpu/progress.c %D%/gpu/progress.h \
+	%D%/gpu/rehearse.c \
 	%D%/gpu/rows.c \
 	%D%/gpu/step.c \
 	%D%/main/exits.def \
@@ -104,6 +105,7 @@ libloong_rt_a_SOURCES = \
 	%D%/main/plan.c \
 	%D%/main/processes.c %D%/main/processes.h \
 	%D%/main/ranks.c %D%/main/ranks.h \
+	%D%/main/rehearse.c %D%/main/rehearse.h \
 	%D%/main/report.c %D%/main/report.h \
 	%D%/main/run.h \
 	%D%/main/sample.c \

@@ -126,6 +126,14 @@ reads(struct lt_comm *c, struct lt_op *op, int p)
 /* ---- one step ---- */
 
 static void
+post(struct lt_comm *c, struct lt_op *op)
+{
+	const struct lt_transport *t = by(c, op);
+
+	(c->rehearses ? t->reserve : t->post)(c, op);
+}
+
+static void
 take(struct lt_comm *c, struct lt_op *op, int member)
 {
 	if (lt_op_takes(op, member) &&
@@ -231,6 +239,8 @@ take_and_fill(struct lt_comm *c, struct lt_op *op, int leader)
 static void
 receive(struct lt_comm *c, struct lt_op *op)
 {
+	if (c->rehearses)
+		return;
 	if (op->from >= 0)
 		take_and_fill(c, op, op->from);
 	for (int p = 0; op->from == LT_OP_ALL && p < op->group.n; p++)
@@ -242,14 +252,16 @@ receive(struct lt_comm *c, struct lt_op *op)
 static void
 end(struct lt_comm *c, struct lt_op *op)
 {
-	if (!by(c, op)->done(c, op))
+	if (c->rehearses)
+		by(c, op)->release(c, op);
+	else if (!by(c, op)->done(c, op))
 		late(c, op, "nobody took what was sent to", reads);
 }
 
 void
 lt_comm_run(struct lt_comm *c, struct lt_op *op)
 {
-	by(c, op)->post(c, op);
+	post(c, op);
 	receive(c, op);
 	end(c, op);
 }
@@ -286,7 +298,7 @@ enqueue(struct lt_comm *c, struct lt_pending *p)
 {
 	receive(c, &p->op);
 	if (p->op.phase == LT_PHASE_SUM) {
-		by(c, &p->op)->post(c, &p->spread);
+		post(c, &p->spread);
 		receive(c, &p->spread);
 	}
 }
@@ -305,7 +317,7 @@ finish_posted(struct lt_comm *c, struct lt_pending *p)
 {
 	receive(c, &p->op);
 	if (p->op.phase == LT_PHASE_SUM) {
-		by(c, &p->op)->post(c, &p->spread);
+		post(c, &p->spread);
 		end(c, &p->op);
 		receive(c, &p->spread);
 		end(c, &p->spread);
@@ -401,7 +413,7 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 	lt_count_add(&c->count, &p->op);
 	p->span = c->trace ? lt_trace_start(c->trace, m, bytes_of(m, n, pair)) :
 	    -1;
-	by(c, &p->op)->post(c, &p->op);
+	post(c, &p->op);
 	if (by(c, &p->op)->at_once) {
 		enqueue(c, p);
 		if (c->trace)

@@ -40,6 +40,10 @@ struct lt_comm {
 	int rank, ranks, coord[LT_AXES_MAX];
 	double timeout;          /* seconds to wait for another rank */
 	bool serial;             /* a move is finished before start returns */
+	bool rehearses;          /* moves are started and finished, but nothing
+	                            is moved: all take the memory that they need,
+	                            in the order of the program */
+	uint64_t reserved;       /* bytes of messages that have memory */
 	jmp_buf *escape;         /* where a rank goes when the run has failed */
 	struct lt_count count;
 	struct lt_trace *trace;  /* of this step; NULL: it is not traced */

@@ -29,7 +29,7 @@ struct lt_letter {
 	char *data;
 	uint32_t bytes, at; /* all, and those that have gone or come */
 	int peer;
-	bool done;
+	bool used, done;
 };
 
 struct lt_frame {

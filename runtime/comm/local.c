@@ -201,6 +201,16 @@ shared_find(struct lt_local *w, const struct lt_op *op)
 	return s;
 }
 
+static void
+make_events(struct lt_comm *c, struct lt_channel *ch)
+{
+	struct lt_gpu *g = c->device->gpu;
+
+	for (int i = 0; i < SLOTS; i++)
+		for (int k = 0; k < 2; k++)
+			ch->event[i][k] = g->device->event(g);
+}
+
 static struct lt_channel *
 channel_of(struct lt_comm *c, const struct lt_op *op)
 {
@@ -214,6 +224,8 @@ channel_of(struct lt_comm *c, const struct lt_op *op)
 		free(ch);
 		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory");
 	}
+	if (op->device)
+		make_events(c, ch);
 	ch->next = c->channels;
 	c->channels = ch;
 	return ch;
@@ -244,12 +256,10 @@ static struct lt_event *
 mark(struct lt_comm *c, struct lt_op *op, int which, enum lt_stream stream)
 {
 	struct lt_gpu *g = c->device->gpu;
-	struct lt_event **e = &op->channel->event[op->seq % SLOTS][which];
+	struct lt_event *e = op->channel->event[op->seq % SLOTS][which];
 
-	if (!*e)
-		*e = g->device->event(g);
-	g->device->record(g, *e, stream);
-	return *e;
+	g->device->record(g, e, stream);
+	return e;
 }
 
 static void
@@ -332,6 +342,19 @@ post(struct lt_comm *c, struct lt_op *op)
 	if (op->small && op->to != LT_OP_NOBODY)
 		copy_small(op, s->small);
 	advance(s, &s->posted, op->seq + 1);
+}
+
+static void
+reserve(struct lt_comm *c, struct lt_op *op)
+{
+	op->channel = channel_of(c, op);
+}
+
+static void
+release(struct lt_comm *c, struct lt_op *op)
+{
+	(void)c;
+	(void)op;
 }
 
 static bool
@@ -421,7 +444,8 @@ close_rank(struct lt_comm *c)
 }
 
 static const struct lt_transport local = {
-    .name = "local", .post = post, .take = take, .here = here,
+    .name = "local", .post = post, .reserve = reserve,
+    .release = release, .take = take, .here = here,
     .waits = waits, .taken = taken, .done = done, .heed = heed,
     .claim = claim, .stop = stop, .close = close_rank,
 };

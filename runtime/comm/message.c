@@ -27,7 +27,7 @@ struct lane_peer {
 	char **piece;  /* by pair: where it is */
 	int npiece;
 	int *request;  /* of its messages */
-	int n, nroom;
+	int n, nroom;  /* under way, and how many there may be */
 };
 
 /* One step under way; channels keep theirs. */
@@ -74,12 +74,12 @@ channel_of(struct lt_comm *c, const struct lt_op *op)
 static struct flight *
 flight_of(struct lt_comm *c, struct lt_channel *ch, int n)
 {
-	struct flight *f = ch->flights;
+	struct flight **last = &ch->flights, *f;
 
-	while (f && f->busy)
-		f = f->next;
-	if (f)
-		return f;
+	while (*last && (*last)->busy)
+		last = &(*last)->next;
+	if (*last)
+		return *last;
 	f = calloc(1, sizeof *f);
 	if (f) {
 		f->out = calloc((size_t)n, sizeof *f->out);
@@ -88,8 +88,7 @@ flight_of(struct lt_comm *c, struct lt_channel *ch, int n)
 	if (!f || !f->out || !f->in)
 		lt_comm_fail(c, LT_EXIT_FAIL, "out of memory");
 	f->n = n;
-	f->next = ch->flights;
-	return ch->flights = f;
+	return *last = f; /* those that were there keep their places */
 }
 
 static _Noreturn void
@@ -99,37 +98,38 @@ no_memory(struct lt_comm *c, uint64_t bytes)
 	    "messages", (unsigned long long)bytes);
 }
 
-/* A buffer of so many bytes, a place for each pair. */
 static void
-reserve(struct lt_comm *c, struct lane_peer *p, uint64_t bytes, int npair)
+make_buffer(struct lt_comm *c, struct lane_peer *p, uint64_t bytes)
 {
-	if (bytes > p->room) {
-		free(p->buf);
-		p->buf = malloc(bytes);
-		p->room = p->buf ? bytes : 0;
-	}
+	if (bytes <= p->room)
+		return;
+	free(p->buf);
+	p->buf = malloc(bytes);
+	if (!p->buf)
+		no_memory(c, bytes);
+	c->reserved += bytes - p->room;
+	p->room = bytes;
+}
+
+/* A buffer of so many bytes, a place for each pair, and for each message. */
+static void
+make_room(struct lt_comm *c, struct lane_peer *p, uint64_t bytes, int npair,
+    int messages)
+{
+	make_buffer(c, p, bytes);
 	if (npair > p->npiece) {
 		free(p->piece);
 		p->piece = calloc((size_t)npair, sizeof *p->piece);
 		p->npiece = p->piece ? npair : 0;
 	}
-	if (bytes > p->room || npair > p->npiece)
-		no_memory(c, bytes);
-}
-
-static int *
-new_request(struct lt_comm *c, struct lane_peer *p)
-{
-	if (p->n == p->nroom) {
-		int n = 2 * p->n + 4;
-		int *r = realloc(p->request, (size_t)n * sizeof *r);
-
-		if (!r)
-			no_memory(c, (uint64_t)n * sizeof *r);
-		p->request = r;
-		p->nroom = n;
+	if (messages > p->nroom) {
+		free(p->request);
+		p->request = calloc((size_t)messages, sizeof *p->request);
+		p->nroom = p->request ? messages : 0;
 	}
-	return &p->request[p->n++];
+	if (npair > p->npiece || messages > p->nroom)
+		no_memory(c, bytes);
+	p->n = 0;
 }
 
 /* ---- the transport ---- */
@@ -180,6 +180,22 @@ packed_bytes(const struct lt_op *op, int sender, int receiver)
 	return n;
 }
 
+/* How many messages from one to the other. */
+static int
+messages(const struct lt_op *op, int sender, int receiver)
+{
+	uint64_t n = (packed_bytes(op, sender, receiver) + LONGEST - 1) /
+	    LONGEST;
+
+	for (int k = 0; k < op->npair; k++) {
+		struct lt_piece x = lt_op_piece(op, k, sender, receiver);
+
+		if (goes_alone(op, &x))
+			n += (bytes_of(op, &x) + LONGEST - 1) / LONGEST;
+	}
+	return (int)n;
+}
+
 typedef int (*exchange_fn)(const struct lt_mpi *, int lane, int rank,
     char *data, uint32_t bytes, int *request);
 
@@ -206,7 +222,7 @@ exchange(struct lt_comm *c, struct lt_op *op, struct lane_peer *p, int member,
 
 		check(c, op, go(wire_of(c), plugin_lane(op),
 		    lt_group_rank(&op->group, member), data + at, (uint32_t)n,
-		    new_request(c, p)));
+		    &p->request[p->n++]));
 	}
 }
 
@@ -238,7 +254,6 @@ send_piece(struct lt_comm *c, struct lt_op *op, struct lane_peer *p,
 	uint64_t bytes = packed_bytes(op, op->group.me, member);
 	char *to, *copy;
 
-	reserve(c, p, bytes + copied_bytes(op), op->npair);
 	to = p->buf;
 	copy = p->buf + bytes;
 	for (int k = 0; k < op->npair; k++) {
@@ -270,8 +285,6 @@ expect_piece(struct lt_comm *c, struct lt_op *op, struct lane_peer *p,
 	uint64_t bytes = packed_bytes(op, member, op->group.me);
 	char *at;
 
-	reserve(c, p, sums ? lt_op_bytes(op, member, op->group.me) : bytes,
-	    op->npair);
 	at = p->buf + bytes;
 	for (int k = 0; k < op->npair; k++) {
 		struct lt_piece x = lt_op_piece(op, k, member, op->group.me);
@@ -296,9 +309,12 @@ expect_piece(struct lt_comm *c, struct lt_op *op, struct lane_peer *p,
 	}
 }
 
+/* What comes to be added has a place to itself; the rest comes to where it
+ * belongs, if it does not come packed. */
 static void
-post(struct lt_comm *c, struct lt_op *op)
+reserve_flight(struct lt_comm *c, struct lt_op *op)
 {
+	int me = op->group.me;
 	struct flight *f;
 
 	op->channel = channel_of(c, op);
@@ -308,8 +324,63 @@ post(struct lt_comm *c, struct lt_op *op)
 	for (int p = 0; p < op->group.n; p++) {
 		f->in[p].n = f->out[p].n = 0;
 		if (lt_op_takes(op, p))
-			expect_piece(c, op, &f->in[p], p);
+			make_room(c, &f->in[p], lt_op_sums(op) ?
+			    lt_op_bytes(op, p, me) : packed_bytes(op, p, me),
+			    op->npair, messages(op, p, me));
+		if (lt_op_sends(op, p))
+			make_room(c, &f->out[p], packed_bytes(op, me, p) +
+			    copied_bytes(op), op->npair, messages(op, me, p));
 	}
+}
+
+static int
+under_way(const struct lt_channel *ch)
+{
+	int n = 0;
+
+	for (; ch; ch = ch->next)
+		for (struct flight *f = ch->flights; f; f = f->next)
+			for (int p = 0; f->busy && p < f->n; p++)
+				n += f->in[p].n + f->out[p].n;
+	return n;
+}
+
+static void
+reserve(struct lt_comm *c, struct lt_op *op)
+{
+	const struct lt_mpi *wire = wire_of(c);
+	int me = op->group.me;
+	struct flight *f;
+
+	reserve_flight(c, op);
+	f = op->state;
+	for (int p = 0; p < op->group.n; p++) {
+		if (lt_op_takes(op, p))
+			f->in[p].n = messages(op, p, me);
+		if (lt_op_sends(op, p))
+			f->out[p].n = messages(op, me, p);
+	}
+	if (wire->reserve)
+		check(c, op, wire->reserve(under_way(c->channels)));
+}
+
+static void
+release(struct lt_comm *c, struct lt_op *op)
+{
+	(void)c;
+	((struct flight *)op->state)->busy = false;
+}
+
+static void
+post(struct lt_comm *c, struct lt_op *op)
+{
+	struct flight *f;
+
+	reserve_flight(c, op);
+	f = op->state;
+	for (int p = 0; p < op->group.n; p++)
+		if (lt_op_takes(op, p))
+			expect_piece(c, op, &f->in[p], p);
 	for (int p = 0; p < op->group.n; p++)
 		if (lt_op_sends(op, p))
 			send_piece(c, op, &f->out[p], p);
@@ -462,7 +533,8 @@ close_rank(struct lt_comm *c)
 }
 
 static const struct lt_transport transport = {
-    .name = "messages", .post = post, .take = take, .here = here,
+    .name = "messages", .post = post, .reserve = reserve,
+    .release = release, .take = take, .here = here,
     .waits = NULL, .taken = taken, .done = done, .heed = heed,
     .claim = claim, .stop = stop, .close = close_rank,
 };

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-enum { LT_MPI_ABI = 2, LT_MPI_LANES = 16 };
+enum { LT_MPI_ABI = 3, LT_MPI_LANES = 16 };
 
 struct lt_mpi {
 	uint32_t abi;
@@ -42,6 +42,9 @@ struct lt_mpi {
 	/* After an error: the code with which another rank has ended the run,
 	 * having said why; 0: that is for this rank to say.  NULL: always 0. */
 	int (*ended)(void);
+	/* Room for so many messages under way at a time: posting them takes no
+	 * memory of the plugin's.  NULL: it is taken when they are posted. */
+	int (*reserve)(int messages);
 };
 
 /* What a plugin exports, under this name. */

@@ -29,31 +29,38 @@ start(int *rank, int *ranks)
 	return err;
 }
 
-/* A free request, or -1: out of memory. */
 static int
-take(void)
+reserve(int n)
 {
-	int n = room ? 2 * room : 64;
-	MPI_Request *r;
+	MPI_Request *r = n > room ? realloc(requests, (size_t)n * sizeof *r) :
+	    requests;
 	char *u;
 
-	for (int i = 0; i < room; i++)
-		if (!used[i]) {
-			used[i] = 1;
-			return i;
-		}
-	r = realloc(requests, (size_t)n * sizeof *r);
+	if (n <= room)
+		return MPI_SUCCESS;
 	if (r)
 		requests = r;
 	u = r ? realloc(used, (size_t)n) : NULL;
 	if (!u)
-		return -1;
+		return MPI_ERR_NO_MEM;
 	used = u;
 	memset(used + room, 0, (size_t)(n - room));
-	used[room] = 1;
-	n -= room;
-	room += n;
-	return room - n;
+	room = n;
+	return MPI_SUCCESS;
+}
+
+/* A free request, or -1: out of memory. */
+static int
+take(void)
+{
+	int i = 0;
+
+	while (i < room && used[i])
+		i++;
+	if (i == room && reserve(room ? 2 * room : 64) != MPI_SUCCESS)
+		return -1;
+	used[i] = 1;
+	return i;
 }
 
 static int
@@ -126,7 +133,7 @@ abort_all(int code)
 
 static const struct lt_mpi plugin = {
     LT_MPI_ABI, start, send_to, recv_from, test, library, error_text, stop,
-    abort_all, NULL, NULL, NULL,
+    abort_all, NULL, NULL, NULL, reserve,
 };
 
 const struct lt_mpi *

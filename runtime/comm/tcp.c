@@ -34,7 +34,7 @@ static struct {
 	pthread_cond_t moved;
 	bool over;                /* the thread is to end */
 	uint64_t events, seen;    /* seen: by the last test */
-	struct lt_letter **letter; /* by request; NULL: free */
+	struct lt_letter **letter; /* by request; kept for the next one */
 	int nletter;
 	int error, guilty;        /* the first, and whose it is */
 } w = {.bell = -1};
@@ -145,26 +145,43 @@ run(void *arg)
 
 /* ---- messages ---- */
 
+/* So many letters, which do not move; false: out of memory. */
+static bool
+make_letters(int n)
+{
+	struct lt_letter **all = n > w.nletter ? realloc(w.letter,
+	    (size_t)n * sizeof *all) : w.letter;
+
+	if (n > w.nletter && !all)
+		return false;
+	for (w.letter = all; w.nletter < n; w.nletter++) {
+		all[w.nletter] = calloc(1, sizeof **all);
+		if (!all[w.nletter])
+			return false;
+	}
+	return true;
+}
+
 /* A free request; -1: out of memory. */
 static int
 take(void)
 {
-	int i = 0, n = 2 * w.nletter + 64;
-	struct lt_letter **all;
+	int i = 0;
 
-	while (i < w.nletter && w.letter[i])
+	while (i < w.nletter && w.letter[i]->used)
 		i++;
-	if (i == w.nletter) {
-		all = realloc(w.letter, (size_t)n * sizeof *all);
-		if (!all)
-			return -1;
-		memset(all + w.nletter, 0, (size_t)(n - w.nletter) *
-		    sizeof *all);
-		w.letter = all;
-		w.nletter = n;
-	}
-	w.letter[i] = calloc(1, sizeof *w.letter[i]);
-	return w.letter[i] ? i : -1;
+	return i < w.nletter || make_letters(2 * w.nletter + 64) ? i : -1;
+}
+
+static int
+reserve(int messages)
+{
+	bool ok;
+
+	pthread_mutex_lock(&w.lock);
+	ok = make_letters(messages);
+	pthread_mutex_unlock(&w.lock);
+	return ok ? OK : NO_MEMORY;
 }
 
 static int
@@ -180,7 +197,8 @@ post(void (*how)(struct lt_line *, int, struct lt_letter *), int lane,
 		return NO_MEMORY;
 	}
 	x = w.letter[*request];
-	*x = (struct lt_letter){.data = data, .bytes = bytes, .peer = rank};
+	*x = (struct lt_letter){.data = data, .bytes = bytes, .peer = rank,
+	    .used = true};
 	how(&w.line[rank], lane, x);
 	use(rank, lt_line_push);
 	if (lt_line_full(&w.line[rank]))
@@ -213,8 +231,7 @@ test(int request, int *done)
 	w.seen = w.events;
 	*done = x->done;
 	if (*done) {
-		w.letter[request] = NULL;
-		free(x);
+		x->used = false;
 	} else if (w.error) {
 		error = w.error;
 	} else if (w.line[x->peer].end == LT_LEFT) {
@@ -435,7 +452,7 @@ lt_tcp_start(const struct lt_rdzv *at, double timeout, int rank, int ranks)
 
 static const struct lt_mpi wire = {
     LT_MPI_ABI, NULL, send_to, receive_from, test, library, text, lt_tcp_stop,
-    end_all, wait_for, trouble, ended,
+    end_all, wait_for, trouble, ended, reserve,
 };
 
 struct lt_comm *

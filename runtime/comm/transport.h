@@ -3,6 +3,9 @@
  * (op.h); cutting, packing and adding are the caller's.  Steps of one channel
  * (lane and group) match in the order in which they are posted.
  *
+ * Memory that steps need is taken when there is none of an earlier step: all of
+ * it in a rehearsal (comm.h), where there was one.
+ *
  * A function that waits gives up at the deadline of the run, and says so by
  * returning false; it does not return if another rank has failed.
  */
@@ -31,6 +34,10 @@ struct lt_transport {
 	/* Sends my pieces to all members that lt_op_sends names and gets ready
 	 * for those that lt_op_takes names.  Sources are complete. */
 	void (*post)(struct lt_comm *, struct lt_op *);
+	/* In a rehearsal, for post and done: takes and gives back the memory of
+	 * a step, which keeps its size for those that come later. */
+	void (*reserve)(struct lt_comm *, struct lt_op *);
+	void (*release)(struct lt_comm *, struct lt_op *);
 	/* Waits for what a member sends; the view holds until `taken`. */
 	bool (*take)(struct lt_comm *, struct lt_op *, int member,
 	    struct lt_view *);

@@ -459,7 +459,7 @@ const struct lt_device lt_device_cuda = {
 	.event = cuda_event, .event_free = cuda_event_free,
 	.record = cuda_record, .wait = cuda_wait,
 	.timer = cuda_timer, .elapsed = cuda_elapsed,
-	.capture = lt_cuda_capture, .captured = lt_cuda_captured,
+	.rehearsed = lt_cuda_rehearsed, .capture = lt_cuda_capture, .captured = lt_cuda_captured,
 	.replay = lt_cuda_replay,
 	.synchronize = cuda_synchronize, .tensor_map = cuda_tensor_map,
 };

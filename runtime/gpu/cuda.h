@@ -41,8 +41,9 @@ lt_cuda_must(struct lt_gpu *g, int result, const char *what)
 		lt_cuda_fail(g, result, what);
 }
 
-/* cuda_graph.c: as the device's capture, captured and replay; when a wait after
- * a replay is over. */
+/* cuda_graph.c: as the device's rehearsed, capture, captured and replay; when a
+ * wait after a replay is over. */
+void lt_cuda_rehearsed(struct lt_gpu *);
 bool lt_cuda_capture(struct lt_gpu *, char why[512]);
 bool lt_cuda_captured(struct lt_gpu *, char why[512]);
 void lt_cuda_replay(struct lt_gpu *);

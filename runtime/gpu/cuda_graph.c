@@ -51,6 +51,20 @@ join_streams(struct lt_gpu *g)
 	}
 }
 
+void
+lt_cuda_rehearsed(struct lt_gpu *g)
+{
+	struct lt_cuda *c = g->self;
+
+	for (int i = 0; i < LT_STREAMS; i++) {
+		if (!lt_gpu_has(g, i))
+			continue;
+		c->fork[i] = g->device->event(g);
+		if (!lt_progress_reserve(g, (enum lt_stream)i, g->counted[i]))
+			lt_gpu_fail(g->rt, LT_EXIT_FAIL, "out of memory");
+	}
+}
+
 bool
 lt_cuda_capture(struct lt_gpu *g, char why[512])
 {
@@ -58,9 +72,6 @@ lt_cuda_capture(struct lt_gpu *g, char why[512])
 	char buf[256];
 	int r;
 
-	for (int i = 0; i < LT_STREAMS; i++)
-		if (lt_gpu_has(g, i) && !c->fork[i])
-			c->fork[i] = g->device->event(g);
 	r = c->cu->capture(c->stream[LT_COMPUTE], LT_CU_CAPTURE_THREAD);
 	if (r) {
 		snprintf(why, 512, "%s", lt_cu_text(c->cu, r, buf));

@@ -65,6 +65,9 @@ struct lt_device {
 	struct lt_event *(*timer)(struct lt_gpu *);
 	double (*elapsed)(struct lt_gpu *, const struct lt_event *from,
 	    const struct lt_event *to);
+	/* Once, after the rehearsal of a step, which has counted what streams
+	 * will have: makes what graphs need.  NULL: nothing. */
+	void (*rehearsed)(struct lt_gpu *);
 	/* Between these two nothing that is enqueued, or done by the host,
 	 * happens; each replay then does all of it, after what is on the
 	 * compute stream.  NULL: there are no graphs; false: there is none of
@@ -107,6 +110,11 @@ struct lt_gpu {
 	struct lt_event *copy[LT_COPIES_MAX];
 	uint64_t copying;
 	uint32_t copies;       /* started so far */
+	/* A rehearsal, see rehearse.c: nothing is enqueued, products only
+	 * choose how they will be made; and what a step then has on a stream:
+	 * kernels of the one that computes, transfers of lanes. */
+	bool rehearses;
+	uint32_t counted[LT_STREAMS];
 	/* Of a step, see step.c. */
 	struct {
 		bool begun, ready; /* is being made; is there */
@@ -125,6 +133,10 @@ void lt_gpu_copies_close(struct lt_gpu *);
 /* Opens the device that the program is for; rt->gpu.  Nothing on CPUs. */
 int lt_gpu_open(struct lt *);
 void lt_gpu_close(struct lt *);
+
+/* Goes through the functions of the program, step and the others that are asked
+ * for, on a device that enqueues nothing; the rank's moves rehearse (comm.h). */
+void lt_gpu_rehearse(struct lt *, bool eval, bool logits);
 
 /* A step of the program, which has begun (lt_gpu_begin): enqueued, or as a
  * graph; on CPUs, too. */

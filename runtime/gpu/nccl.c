@@ -61,8 +61,8 @@ struct line {
 /* A step under way: what it sends and gets where it does not lie together. */
 struct flight {
 	struct flight *next;
-	bool busy;
-	char *buffer;
+	bool busy, own;        /* own: buffer is in no other allocation */
+	char *buffer;          /* NULL: only its size is known */
 	uint64_t room;
 	char **piece;          /* [member][pair] */
 	int pieces;
@@ -73,6 +73,7 @@ struct lt_nccl {
 	void *lib;
 	struct line *lines;
 	struct flight *flights;
+	void *buffer;          /* all that the rehearsal has asked for */
 #define F(name, symbol, args) int(*name) args;
 	LT_NCCL_FUNCTIONS(F)
 #undef F
@@ -218,14 +219,14 @@ static struct flight *
 flight_of(struct lt_comm *c, const struct lt_op *op)
 {
 	int pieces = op->group.n * op->npair;
-	struct flight *f = of(c)->flights;
+	struct flight **last = &of(c)->flights, *f;
 
-	while (f && f->busy)
-		f = f->next;
+	while (*last && (*last)->busy)
+		last = &(*last)->next;
+	f = *last;
 	if (!f && (f = calloc(1, sizeof *f)) != NULL) {
 		f->there = gpu_of(c)->device->event(gpu_of(c));
-		f->next = of(c)->flights;
-		of(c)->flights = f;
+		*last = f; /* those that were there keep their places */
 	}
 	if (f && pieces > f->pieces) {
 		free(f->piece);
@@ -289,28 +290,83 @@ measure(struct lt_comm *c, struct lt_op *op, struct flight *f, int member,
 		*sum += (e.bytes + 255) / 256 * 256;
 }
 
-/* The buffer grows in the first step only. */
+/* A step that nobody has rehearsed. */
 static void
-reserve(struct lt_comm *c, struct lt_op *op, struct flight *f)
+grow(struct lt_comm *c, struct lt_op *op, struct flight *f, uint64_t want)
 {
 	struct lt_gpu *g = gpu_of(c);
-	uint64_t want = 0;
 	void *p = NULL;
 
-	each(c, op, f, measure, &want);
-	if (want <= f->room || lt_cuda_spoil(g, 0, "memory for a transfer"))
+	if (lt_cuda_spoil(g, 0, "memory for a transfer"))
 		return;
 	g->device->synchronize(g);
-	if (f->buffer)
+	if (f->own)
 		g->device->free(g, f->buffer);
 	f->buffer = NULL;
+	f->own = false;
 	if (g->device->alloc(g, want, &p))
 		lt_comm_fail(c, LT_EXIT_CONFIG, "%s: no memory on the device "
 		    "for %llu bytes of messages", op->move->name,
 		    (unsigned long long)want);
 	g->device->synchronize(g);
 	f->buffer = p;
+	f->own = true;
 	f->room = want;
+}
+
+/* Returns how many bytes its messages need. */
+static uint64_t
+begin_flight(struct lt_comm *c, struct lt_op *op)
+{
+	struct flight *f = flight_of(c, op);
+	uint64_t want = 0;
+
+	op->state = f;
+	each(c, op, f, measure, &want);
+	return want;
+}
+
+static void
+reserve(struct lt_comm *c, struct lt_op *op)
+{
+	uint64_t want = begin_flight(c, op);
+	struct flight *f = op->state;
+
+	f->room = want > f->room ? want : f->room;
+	gpu_of(c)->counted[stream_of(op)]++;
+}
+
+static void
+release(struct lt_comm *c, struct lt_op *op)
+{
+	(void)c;
+	((struct flight *)op->state)->busy = false;
+}
+
+int
+lt_nccl_reserve(struct lt *rt)
+{
+	struct lt_comm *c = rt->comm;
+	uint64_t sum = 0;
+	char *at;
+
+	if (!c || !c->nccl)
+		return LT_OK;
+	for (struct flight *f = of(c)->flights; f; f = f->next)
+		sum += f->room;
+	if (!sum)
+		return LT_OK;
+	if (rt->gpu->device->alloc(rt->gpu, sum, &of(c)->buffer))
+		return lt_fail(LT_EXIT_CONFIG, "rank %d: no memory on the "
+		    "device for messages: %llu bytes", rt->rank,
+		    (unsigned long long)sum);
+	c->reserved += sum;
+	at = of(c)->buffer;
+	for (struct flight *f = of(c)->flights; f; f = f->next) {
+		f->buffer = at;
+		at += f->room;
+	}
+	return LT_OK;
 }
 
 /* Where a piece travels from or to; what is sent is packed. */
@@ -379,13 +435,13 @@ begin(struct lt_comm *c, const struct lt_op *op, struct flight *f)
 static void
 post(struct lt_comm *c, struct lt_op *op)
 {
-	struct flight *f = flight_of(c, op);
+	uint64_t want = begin_flight(c, op), at = 0;
+	struct flight *f = op->state;
 	struct talk t = {.comm = line_of(c, op)->comm};
-	uint64_t at = 0;
 	int r;
 
-	op->state = f;
-	reserve(c, op, f);
+	if (want > f->room)
+		grow(c, op, f, want);
 	begin(c, op, f);
 	each(c, op, f, pack, &at);
 	r = of(c)->group_start();
@@ -435,7 +491,8 @@ done(struct lt_comm *c, struct lt_op *op)
 }
 
 static const struct lt_transport nccl = {
-	.name = "nccl", .at_once = true, .post = post, .take = take,
+	.name = "nccl", .at_once = true, .post = post, .reserve = reserve,
+	.release = release, .take = take,
 	.here = here, .taken = taken, .done = done,
 };
 
@@ -598,11 +655,13 @@ close_flights(struct lt *rt)
 
 		n->flights = f->next;
 		g->device->event_free(g, f->there);
-		if (f->buffer)
+		if (f->own)
 			g->device->free(g, f->buffer);
 		free(f->piece);
 		free(f);
 	}
+	if (n->buffer)
+		g->device->free(g, n->buffer);
 }
 
 void

@@ -21,6 +21,10 @@
 int lt_nccl_open(struct lt *);
 void lt_nccl_close(struct lt *);
 
+/* After a rehearsal: one allocation for the messages of all moves, which do not
+ * lie together.  LT_OK, or an exit code after a message. */
+int lt_nccl_reserve(struct lt *);
+
 /*
  * To be called now and then by who waits for the device; s: for how long it
  * has not got any further.  Ends the run if a communicator has failed, or at the deadline: the

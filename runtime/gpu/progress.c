@@ -59,19 +59,19 @@ lt_progress_close(struct lt_gpu *g)
 
 /* ---- numbers ---- */
 
-static bool
-has_room(struct lt_progress *x)
+bool
+lt_progress_reserve(struct lt_gpu *g, enum lt_stream s, uint32_t n)
 {
-	int room = x->room ? 2 * x->room : 1024;
+	struct lt_progress *x = of(g, s);
 	struct lt_passed *p;
 
-	if (x->n < x->room)
+	if (n <= (uint32_t)x->room)
 		return true;
-	p = realloc(x->captured, (size_t)room * sizeof *p);
+	p = realloc(x->captured, n * sizeof *p);
 	if (!p)
 		return false;
 	x->captured = p;
-	x->room = room;
+	x->room = (int)n;
 	return true;
 }
 
@@ -85,7 +85,8 @@ lt_progress_count(struct lt_gpu *g, enum lt_stream s, struct lt_passed what)
 	what.order = c->enqueued++;
 	if (!c->capturing)
 		x->ring[x->last % LT_PROGRESS_RING] = what;
-	else if (has_room(x))
+	else if (x->n < x->room ||
+	    lt_progress_reserve(g, s, 2 * (uint32_t)x->room + 1024))
 		x->captured[x->n++] = what;
 	else
 		(void)lt_cuda_spoil(g, LT_CU_NO_MEMORY, "a graph");

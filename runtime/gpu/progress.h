@@ -45,6 +45,8 @@ const struct lt_passed *lt_progress_move(struct lt_gpu *, int *lane);
 /* Changes whenever a stream has got past something. */
 uint64_t lt_progress_sum(struct lt_gpu *);
 
+/* Room for so many in a graph; false: there is none. */
+bool lt_progress_reserve(struct lt_gpu *, enum lt_stream, uint32_t n);
 /* Around a capture, and whether that made a graph; before its launch and when
  * that is over, the streams having nothing else to do. */
 void lt_progress_capture(struct lt_gpu *);

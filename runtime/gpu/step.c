@@ -4,8 +4,11 @@
  * What a step enqueues is always the same: sizes, places and order are the
  * plan's, and what changes from step to step (learning rate, step, seed) is in
  * memory of the device.  So where the backend has graphs, the first step is
- * enqueued as it is (buffers grow, algorithms are chosen), the second becomes a
- * graph, and that is what happens in it and in all after it.
+ * enqueued as it is, the second becomes a graph, and that is what happens in it
+ * and in all after it.  The first, although everything of ours is there since the
+ * rehearsal, because libraries make themselves ready in it: NCCL its connections,
+ * the driver and cuBLASLt kernels that nobody has used yet, and not all of that
+ * can be done in a capture.
  *
  * Not so where the host takes part in a step: where ranks that are threads
  * exchange by copies, and wait for each other's calls; and where somebody wants

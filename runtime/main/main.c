@@ -17,6 +17,7 @@
 #include "runtime/main/memory.h"
 #include "runtime/main/processes.h"
 #include "runtime/main/ranks.h"
+#include "runtime/main/rehearse.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
 #include "runtime/main/same.h"
@@ -340,6 +341,7 @@ run_rank(struct lt *rt)
 
 	rc = rc ? rc : lt_ranks_agree(rt, open_machine(rt));
 	rc = rc ? rc : lt_ranks_agree(rt, lt_nccl_open(rt));
+	rc = rc ? rc : lt_ranks_agree(rt, lt_rehearse(rt));
 	rc = rc ? rc : lt_ranks_agree(rt, open_state(rt));
 	rc = rc ? rc : lt_same_state(rt);
 	rc = rc ? rc : lt_ranks_agree(rt, open_metrics(rt));

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "runtime/comm/comm.h"
 #include "runtime/cpu/cpu.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/report.h"
@@ -125,6 +126,19 @@ note_peak(const struct lt_run *run)
 	lt_note("           model FLOPs = %s", run->prog.flops_formula);
 }
 
+/* The arenas of the plan, and what is sent and does not lie together. */
+static void
+note_allocated(const struct lt *rt)
+{
+	const struct lt_run *run = rt->run;
+	uint64_t sent = rt->comm ? rt->comm->reserved : 0;
+	char text[32];
+
+	lt_note("           %" PRIu64 " bytes allocated%s%s%s", run->allocated,
+	    run->ranks > 1 ? " per rank" : "", sent ? "; for messages " : "",
+	    sent ? lt_memory_text(sent, text) : "");
+}
+
 void
 lt_header(const struct lt *rt)
 {
@@ -133,8 +147,7 @@ lt_header(const struct lt *rt)
 	if (lt_report_quiet())
 		return;
 	put_plan(stderr, run);
-	lt_note("           %" PRIu64 " bytes allocated%s", run->allocated,
-	    run->ranks > 1 ? " per rank" : "");
+	note_allocated(rt);
 	note_peak(run);
 	if (run->restored)
 		lt_note("resume     from step %" PRId64 " in %s",

@@ -20,7 +20,7 @@ struct lt_run {
 	int ranks;              /* of the program */
 	int here;               /* of those, how many share this machine */
 	bool processes;         /* each rank is one; else a thread of this */
-	uint64_t allocated;     /* bytes of a rank's arenas */
+	uint64_t allocated;     /* bytes of a rank's arenas and messages */
 	double peak;            /* FLOP/s; 0: unknown */
 	bool restored;
 	struct lt_data data;

@@ -14,6 +14,7 @@ loongc=${LOONGC:?}
 text 8000 text
 go='--data text --threads 1 --peak 1'
 
+wrap=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign
 # build NAME ARGS...: a trainer for that driver
 build() {
 	name=$1
@@ -30,7 +31,7 @@ build() {
 	${CC:-cc} -std=gnu11 -O0 -w -DPROGRAM="\"$dir/$name.c\"" -I"$source" \
 	    -c -o $name.main.o "$source/tests/gpu/late.c" &&
 	    ${CXX:-c++} -rdynamic $SANITIZE -o $name $name.main.o $objects \
-		"$top/libloong_rt.a" -ljansson -lm -ldl -lpthread || exit 1
+		$wrap "$top/libloong_rt.a" -ljansson -lm -ldl -lpthread || exit 1
 	train=$dir/$name
 }
 SANITIZE=$("$loongc" -v "$source/tests/train/tiny.lt" -o flags 2>&1 |
@@ -41,14 +42,23 @@ steps() {
 	sed -n 's/.*"event":"step","step":\([0-9]*\),.*"loss":\([-0-9.e]*\).*"grad_norm":\([-0-9.e]*\).*/\1 \2 \3/p' "$1"
 }
 
+# counts: what was run last has allocated nothing in its steps
+counts() {
+	grep -q '^[1-9][0-9]* calls, 0 allocations$' counted && return
+	echo "FAIL: $name: steps allocate: $(cat counted)"
+	grep counted: err
+	failed=1
+}
+
 # graphs LAUNCHES ARGS...: so many launches of graphs in five steps, and the
 # same bits as without
 graphs() {
 	launches=$1
 	shift
-	rm -f calls with without
-	with FAKE_CUDA_LOG=calls run 0 $go "$@" --steps 5 --eval-every 2 \
+	rm -f calls with without counted
+	with 'COUNTED=counted FAKE_CUDA_LOG=calls' run 0 $go "$@" --steps 5 --eval-every 2 \
 	    --log with --comm
+	counts
 	mv out with.out
 	[ "$(grep -c '^graph on' calls)" = "$launches" ] || {
 		echo "FAIL: $(grep -c '^graph on' calls) graphs, not $launches"
@@ -56,7 +66,10 @@ graphs() {
 		grep graph err
 		failed=1
 	}
-	run 0 $go "$@" --steps 5 --eval-every 2 --log without --no-graph --comm
+	rm -f counted
+	with COUNTED=counted run 0 $go "$@" --steps 5 --eval-every 2 \
+	    --log without --no-graph --comm
+	counts
 	steps with >a
 	steps without >b
 	[ "$(wc -l <a)" = 5 ] || { echo "FAIL: no losses"; failed=1; }
@@ -100,6 +113,19 @@ graphs 16
 run 0 $go --steps 3 --trace trace.json
 awk -v ranks=4 -v device=1 -f "$source/tests/train/trace.awk" four.c \
     trace.json || { echo 'FAIL: the timeline of four ranks'; failed=1; }
+# all that was reserved would have been allocated else, and that is noticed
+rm -f counted
+with 'COUNTED=counted COUNTED_UNREHEARSED=1' run 0 $go --steps 1
+grep -q '^[1-9][0-9]* calls, [1-9][0-9]* allocations$' counted ||
+    { echo "FAIL: no allocations without a rehearsal"; failed=1; }
+# one allocation for each of five arenas, words and messages of a rank, all
+# before the first step
+rm -f calls
+with FAKE_CUDA_LOG=calls run 0 $go --steps 2 --no-graph
+sed -n '/^launch .*step_return/q;p' calls | grep -c ^alloc >a
+grep -c ^alloc calls >b
+same a b
+[ "$(cat b)" = $((4 * 7)) ] || { echo "FAIL: $(cat b) allocations"; failed=1; }
 # a transfer that does not come is named, in a graph too
 for how in '' --no-graph; do
 	with FAKE_NCCL_LOSE=1:150 run 69 $go --steps 9 --comm-timeout 3 $how

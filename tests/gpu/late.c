@@ -1,7 +1,7 @@
 /*
  * A trainer for the emulator, PROGRAM, on the driver of fake_cuda.c instead,
  * which runs the same kernels as late as it may: the image of each unit is the
- * list of its kernels.
+ * list of its kernels.  What steps allocate is counted.
  */
 #define main main_of_program
 #include PROGRAM
@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "tests/gpu/counted.h"
 
 enum { ROOM = 1 << 16 };
 
@@ -31,6 +33,7 @@ main(int argc, char **argv)
 	static struct lt_program p;
 	struct lt_unit *u = calloc((size_t)program.nunit, sizeof *u);
 	struct lt_cubin *c = calloc((size_t)program.nunit, sizeof *c);
+	int rc;
 
 	p = program;
 	for (int i = 0; i < p.nunit; i++) {
@@ -42,6 +45,9 @@ main(int argc, char **argv)
 	}
 	p.unit = u;
 	p.device = LT_DEVICE_CUDA;
+	count_program(&p, &program);
 	(void)main_of_program;
-	return lt_main(argc, argv, &p);
+	rc = lt_main(argc, argv, &p);
+	count_report();
+	return rc;
 }

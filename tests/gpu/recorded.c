@@ -61,6 +61,10 @@ finish_of_program(struct lt *rt, lt_token t)
 static void
 step(struct lt *rt)
 {
+	if (rt->gpu->rehearses) {
+		program.step(rt);
+		return;
+	}
 	record_begin(rt);
 	threads = rt->run->threads;
 	program.step(rt);

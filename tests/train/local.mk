@@ -25,6 +25,7 @@ EXTRA_DIST += %D%/exact.sh %D%/formulas.sh
 EXTRA_DIST += %D%/formulas.awk %D%/trace.awk
 EXTRA_DIST += %D%/cuda.lt
 EXTRA_DIST += %D%/exact.lt %D%/begin.c %D%/integers.h
+EXTRA_DIST += %D%/counted.c
 EXTRA_DIST += %D%/gqa.lt %D%/lib.sh %D%/resave.c
 
 # What changes no bit of the losses.
