@@ -122,25 +122,41 @@ emit_wait(struct emit *e, const struct op *op)
 		const char *token = emit_token(e, op->in[i].v);
 
 		if (strcmp(token, last) != 0)
-			emit_line(e, "lt_finish(rt, %s);", token);
+			emit_both(e, "lt_finish(rt, %s);", token);
 		last = token;
 	}
 }
 
+void
+emit_pair(struct emit *e, struct pairs *p, const char *dst, const char *src,
+    uint64_t count)
+{
+	const char *comma = p->n++ ? ", " : "";
+
+	p->text = arena_printf(e->m->mem, "%s%s{%s, %s, %" PRIu64 "}",
+	    p->text ? p->text : "", comma, dst, src, count);
+	p->sizes = arena_printf(e->m->mem, "%s%s{NULL, NULL, %" PRIu64 "}",
+	    p->sizes ? p->sizes : "", comma, count);
+}
+
 /* Starts op; finishes it too, unless its results are futures. */
 void
-emit_transfer(struct emit *e, const struct op *op, const char *move, int n,
-    const char *pairs)
+emit_transfer(struct emit *e, const struct op *op, const char *move,
+    const struct pairs *p)
 {
-	if (op->nout && op->out[0]->future) {
-		emit_line(e, "%s%s = lt_start(rt, &moves[%s], %d,",
+	bool starts = op->nout && op->out[0]->future;
+
+	if (starts)
+		emit_both(e, "%s%s = lt_start(rt, &moves[%s], %d,",
 		    op->when.set ? "" : "lt_token ",
-		    emit_token(e, op->out[0]), move, n);
-		emit_line(e, "    (const struct lt_pair[]){%s});", pairs);
-		return;
-	}
-	emit_line(e, "lt_finish(rt, lt_start(rt, &moves[%s], %d,", move, n);
-	emit_line(e, "    (const struct lt_pair[]){%s}));", pairs);
+		    emit_token(e, op->out[0]), move, p->n);
+	else
+		emit_both(e, "lt_finish(rt, lt_start(rt, &moves[%s], %d,",
+		    move, p->n);
+	emit_line(e, "    (const struct lt_pair[]){%s}%s);", p->text,
+	    starts ? "" : ")");
+	emit_rehearse(e, "    (const struct lt_pair[]){%s}%s);", p->sizes,
+	    starts ? "" : ")");
 }
 
 /* ---- tensors ---- */
@@ -149,15 +165,15 @@ static void
 move_tensors(struct emit *e, const struct op *op)
 {
 	const struct type *t = arg_type(e->m, &op->in[0]);
-	const char *pairs = "", *id = emit_move(e, op, t,
-	    (enum dtype)t->dtype, type_local_count(e->m, t));
+	const char *id = emit_move(e, op, t, (enum dtype)t->dtype,
+	    type_local_count(e->m, t));
+	struct pairs p = {0};
 
 	for (int i = 0; i < op->nin; i++)
-		pairs = arena_printf(e->m->mem, "%s%s{%s, %s, %" PRIu64 "}",
-		    pairs, i ? ", " : "", emit_result_ptr(e, op, i),
+		emit_pair(e, &p, emit_result_ptr(e, op, i),
 		    emit_arg_ptr(e, &op->in[i]), type_local_count(e->m,
 		    arg_type(e->m, &op->in[i])));
-	emit_transfer(e, op, id, op->nin, pairs);
+	emit_transfer(e, op, id, &p);
 }
 
 /* ---- bundles ---- */
@@ -199,6 +215,8 @@ static void
 reduce_bundle(struct emit *e, const struct op *op)
 {
 	uint64_t n, size, dst, src = bundle_region(e, op, op->in[0].b, &n);
+	struct arena *mem = e->m->mem;
+	struct pairs p = {0};
 
 	if (op->in[0].b->flat.n || op->in[0].indexed) {
 		emit_broken(e, op, "only whole bundles that every rank has");
@@ -208,9 +226,10 @@ reduce_bundle(struct emit *e, const struct op *op)
 	if (size != n)
 		emit_broken(e, op, "@%s and @%s differ in size",
 		    op->in[0].b->name, op->target.b->name);
-	emit_transfer(e, op, emit_move(e, op, NULL, DT_F32, n), 1, arena_printf(
-	    e->m->mem, "{AT(float, LT_STATE, %" PRIu64 "), AT(float, LT_STATE, "
-	    "%" PRIu64 "), %" PRIu64 "}", dst, src, n));
+	emit_pair(e, &p, arena_printf(mem, "AT(float, LT_STATE, %" PRIu64 ")",
+	    dst), arena_printf(mem, "AT(float, LT_STATE, %" PRIu64 ")", src),
+	    n);
+	emit_transfer(e, op, emit_move(e, op, NULL, DT_F32, n), &p);
 }
 
 void

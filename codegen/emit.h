@@ -32,6 +32,10 @@ struct emit {
 	FILE *tables;       /* what they both use */
 	FILE *moves, *move_ids; /* table of communication, and its indices */
 	int nmove;
+	FILE *rehearsal;    /* CPU: the functions' moves; NULL: not written */
+	char *rehearsed;
+	size_t rehearsed_size;
+	bool rehearses;     /* the program has them */
 	int nflat;          /* rows of the table flats */
 	struct {
 		const char *name;

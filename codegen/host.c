@@ -113,7 +113,7 @@ enter_loop(struct emit *e, const struct op *op, int64_t first)
 
 		emit_copy_if_moved(e, v, &at, op->in[i].v, NULL);
 		if (v->future)
-			emit_line(e, "lt_token %s = %s;", emit_token(e, v),
+			emit_both(e, "lt_token %s = %s;", emit_token(e, v),
 			    emit_token(e, op->in[i].v));
 	}
 }
@@ -131,7 +131,7 @@ next_trip(struct emit *e, const struct op *op)
 		emit_copy_if_moved(e, v, v->slot_indexed ? &at : NULL,
 		    yield->in[i].v, NULL);
 		if (v->future)
-			emit_line(e, "%s = %s;", emit_token(e, v),
+			emit_both(e, "%s = %s;", emit_token(e, v),
 			    emit_token(e, yield->in[i].v));
 	}
 }
@@ -156,19 +156,26 @@ is_microbatches(const struct op *op)
 }
 
 static void
+both(struct emit *e, bool moves, const char *line)
+{
+	emit_line(e, "%s", line);
+	if (moves)
+		emit_rehearse(e, "%s", line);
+}
+
+static void
 emit_for(struct emit *e, const struct op *op)
 {
 	uint64_t lo = bound_eval(e->m, &op->lo), hi = bound_eval(e->m, &op->hi);
 	const char *var = emit_mangle(e, "i_", op->var);
 	struct region body = op->body;
+	bool moves = emit_moves(op);
 
 	enter_loop(e, op, (int64_t)(op->rev ? hi - 1 : lo));
-	if (op->rev)
-		emit_line(e, "for (int64_t %s = %" PRIu64 "; %s-- > %" PRIu64
-		    ";) {", var, hi, var, lo);
-	else
-		emit_line(e, "for (int64_t %s = %" PRIu64 "; %s < %" PRIu64
-		    "; %s++) {", var, lo, var, hi, var);
+	both(e, moves, op->rev ? arena_printf(e->m->mem, "for (int64_t %s = %"
+	    PRIu64 "; %s-- > %" PRIu64 ";) {", var, hi, var, lo) :
+	    arena_printf(e->m->mem, "for (int64_t %s = %" PRIu64 "; %s < %"
+	    PRIu64 "; %s++) {", var, lo, var, hi, var));
 	e->indent++;
 	if (is_microbatches(op)) {
 		emit_line(e, "rt->micro = %s;", var);
@@ -180,10 +187,10 @@ emit_for(struct emit *e, const struct op *op)
 	if (is_microbatches(op))
 		emit_leave(e);
 	e->indent--;
-	emit_line(e, "}");
+	both(e, moves, "}");
 	for (int i = 0; i < op->nout; i++)
 		if (op->out[i]->future && is_read(&e->f->body, op->out[i]))
-			emit_line(e, "lt_token %s = %s;",
+			emit_both(e, "lt_token %s = %s;",
 			    emit_token(e, op->out[i]),
 			    emit_token(e, op->carry[i]));
 }
@@ -206,7 +213,7 @@ emit_call(struct emit *e, const struct op *op)
 		    emit_token(e, op->out[i]) : NULL;
 
 		if (token)
-			emit_line(e, "lt_token %s;", token);
+			emit_both(e, "lt_token %s;", token);
 		args = arena_printf(mem, "%s, %s%s", args,
 		    emit_value_ptr(e, op->out[i]), !token ? "" :
 		    arena_printf(mem, ", &%s", token));
@@ -214,6 +221,7 @@ emit_call(struct emit *e, const struct op *op)
 	emit_enter(e, op->callee->name, op->indexed ?
 	    emit_affine(e, &op->index) : "-1");
 	emit_line(e, "%s(%s);", emit_func_name(e, op->callee), args);
+	emit_rehearse_call(e, op);
 	emit_leave(e);
 }
 
@@ -229,7 +237,7 @@ return_results(struct emit *e, const struct op *op)
 			emit_memcpy(e, "", to, emit_value_ptr(e, v),
 			    value_local_bytes(e->m, v));
 		if (v->future)
-			emit_line(e, "*token%d = %s;", i, emit_token(e, v));
+			emit_both(e, "*token%d = %s;", i, emit_token(e, v));
 	}
 }
 
@@ -318,8 +326,8 @@ begin_when(struct emit *e, const struct op *op)
 
 	if (!c->set)
 		return;
-	emit_line(e, "if (%s %c %" PRIu64 ") {", emit_affine(e, &c->a),
-	    c->cmp, bound_eval(e->m, &c->b));
+	both(e, emit_moves(op), arena_printf(e->m->mem, "if (%s %c %" PRIu64
+	    ") {", emit_affine(e, &c->a), c->cmp, bound_eval(e->m, &c->b)));
 	e->indent++;
 }
 
@@ -329,7 +337,7 @@ end_when(struct emit *e, const struct op *op)
 	if (!op->when.set)
 		return;
 	e->indent--;
-	emit_line(e, "}");
+	both(e, emit_moves(op), "}");
 }
 
 static void
@@ -350,7 +358,7 @@ emit_statement(struct emit *e, struct region *r, int i)
 	if (!silent(op))
 		emit_comment(e, e->out, indent, g.op, g.n);
 	if (op->when.set && op->nout && op->out[0]->future)
-		emit_line(e, "lt_token %s = 0;", emit_token(e, op->out[0]));
+		emit_both(e, "lt_token %s = 0;", emit_token(e, op->out[0]));
 	begin_when(e, op);
 	if (acts(e, op))
 		emit_at(e, g.op, g.n);
@@ -490,8 +498,10 @@ emit_func(struct emit *e, struct func *f)
 	if (!e->out)
 		abort();
 	e->indent = 1;
+	emit_rehearse_func(e, f);
 	emit_region(e, &f->body, NULL);
 	e->indent = 0;
+	emit_rehearse(e, "}\n");
 	fclose(e->out);
 	e->out = out;
 	fprintf(e->out, "static void\n%s(%s)\n{\n", emit_func_name(e, f),
@@ -502,6 +512,17 @@ emit_func(struct emit *e, struct func *f)
 	e->indent = 0;
 	fputs("}\n\n", e->out);
 	free(text);
+}
+
+static void
+emit_twice(struct emit *e, struct func *f)
+{
+	FILE *rehearsal = e->rehearsal;
+
+	if (!emit_rehearses(f))
+		e->rehearsal = NULL;
+	emit_func(e, f);
+	e->rehearsal = rehearsal;
 }
 
 static bool
@@ -518,9 +539,11 @@ emit_funcs(struct emit *e)
 {
 	struct module *m = e->m;
 
+	emit_rehearse_open(e);
 	for (int called = 1; called >= 0; called--)
 		for (int i = 0; i < m->nfunc; i++)
 			if (emitted(m->func[i]) &&
 			    (m->func[i]->index != NULL) == called)
-				emit_func(e, m->func[i]);
+				emit_twice(e, m->func[i]);
+	emit_rehearse_close(e);
 }

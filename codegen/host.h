@@ -44,11 +44,31 @@ void emit_host_copy(struct emit *e, const struct op *op);
  * its finish unless its results are futures. */
 const char *emit_move(struct emit *e, const struct op *op,
     const struct type *t, enum dtype dt, uint64_t count);
+struct pairs {
+	int n;
+	const char *text, *sizes; /* with addresses, and without */
+};
+void emit_pair(struct emit *e, struct pairs *p, const char *dst,
+    const char *src, uint64_t count);
 void emit_transfer(struct emit *e, const struct op *op, const char *move,
-    int n, const char *pairs);
+    const struct pairs *p);
 /* C name of what a start gives for its wait; the wait. */
 const char *emit_token(struct emit *e, const struct value *future);
 void emit_wait(struct emit *e, const struct op *op);
+
+/* rehearse.c: whether there are moves in an op, or tokens of some. */
+bool emit_moves(const struct op *op);
+/* A line where only moves are, and where all is, too. */
+void emit_rehearse(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void emit_both(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+const char *emit_rehearse_name(struct emit *e, const struct func *f);
+/* Whether f has moves of its own there; and its head. */
+bool emit_rehearses(const struct func *f);
+void emit_rehearse_func(struct emit *e, const struct func *f);
+void emit_rehearse_call(struct emit *e, const struct op *op);
+/* Around all functions. */
+void emit_rehearse_open(struct emit *e);
+void emit_rehearse_close(struct emit *e);
 
 /* image.c: what is stored as images, see bundle_is_image */
 void emit_image_move(struct emit *e, const struct op *op);

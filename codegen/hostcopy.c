@@ -33,6 +33,9 @@ emit_host_copy(struct emit *e, const struct op *op)
 	    emit_callee(e, CALL_HOST_COPY), emit_result_ptr(e, op, 0),
 	    source(e, op), value_local_bytes(e->m, v));
 
+	if (v->future) /* at once */
+		emit_rehearse(e, "%s%s = LT_TOKEN_DONE;",
+		    op->when.set ? "" : "lt_token ", emit_token(e, v));
 	if (v->future)
 		emit_line(e, "%s%s = %s;", op->when.set ? "" : "lt_token ",
 		    emit_token(e, v), call);

@@ -110,18 +110,20 @@ move_layers(struct emit *e, const struct op *op, const char *move)
 	const struct arg *from = &op->in[0], *to = &op->target;
 	uint64_t n = layers_of(e->m, from->b), src = block_of(e, from->b);
 
-	emit_line(e, "{");
+	emit_both(e, "{");
 	e->indent++;
-	emit_line(e, "struct lt_pair pair[%" PRIu64 "];", n);
-	emit_line(e, "for (int i = 0; i < %" PRIu64 "; i++)", n);
+	emit_both(e, "struct lt_pair pair[%" PRIu64 "];", n);
+	emit_both(e, "for (int i = 0; i < %" PRIu64 "; i++)", n);
+	emit_rehearse(e, "\tpair[i] = (struct lt_pair){NULL, NULL, %" PRIu64
+	    "};", src);
 	emit_line(e, "\tpair[i] = (struct lt_pair){%s + i * %" PRIu64 ",",
 	    block_ptr(e, to), block_of(e, to->b));
 	emit_line(e, "\t    %s + i * %" PRIu64 ", %" PRIu64 "};",
 	    block_ptr(e, from), src, src);
-	emit_line(e, "lt_finish(rt, lt_start(rt, &moves[%s], %" PRIu64
+	emit_both(e, "lt_finish(rt, lt_start(rt, &moves[%s], %" PRIu64
 	    ", pair));", move, n);
 	e->indent--;
-	emit_line(e, "}");
+	emit_both(e, "}");
 }
 
 /* The same in another dtype: rounded layer by layer, then sent. */
@@ -133,18 +135,20 @@ move_rounded(struct emit *e, const struct op *op, const char *move)
 
 	emit_work(e, arena_printf(e->m->mem, "%" PRIu64, src *
 	    dtype_size[DT_BF16]));
-	emit_line(e, "for (int i = 0; i < %" PRIu64 "; i++) {",
+	emit_both(e, "for (int i = 0; i < %" PRIu64 "; i++) {",
 	    layers_of(e->m, from->b));
 	e->indent++;
 	emit_line(e, "%s%" PRIu64 ", %s + i * %" PRIu64 ",",
 	    emit_callee(e, CALL_ROUND), src, block_ptr(e, from), src);
 	emit_line(e, "    AT(uint16_t, LT_WORK, 0));");
-	emit_line(e, "lt_finish(rt, lt_start(rt, &moves[%s], 1,", move);
+	emit_both(e, "lt_finish(rt, lt_start(rt, &moves[%s], 1,", move);
 	emit_line(e, "    (const struct lt_pair[]){{%s + i * %" PRIu64 ",",
 	    block_ptr(e, to), block_of(e, to->b));
 	emit_line(e, "    AT(uint16_t, LT_WORK, 0), %" PRIu64 "}}));", src);
+	emit_rehearse(e, "    (const struct lt_pair[]){{NULL, NULL, %" PRIu64
+	    "}}));", src);
 	e->indent--;
-	emit_line(e, "}");
+	emit_both(e, "}");
 }
 
 /* A gather or rscatter of blocks, or an allreduce. */
@@ -156,6 +160,7 @@ emit_image_move(struct emit *e, const struct op *op)
 	bool whole = op->code == OP_ALLREDUCE || !many_layers(e, from);
 	uint64_t n = whole ? count_of(e, from) : block_of(e, from->b);
 	const char *move = emit_move(e, op, NULL, dtype_of(&to), n);
+	struct pairs p = {0};
 
 	if (op->code == OP_RSCATTER && from->kind != ARG_BUNDLE)
 		clear_gaps(e, from->v);
@@ -163,10 +168,10 @@ emit_image_move(struct emit *e, const struct op *op)
 		move_rounded(e, op, move);
 	else if (!whole)
 		move_layers(e, op, move);
-	else
-		emit_transfer(e, op, move, 1, arena_printf(e->m->mem,
-		    "{%s, %s, %" PRIu64 "}", block_ptr(e, &to),
-		    block_ptr(e, from), n));
+	else {
+		emit_pair(e, &p, block_ptr(e, &to), block_ptr(e, from), n);
+		emit_transfer(e, op, move, &p);
+	}
 }
 
 /* ---- what is done to all fields ---- */

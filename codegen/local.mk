@@ -32,6 +32,7 @@ libcodegen_a_SOURCES = \
 	%D%/program.c \
 	%D%/quote.c \
 	%D%/recipe.c \
+	%D%/rehearse.c \
 	%D%/scalar.c \
 	%D%/tables.c \
 	%D%/target.c %D%/target.h \

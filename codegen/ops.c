@@ -26,7 +26,7 @@ static void
 emit_local(struct emit *e, const struct op *op)
 {
 	if (op->out[0]->future)
-		emit_line(e, "lt_token %s = 0;", emit_token(e, op->out[0]));
+		emit_both(e, "lt_token %s = 0;", emit_token(e, op->out[0]));
 }
 
 static void

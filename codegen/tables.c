@@ -344,7 +344,8 @@ print_program(struct emit *e)
 	print_entry(e, "step");
 	print_entry(e, "eval");
 	print_entry(e, "logits");
-	fputs("\t.refresh = refresh,\n};\n\n", e->out);
+	fprintf(e->out, "\t.refresh = refresh,\n%s};\n\n", e->rehearses ?
+	    "\t.rehearse = rehearse,\n" : "");
 }
 
 void

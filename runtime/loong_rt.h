@@ -19,7 +19,7 @@
 #include "runtime/dtype.h"
 #include "runtime/runs.h"
 
-enum { LT_ABI = 7 };
+enum { LT_ABI = 8 };
 enum { LT_RANK_MAX = 8, LT_AXES_MAX = 8 };
 enum lt_init { LT_INIT_ZEROS, LT_INIT_ONES, LT_INIT_NORMAL, LT_INIT_UNIFORM };
 /* LT_HOST: what forward sends to the host's memory for backward. */
@@ -222,6 +222,10 @@ struct lt_program {
 	void (*logits)(struct lt *rt);
 	/* Fills the bf16 copies from the masters (after init and restore). */
 	void (*refresh)(struct lt *rt);
+	/* Starts and finishes all moves of step, eval and logits in their
+	 * order, and does nothing else; addresses are NULL.  NULL: they move
+	 * nothing, or a device can go through the functions themselves. */
+	void (*rehearse)(struct lt *rt);
 };
 
 struct lt_pool;

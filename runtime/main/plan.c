@@ -62,7 +62,8 @@ put_memory(FILE *f, const struct lt_run *run)
 		    lt_memory_text(size[i], text));
 	fputc('\n', f);
 	if (run->ranks > 1)
-		fprintf(f, "           %d ranks: %s\n", run->ranks,
+		fprintf(f, "           %d ranks: %s, and messages between "
+		    "processes or GPUs\n", run->ranks,
 		    lt_memory_text(sum * (uint64_t)run->ranks, text));
 }
 

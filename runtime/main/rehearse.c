@@ -1,4 +1,4 @@
-/* A rehearsal: functions of the program, the moves of which only reserve. */
+/* A rehearsal: the program without what it computes or sends. */
 #include "config.h"
 
 #include "runtime/main/rehearse.h"
@@ -18,12 +18,15 @@ lt_rehearse(struct lt *rt)
 	struct lt was = *rt;
 	int rc;
 
-	if (!rt->gpu)
+	if (!rt->gpu && !rt->prog->rehearse)
 		return LT_OK;
 	rt->watch = NULL;
 	if (c)
 		c->rehearses = true;
-	lt_gpu_rehearse(rt, eval, logits);
+	if (rt->gpu)
+		lt_gpu_rehearse(rt, eval, logits);
+	else
+		rt->prog->rehearse(rt);
 	if (c)
 		c->rehearses = false;
 	*rt = was;

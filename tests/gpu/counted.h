@@ -156,6 +156,8 @@ count_program(struct lt_program *p, const struct lt_program *program)
 	p->step = counted_step;
 	p->eval = program->eval ? counted_eval : NULL;
 	p->logits = program->logits ? counted_logits : NULL;
+	if (counted.unrehearsed)
+		p->rehearse = NULL;
 }
 
 /* Into the file that COUNTED names: "3 calls, 0 allocations". */

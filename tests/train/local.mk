@@ -1,6 +1,7 @@
 # Whole trainers.
 train_scripts =
 train_scripts += %D%/comm.sh
+train_scripts += %D%/counted.sh
 train_scripts += %D%/e2e.sh
 plain_tests += %D%/exact.sh
 plain_tests += %D%/formulas.sh
