@@ -28,12 +28,15 @@ libloong_rt_a_SOURCES = \
 	%D%/comm/message.c %D%/comm/message.h \
 	%D%/comm/mpi.c %D%/comm/mpi.h %D%/comm/mpi_abi.h \
 	%D%/comm/nest.c %D%/comm/nest.h \
+	%D%/comm/near.c %D%/comm/near.h \
 	%D%/comm/net.c %D%/comm/net.h \
 	%D%/comm/notice.c \
 	%D%/comm/op.c %D%/comm/op.h \
 	%D%/comm/rdzv.c %D%/comm/rdzv.h \
+	%D%/comm/rings.c %D%/comm/rings.h \
 	%D%/comm/runs.c \
 	%D%/comm/sha256.c %D%/comm/sha256.h \
+	%D%/comm/shm.c %D%/comm/shm.h \
 	%D%/comm/tcp.c %D%/comm/tcp.h \
 	%D%/comm/transport.h \
 	%D%/comm/world.c %D%/comm/world.h \

@@ -4,7 +4,7 @@
 
 #include "runtime/loong_rt.h"
 
-struct lt_comm;
+struct lt_mpi;
 
 /* A plugin that trainers carry, see mpi_abi.h; name: "openmpi", "mpich". */
 struct lt_mpi_image {
@@ -25,7 +25,7 @@ int lt_mpi_start(const char *name, double timeout, int *rank, int *ranks);
 const char *lt_mpi_library(void); /* after start: name and version */
 void lt_mpi_stop(void);           /* after the rank has closed */
 
-/* This process's rank.  NULL: out of memory. */
-struct lt_comm *lt_mpi_open(const struct lt_program *, int rank);
+/* What messages go by, once started. */
+const struct lt_mpi *lt_mpi_wire(void);
 
 #endif

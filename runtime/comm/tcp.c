@@ -17,7 +17,7 @@
 
 #include "runtime/comm/frames.h"
 #include "runtime/comm/meet.h"
-#include "runtime/comm/message.h"
+#include "runtime/comm/mpi_abi.h"
 #include "runtime/main/report.h"
 
 /* Errors; seconds for another rank to say why the run failed, and for what is
@@ -455,8 +455,8 @@ static const struct lt_mpi wire = {
     end_all, wait_for, trouble, ended, reserve,
 };
 
-struct lt_comm *
-lt_tcp_open(const struct lt_program *prog, int rank)
+const struct lt_mpi *
+lt_tcp_wire(void)
 {
-	return lt_message_open(prog, rank, &wire);
+	return &wire;
 }

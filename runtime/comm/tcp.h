@@ -10,7 +10,7 @@
 
 #include "runtime/loong_rt.h"
 
-struct lt_comm;
+struct lt_mpi;
 struct lt_rdzv;
 
 /* Meets the other ranks (meet.h) and starts the thread.  LT_OK, or an exit
@@ -20,7 +20,7 @@ int lt_tcp_start(const struct lt_rdzv *, double timeout, int rank, int ranks);
 /* Says good-bye; nothing if never started.  After the rank has closed. */
 void lt_tcp_stop(void);
 
-/* This process's rank.  NULL: out of memory. */
-struct lt_comm *lt_tcp_open(const struct lt_program *, int rank);
+/* What messages go by, once started. */
+const struct lt_mpi *lt_tcp_wire(void);
 
 #endif

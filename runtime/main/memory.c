@@ -58,9 +58,9 @@ lt_memory_plan(const struct lt_program *p, int threads, uint64_t size[])
 }
 
 /* Linux promises memory it does not have; a run that cannot fit should not
- * begin.  0: unknown. */
-static uint64_t
-installed(void)
+ * begin. */
+uint64_t
+lt_memory_installed(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 	uint64_t n = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size :
@@ -78,7 +78,7 @@ no_memory(const char *name, uint64_t bytes)
 	return lt_fail(LT_EXIT_CONFIG, "no memory for %s: %s (%" PRIu64
 	    " bytes); %s are there", name,
 	    lt_memory_text(bytes, text), bytes,
-	    lt_memory_text(installed(), have));
+	    lt_memory_text(lt_memory_installed(), have));
 }
 
 /* Large arenas in large pages, where the system gives them. */
@@ -99,7 +99,7 @@ int
 lt_memory_check(const struct lt_program *p, int threads, int ranks)
 {
 	uint64_t size[LT_ARENAS];
-	uint64_t sum = lt_memory_plan(p, threads, size), have = installed();
+	uint64_t sum = lt_memory_plan(p, threads, size), have = lt_memory_installed();
 
 	if (__builtin_mul_overflow(sum, (uint64_t)ranks, &sum))
 		sum = UINT64_MAX;

@@ -15,6 +15,9 @@ struct lt_program;
 uint64_t lt_memory_plan(const struct lt_program *, int threads,
     uint64_t size[]);
 
+/* Bytes of the machine, or of our part of it; 0: unknown. */
+uint64_t lt_memory_installed(void);
+
 /* LT_OK if the machine, or our part of it, is large enough for so many ranks
  * of so many threads; else LT_EXIT_CONFIG after a message. */
 int lt_memory_check(const struct lt_program *, int threads, int ranks);

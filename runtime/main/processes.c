@@ -11,9 +11,13 @@
 
 #include "runtime/comm/comm.h"
 #include "runtime/comm/group.h"
+#include "runtime/comm/message.h"
 #include "runtime/comm/mpi.h"
+#include "runtime/comm/mpi_abi.h"
 #include "runtime/comm/rdzv.h"
+#include "runtime/comm/shm.h"
 #include "runtime/comm/tcp.h"
+#include "runtime/cpu/cpu.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/ranks.h"
@@ -107,6 +111,39 @@ are_near(int ranks)
 	return nodes && strcmp(nodes, "1") == 0;
 }
 
+/* An eighth of what the ranks have, and as much as small programs need. */
+static uint64_t
+shared_bytes(const struct lt *rt)
+{
+	uint64_t size[LT_ARENAS], have = lt_memory_installed() / 16;
+	uint64_t sum = lt_memory_plan(rt->prog, rt->run->threads, size) / 8;
+
+	if (__builtin_mul_overflow(sum, (uint64_t)rt->run->ranks, &sum) ||
+	    __builtin_add_overflow(sum, UINT64_C(64) << 20, &sum))
+		sum = UINT64_MAX;
+	return have && have < sum ? have : sum;
+}
+
+static int
+open_wire(struct lt *rt, const struct lt_mpi *base, int rank, int ranks)
+{
+	struct lt_shm_ask ask = {.rank = rank, .ranks = ranks,
+	    .want = !rt->run->opt.no_shm, .most = shared_bytes(rt),
+	    .spin = rt->run->here * rt->run->threads <= lt_cpu_cores(),
+	    .timeout = rt->run->opt.comm_timeout};
+	const struct lt_mpi *wire;
+	const char *why = NULL;
+	int rc = lt_shm_start(base, &ask, &wire, &why);
+
+	if (rc)
+		base->abort(rc);
+	else if (why && rank == 0 && !rt->run->opt.no_shm)
+		lt_note("no memory is shared by the ranks: %s", why);
+	if (!rc)
+		rt->comm = lt_message_open(rt->prog, rank, wire);
+	return rc;
+}
+
 static int
 take_place(struct lt *rt, int rank, int ranks)
 {
@@ -127,10 +164,8 @@ join_tcp(struct lt *rt, const struct lt_rdzv *at, const struct lt_launch *by)
 	int rank = (int)by->rank, ranks = (int)by->ranks;
 	int rc = lt_tcp_start(at, rt->run->opt.comm_timeout, rank, ranks);
 
-	if (rc)
-		return rc;
-	rt->comm = lt_tcp_open(rt->prog, rank);
-	return take_place(rt, rank, ranks);
+	rc = rc ? rc : open_wire(rt, lt_tcp_wire(), rank, ranks);
+	return rc ? rc : take_place(rt, rank, ranks);
 }
 
 static int
@@ -150,8 +185,8 @@ join_mpi(struct lt *rt, const struct lt_launch *by)
 		lt_mpi_stop();
 		return rc;
 	}
-	rt->comm = lt_mpi_open(rt->prog, rank);
-	return take_place(rt, rank, ranks);
+	rc = open_wire(rt, lt_mpi_wire(), rank, ranks);
+	return rc ? rc : take_place(rt, rank, ranks);
 }
 
 int
@@ -189,6 +224,7 @@ lt_processes_leave(struct lt *rt)
 	if (rt->comm)
 		lt_comm_close(rt->comm);
 	rt->comm = NULL;
+	lt_shm_stop();
 	lt_mpi_stop();
 	lt_tcp_stop();
 }

@@ -1,6 +1,6 @@
 # Communication between ranks, and what they know of each other's data.
 if HAVE_CHECK
-comm_tests = check_layout check_move check_tcp check_world
+comm_tests = check_layout check_move check_near check_tcp check_world
 check_PROGRAMS += $(comm_tests)
 TESTS += $(comm_tests)
 EXTRA_DIST += %D%/ranks.h
@@ -12,6 +12,9 @@ check_layout_LDADD = libir.a libsupport.a $(comm_ldadd)
 check_move_SOURCES = %D%/check_move.c %D%/plain.c %D%/plain.h
 check_move_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_move_LDADD = $(comm_ldadd)
+check_near_SOURCES = %D%/check_near.c
+check_near_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+check_near_LDADD = $(comm_ldadd)
 check_tcp_SOURCES = %D%/check_tcp.c
 check_tcp_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 check_tcp_LDADD = $(comm_ldadd)
@@ -41,6 +44,9 @@ check-races: all
 	$(races_cc) -o races_move $(srcdir)/tests/comm/check_move.c \
 	    $(srcdir)/tests/comm/plain.c $(RT_LIBS) $(CHECK_LIBS) -lm -lpthread
 	CK_FORK=no ./races_move
+	$(races_cc) -o races_near $(srcdir)/tests/comm/check_near.c \
+	    $(RT_LIBS) $(CHECK_LIBS) -lm -lpthread
+	CK_FORK=no ./races_near
 	$(races_cc) -o races_world $(srcdir)/tests/comm/check_world.c \
 	    $(RT_LIBS) $(CHECK_LIBS) -lm -lpthread
 	CK_FORK=no ./races_world
@@ -49,4 +55,4 @@ check-races: all
 	$(races_cc) -o races_tcp races_tcp.c $(RT_LIBS) -lm -lpthread
 	./races_tcp --nproc 4 --data $(srcdir)/doc/ir.md --steps 5 --quiet
 .PHONY: check-races
-CLEANFILES += races_move races_world races_tcp races_tcp.c
+CLEANFILES += races_move races_near races_world races_tcp races_tcp.c

@@ -12,6 +12,7 @@ train_scripts += %D%/offload.sh
 train_scripts += %D%/prefetch.sh
 train_scripts += %D%/resume.sh
 train_scripts += %D%/same.sh
+train_scripts += %D%/shm.sh
 train_scripts += %D%/tcp.sh
 train_scripts += %D%/trace.sh
 train_scripts += %D%/update.sh

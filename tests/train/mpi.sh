@@ -49,6 +49,11 @@ for mpi in openmpi mpich; do
 	losses $mpi.log | diff -u want - || failed=1
 	same $mpi
 
+	# MPI carries everything.
+	timeout 120 mpirun.$mpi -np 4 ./tiny --data text --steps 6 --no-shm \
+	    --log far.$mpi.log --quiet 2>err || { cat err; failed=1; }
+	losses far.$mpi.log | diff -u want - || failed=1
+
 	# The trainer starts its processes itself.
 	timeout 120 ./tiny --nproc 4 --mpi $mpi --data text --steps 6 \
 	    --log self.$mpi.log --quiet 2>err || { cat err; failed=1; }
