@@ -51,6 +51,10 @@ struct lt_comm {
 	struct lt_source *source;
 	int *member;
 	int64_t *agreed;         /* one per rank: world.h */
+	struct {                 /* a step of world.h.  Not on a stack: when the */
+		struct lt_op op; /* run fails this rank leaves the step, while */
+		struct lt_pair pair; /* another may be about to read it. */
+	} all;
 	struct lt_pending pending[LT_PENDING_MAX];
 	struct lt_channel *channels; /* the transport's */
 };

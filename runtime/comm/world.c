@@ -27,13 +27,13 @@ run(struct lt_comm *c, const struct lt_move *m, int from, int to,
     const void *src, void *dst, uint64_t words)
 {
 	struct lt_group g = lt_group_of(c->prog, c->coord, m);
-	struct lt_pair pair = {dst, src, words};
-	struct lt_op op;
+	struct lt_op *op = &c->all.op;
 
-	lt_op_set(&op, m, &g, LT_PHASE_MOVE, 1, &pair);
-	op.from = from;
-	op.to = to;
-	lt_comm_run(c, &op);
+	c->all.pair = (struct lt_pair){dst, src, words};
+	lt_op_set(op, m, &g, LT_PHASE_MOVE, 1, &c->all.pair);
+	op->from = from;
+	op->to = to;
+	lt_comm_run(c, op);
 }
 
 static uint64_t

@@ -43,6 +43,7 @@ struct ranks {
 	uint64_t seed;
 	void (*body)(struct rank *, void *arg);
 	void *arg;
+	pthread_barrier_t end;
 };
 
 /* Numbers 0..n-1 (Knuth's MMIX generator, upper bits). */
@@ -54,28 +55,38 @@ roll(uint64_t *state, uint64_t n)
 	return (*state >> 33) % n;
 }
 
-static void *
-ranks_thread(void *arg)
+static void
+ranks_thread_body(struct rank *r)
 {
-	struct rank *r = arg;
 	jmp_buf escape;
 	struct lt_comm *c = r->rt.comm;
 
 	c->escape = &escape;
 	r->escaped = setjmp(escape);
 	if (r->escaped)
-		return NULL;
+		return;
 #ifdef ON_DEVICE
 	r->escaped = lt_nccl_open(&r->rt);
 	if (r->escaped) {
 		lt_nccl_close(&r->rt);
-		return NULL;
+		return;
 	}
 #endif
 	r->all->body(r, r->all->arg);
 #ifdef ON_DEVICE
 	lt_nccl_close(&r->rt);
 #endif
+}
+
+/* No stack goes before all have ended, as in a run (main/ranks.c): others may
+ * be reading from it. */
+static void *
+ranks_thread(void *arg)
+{
+	struct rank *r = arg;
+
+	ranks_thread_body(r);
+	pthread_barrier_wait(&r->all->end);
 	return NULL;
 }
 
@@ -199,6 +210,7 @@ ranks_run(struct ranks *w, void (*body)(struct rank *, void *), void *arg)
 #endif
 	w->local = lt_local_new(&w->prog);
 	ck_assert_ptr_nonnull(w->local);
+	pthread_barrier_init(&w->end, NULL, (unsigned)w->n);
 	for (int i = 0; i < w->n; i++) {
 		struct rank *r = &w->rank[i];
 
@@ -220,6 +232,7 @@ ranks_run(struct ranks *w, void (*body)(struct rank *, void *), void *arg)
 		pthread_join(w->rank[i].thread, NULL);
 	for (int i = 0; i < w->n; i++)
 		rank_close(&w->rank[i]);
+	pthread_barrier_destroy(&w->end);
 	lt_local_free(w->local);
 }
 

@@ -34,6 +34,7 @@ breaks() {
 		failed=1
 	fi
 	said log "$2"
+	unsaid log 'Received signal' # no rank reads what another has left
 }
 breaks FAKE_NCCL_VERSION=21703 'NCCL 2.17.3 is here; 2.18 or later is needed'
 breaks LD_LIBRARY_PATH="$top/tests/gpu/libs/empty:$LD_LIBRARY_PATH" \
