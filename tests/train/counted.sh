@@ -1,7 +1,8 @@
 #!/bin/sh
 # Steps, evaluations and logits of trainers for CPUs allocate nothing, not even
 # the first: one rank, ranks as threads, as processes, and under each MPI that is
-# here; with state that ranks share, rings, microbatches and copies to the host.
+# here (over their wires: in memory that they share, messages that come early are
+# kept); with state that ranks share, rings, microbatches and copies to the host.
 . "${srcdir:-.}/tests/runtime/lib.sh"
 
 top=$(dirname "${LOONGC:?}")
@@ -45,7 +46,7 @@ counts() {
 # both RANKS: as threads, as processes
 both() {
 	counts 1 ./tiny
-	counts "$1" ./tiny --nproc "$1"
+	counts "$1" ./tiny --nproc "$1" --no-shm
 }
 
 # under RANKS: each MPI
@@ -53,7 +54,7 @@ under() {
 	for mpi in openmpi mpich; do
 		command -v mpirun.$mpi >/dev/null || continue
 		[ -f "$top/runtime/comm/$mpi.so" ] || continue
-		counts "$1" mpirun.$mpi -np "$1" ./tiny
+		counts "$1" mpirun.$mpi -np "$1" ./tiny --no-shm
 	done
 }
 
@@ -64,7 +65,7 @@ both 4
 under 4
 # what was reserved would have been allocated else, and that is noticed
 rm -f counted
-COUNTED=counted COUNTED_UNREHEARSED=1 ./tiny --nproc 4 $go >out 2>err
+COUNTED=counted COUNTED_UNREHEARSED=1 ./tiny --nproc 4 --no-shm $go >out 2>err
 [ "$(grep -c '^[1-9][0-9]* calls, [1-9][0-9]* allocations$' counted)" = 4 ] || {
 	echo "FAIL: no allocations without a rehearsal: $(cat counted)"
 	failed=1
