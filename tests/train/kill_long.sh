@@ -54,5 +54,5 @@ for i in $(seq "${KILLS:-50}"); do
 done
 last=$(ls out | grep '^step-[0-9]*$' | tail -1 | sed 's/step-0*//')
 launch --steps $((last + 2)) --out out --resume || fail "step $last does not go on"
-echo "$i kills, at most $slowest s to stop, $resumed with a checkpoint; step $last goes on"
+test $bad -ne 0 || echo "$i kills, at most $slowest s to stop, $resumed with a checkpoint; step $last goes on"
 exit $bad

@@ -140,6 +140,6 @@ for mesh in $(meshes); do
 done
 worst=$(sort -g shares.txt | tail -n 1)
 allowed=$(tail -n 1 spread.txt)
-echo "$n layouts of up to 16 ranks, $steps steps each, train as one rank; at" \
+test $bad -ne 0 || echo "$n layouts of up to 16 ranks, $steps steps each, train as one rank; at" \
 	"most $worst of the bound, whose part for growth is at last $allowed"
 exit $bad
