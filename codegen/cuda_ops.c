@@ -50,25 +50,15 @@ emit_part_add(struct emit *e, const struct op *op)
 static void
 emit_pick(struct emit *e, const struct op *op)
 {
-	const struct type *t = arg_type(e->m, &op->in[0]);
-	int i = type_find(t, op_dim(op, ATTR_OVER));
-	uint64_t outer = 1, inner = dtype_size[t->dtype];
-	uint64_t n = dim_local_size(e->m, &t->d[i]);
+	struct pick_of p = emit_pick_row(e, op);
 
-	for (int j = 0; j < i; j++)
-		outer *= dim_local_size(e->m, &t->d[j]);
-	for (int j = i + 1; j < t->rank; j++)
-		inner *= dim_local_size(e->m, &t->d[j]);
-	emit_line(e, "{");
-	e->indent++;
-	emit_line(e, "const struct lt_runs at = %s;", emit_runs(e, &t->d[i]));
-	emit_line(e, "const int64_t row = lt_find(&at, (uint64_t)rt->at);\n");
-	emit_zero_bytes(e, emit_result_ptr(e, op, 0), outer * inner);
+	emit_zero_bytes(e, emit_result_ptr(e, op, 0),
+	    p.outer * p.bytes);
 	emit_line(e, "if (row >= 0)");
 	emit_line(e, "\tlt_gpu_copy_rows(rt, %s, %" PRIu64 ", (const char *)%s "
 	    "+ row * %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 ");",
-	    emit_result_ptr(e, op, 0), inner, emit_arg_ptr(e, &op->in[0]),
-	    inner, n * inner, inner, outer);
+	    emit_result_ptr(e, op, 0), p.bytes, emit_arg_ptr(e, &op->in[0]),
+	    p.bytes, p.n * p.bytes, p.bytes, p.outer);
 	e->indent--;
 	emit_line(e, "}");
 }

@@ -25,6 +25,13 @@ struct span_of {
 };
 struct span_of emit_part_of(struct emit *e, const struct type *whole,
     const struct type *part);
+/* Begins a block in which `row` is the place of the row picked by op along its
+ * dim, or -1 on ranks that have it not.  Of the operand: `outer` times n rows
+ * of so many bytes. */
+struct pick_of {
+	uint64_t outer, n, bytes;
+};
+struct pick_of emit_pick_row(struct emit *e, const struct op *op);
 /* The arrays of one operand of sumsq, and how many they are. */
 int emit_squares_count(struct emit *e, const struct arg *a);
 void emit_squares(struct emit *e, const struct arg *a);

@@ -121,30 +121,38 @@ emit_part_add(struct emit *e, const struct op *op)
 	    s.from, emit_arg_ptr(e, &op->in[0]), s.n);
 }
 
-static void
-emit_pick(struct emit *e, const struct op *op)
+struct pick_of
+emit_pick_row(struct emit *e, const struct op *op)
 {
 	const struct type *t = arg_type(e->m, &op->in[0]);
 	int i = type_find(t, op_dim(op, ATTR_OVER));
-	uint64_t outer = 1, inner = dtype_size[t->dtype];
-	uint64_t n = dim_local_size(e->m, &t->d[i]);
+	struct pick_of p = {1, dim_local_size(e->m, &t->d[i]),
+	    dtype_size[t->dtype]};
 
 	for (int j = 0; j < i; j++)
-		outer *= dim_local_size(e->m, &t->d[j]);
+		p.outer *= dim_local_size(e->m, &t->d[j]);
 	for (int j = i + 1; j < t->rank; j++)
-		inner *= dim_local_size(e->m, &t->d[j]);
+		p.bytes *= dim_local_size(e->m, &t->d[j]);
 	emit_line(e, "{");
 	e->indent++;
 	emit_line(e, "const struct lt_runs at = %s;", emit_runs(e, &t->d[i]));
 	emit_line(e, "const int64_t row = lt_find(&at, (uint64_t)rt->at);\n");
+	return p;
+}
+
+static void
+emit_pick(struct emit *e, const struct op *op)
+{
+	struct pick_of p = emit_pick_row(e, op);
+
 	emit_line(e, "memset(%s, 0, %" PRIu64 ");", emit_result_ptr(e, op, 0),
-	    outer * inner);
+	    p.outer * p.bytes);
 	emit_line(e, "for (long i = 0; row >= 0 && i < %" PRIu64 "; i++)",
-	    outer);
+	    p.outer);
 	emit_line(e, "\tmemcpy((char *)%s + i * %" PRIu64 ", (const char *)%s "
 	    "+ (i * %" PRIu64 " + row) * %" PRIu64 ", %" PRIu64 ");",
-	    emit_result_ptr(e, op, 0), inner, emit_arg_ptr(e, &op->in[0]), n,
-	    inner, inner);
+	    emit_result_ptr(e, op, 0), p.bytes, emit_arg_ptr(e, &op->in[0]),
+	    p.n, p.bytes, p.bytes);
 	e->indent--;
 	emit_line(e, "}");
 }
