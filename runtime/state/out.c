@@ -131,30 +131,6 @@ open_dir(struct lt_out *o, struct lt_error *error)
 	return o->fd >= 0 || lt_error_errno(error, "%s", o->path);
 }
 
-/*
- * A file size limit must come back as an error of write, not as the signal
- * that ends the process.
- */
-struct lt_out *
-lt_out_open(const char *path, struct lt_error *error)
-{
-	struct lt_out *o = malloc(sizeof *o);
-
-	if (o == NULL || (o->path = strdup(path)) == NULL) {
-		free(o);
-		lt_error_set(error, LT_EXIT_FAIL, "out of memory");
-		return NULL;
-	}
-	o->fd = o->lock = -1;
-	if (!open_dir(o, error) || !lock(o, error)) {
-		lt_out_close(o);
-		return NULL;
-	}
-	signal(SIGXFSZ, SIG_IGN);
-	each(o, remove_stale, NULL);
-	return o;
-}
-
 struct lt_out *
 lt_out_guest(const char *path, struct lt_error *error)
 {
@@ -166,6 +142,26 @@ lt_out_guest(const char *path, struct lt_error *error)
 		return NULL;
 	}
 	o->fd = o->lock = -1;
+	return o;
+}
+
+/*
+ * A file size limit must come back as an error of write, not as the signal
+ * that ends the process.
+ */
+struct lt_out *
+lt_out_open(const char *path, struct lt_error *error)
+{
+	struct lt_out *o = lt_out_guest(path, error);
+
+	if (o == NULL)
+		return NULL;
+	if (!open_dir(o, error) || !lock(o, error)) {
+		lt_out_close(o);
+		return NULL;
+	}
+	signal(SIGXFSZ, SIG_IGN);
+	each(o, remove_stale, NULL);
 	return o;
 }
 
