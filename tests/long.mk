@@ -1,5 +1,7 @@
 # make check-long: what takes too long to run before every change.  Each
-# script prints a line at its end; NAME.long.log has the rest.
+# script prints a line at its end; NAME.long.log has the rest.  Times are of
+# the script alone, without what make builds for it: by the clock on two cores
+# with nothing else to do, or of all its processes where that is said.
 long_tests =
 # 107 meshes of up to 16 ranks: nine minutes of processor time
 long_tests += %D%/train/meshes_long.sh
