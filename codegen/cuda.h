@@ -34,6 +34,8 @@ struct cuda_kernel {
 	unsigned smem;         /* dynamic shared memory, bytes */
 	const char *args;      /* type of its argument: "struct k3_args" */
 	const char *where;     /* "gqa.lt:20", its first launch's; or NULL */
+	uint64_t bytes;        /* of memory that launch reads and writes; 0: not
+	                        * known */
 };
 
 struct cuda_program {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codegen/cuda.h"
 #include "codegen/host.h"
 #include "codegen/kernel_cuda.h"
 #include "ir/group.h"
@@ -347,6 +348,27 @@ find_entry(const struct emit *e, const char *shape)
 	return x ? x->entry : -1;
 }
 
+/* Of operands and results, once each.  Sums over rows and what is added to are
+ * not counted twice. */
+static uint64_t
+moved(const struct kernel *k)
+{
+	const struct module *m = k->e->m;
+	uint64_t n = k->nsum ? partials(k) * k->width * sizeof(float) : 0;
+
+	for (int i = 0; i < k->nin; i++)
+		n += type_local_bytes(m, k->in[i].type);
+	for (int i = 0; i < k->nmem; i++) {
+		const struct member *t = &k->mem[i];
+
+		if (t->stored)
+			n += type_local_bytes(m, t->v->type) /
+			    dtype_size[t->v->type->dtype] *
+			    (kernel_stores_half(t) ? 2 : 4);
+	}
+	return n;
+}
+
 static int
 add_entry(struct kernel *k, const char *shape)
 {
@@ -357,6 +379,7 @@ add_entry(struct kernel *k, const char *shape)
 	    (unsigned)k->grid.threads, (unsigned)shared(k),
 	    TEXT(k, "struct %s", k->args), k->op[0])};
 	e->shapes = x;
+	e->entry[x->entry].bytes = moved(k);
 	return x->entry;
 }
 

@@ -102,10 +102,11 @@ report_kernel(const struct cuda_program *p, const struct cuda_code *c,
 {
 	const struct cuda_kernel *k = find_kernel(p, c->unit, x->name);
 
-	fprintf(out, "%-34s %-8s %4d %7u %9u %7d  %s%s%s\n", x->name, c->arch,
-	    x->registers, k ? k->threads : 0,
+	fprintf(out, "%-34s %-8s %4d %7u %9u %7d %12llu  %s%s%s\n", x->name,
+	    c->arch, x->registers, k ? k->threads : 0,
 	    (unsigned)x->shared + (k ? k->smem : 0),
 	    x->spill_stores + x->spill_loads,
+	    (unsigned long long)(k ? k->bytes : 0),
 	    k && k->where ? k->where : "", x->advisories ? "  " : "",
 	    x->advice);
 }
@@ -129,13 +130,14 @@ void
 gpu_report(const struct gpu_code *g, const struct cuda_program *p, FILE *out)
 {
 	fputs("kernel                             arch     regs threads "
-	    "shared, B  spills  where\n", out);
+	    "shared, B  spills    moves, B  where\n", out);
 	for (int i = 0; i < g->n; i++)
 		report_code(g, p, i, out);
 	for (int i = 0; i < p->nkernel && !g->checked; i++)
-		fprintf(out, "%-34s %-8s    ? %7u %9u       ?  %s\n",
+		fprintf(out, "%-34s %-8s    ? %7u %9u       ? %12llu  %s\n",
 		    p->kernel[i].name, "", p->kernel[i].threads,
 		    p->kernel[i].smem,
+		    (unsigned long long)p->kernel[i].bytes,
 		    p->kernel[i].where ? p->kernel[i].where : "");
 }
 

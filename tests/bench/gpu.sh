@@ -38,6 +38,11 @@ sets, gpu, host = b.plan_of(64, 139 << 30, 110 << 30)
 assert 'recipe.s=65536' in sets and gpu < 139 << 10 and host < 110 << 10
 assert b.plan_of(64, 139 << 30, 0)[2] == 0, 'more than the host has'
 assert b.plan_of(1024, 139 << 30, 110 << 30) is None
+assert run.moved('kernel ..\nk3_add sm_90a 1 2 3 0 456  x.lt:1\n'
+                 'attn sm_90a 1 2 3 0 0\n') == {'k3_add': 456}
+assert run.durations('{"name":"k3_add","ph":"X","tid":3,"ts":1.0,"dur":7.5,'
+                     '"args":{}},\n{"name":"step 2","dur":9.0}') == {
+                         'k3_add': [7.5]}
 b.attempt('this', lambda: {}['one'])
 assert b.bad
 END
