@@ -121,8 +121,15 @@ EXTRA_DIST += %D%/check-gpu.sh %D%/on_device.sh %D%/table.sh
 check-gpu: all $(dev_tests)
 	@srcdir='$(srcdir)' LOONGC='$(abs_top_builddir)/loongc' \
 	    $(srcdir)/%D%/check-gpu.sh
-.PHONY: check-gpu
+# The same for a machine where nothing can be compiled but trainers.
+gpu-kit: all $(dev_tests)
+	srcdir='$(srcdir)' CC='$(CC)' MAKE='$(MAKE)' \
+	    $(SHELL) $(srcdir)/%D%/kit.sh $(dev_tests)
+.PHONY: check-gpu gpu-kit
+CLEANFILES += gpu-kit.tar.gz
+EXTRA_DIST += %D%/kit.sh %D%/kit_test.sh
 if HAVE_CXX
 plain_tests += %D%/on_device.sh # copies stacks, guards and all
+plain_tests += %D%/kit_test.sh
 check_PROGRAMS += dev_kernels_gemm dev_kernels_memory
 endif
