@@ -84,6 +84,14 @@ awk 'BEGIN {
 }' >text
 model=$src/tests/train/cuda.lt
 sets='--set recipe.steps=40'
+# Code for this GPU alone, if it says what it is: others take their time.
+arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader -i 0 \
+	2>/dev/null | tr -d .)
+case $arch in
+8[0-9]) cuda="--target=cuda --arch=sm_$arch" ;;
+[1-9][0-9] | [1-9][0-9][0-9]) cuda="--target=cuda --arch=sm_${arch}a" ;;
+*) cuda=--target=cuda ;;
+esac
 
 steps() {
 	sed -n 's/.*"event":"step","step":\([0-9]*\),.*"loss":\([-0-9.e]*\).*"grad_norm":\([-0-9.e]*\).*/\1 \2 \3/p' "$1"
@@ -111,10 +119,13 @@ as_cpu() {
 		  exit bad || n != 40 }'
 }
 try 'trainer for CPUs' learn cpu
-try 'trainer, 1 rank' as_cpu one --target=cuda
-try 'trainer, 4 ranks (hp=2, cp=2)' as_cpu four --plan four --target=cuda
+# shellcheck disable=SC2086
+try 'trainer, 1 rank' as_cpu one $cuda
+# shellcheck disable=SC2086
+try 'trainer, 4 ranks (hp=2, cp=2)' as_cpu four --plan four $cuda
+# shellcheck disable=SC2086
 try 'trainer, 8 ranks (dp, hp, cp = 2)' as_cpu eight --mesh dp=2,hp=2,cp=2 \
-	--target=cuda
+	$cuda
 
 # ---- graphs and timelines ----
 
@@ -136,7 +147,7 @@ graph() {
 try 'a step as a CUDA graph' graph
 timeline() {
 	# shellcheck disable=SC2086
-	"$loongc" "$model" $sets --target=cuda --emit=c >one.c &&
+	"$loongc" "$model" $sets $cuda --emit=c >one.c &&
 		within ./one --data text --steps 4 --trace trace.json &&
 		awk -v ranks=1 -v device=1 -f "$src/tests/train/trace.awk" \
 			one.c trace.json || return 1
@@ -160,7 +171,7 @@ try 'compute-sanitizer racecheck' sanitize racecheck
 
 resume() {
 	# shellcheck disable=SC2086
-	"$loongc" "$model" --set recipe.steps=100 --target=cuda -o hundred &&
+	"$loongc" "$model" --set recipe.steps=100 $cuda -o hundred &&
 		within ./hundred --data text --quiet --out whole &&
 		within ./hundred --data text --quiet --out parts --steps 50 &&
 		within ./hundred --data text --quiet --out parts --resume || return 1
