@@ -78,7 +78,7 @@ CLEANFILES += $(fakes)
 # the emulator, with kernels on the device.
 dev_tests = dev_emulator dev_kernels_fp8 dev_kernels_gemm dev_kernels_memory dev_kernels_sums \
 	dev_attn_sm80 dev_attn_sm90
-EXTRA_PROGRAMS = dev_emulator dev_kernels_fp8 dev_kernels_sums dev_attn_sm80 dev_attn_sm90
+EXTRA_PROGRAMS = dev_emulator dev_kernels_fp8 dev_attn_sm80 dev_attn_sm90
 CLEANFILES += $(dev_tests)
 dev_sources = %D%/on_device.cpp %D%/on_device.h
 dev_flags = $(AM_CPPFLAGS) -DLK_ON_DEVICE
@@ -131,5 +131,5 @@ EXTRA_DIST += %D%/kit.sh %D%/kit_test.sh
 if HAVE_CXX
 plain_tests += %D%/on_device.sh # copies stacks, guards and all
 plain_tests += %D%/kit_test.sh
-check_PROGRAMS += dev_kernels_gemm dev_kernels_memory
+check_PROGRAMS += dev_kernels_gemm dev_kernels_memory dev_kernels_sums
 endif

@@ -297,11 +297,18 @@ in(const range &r, uint64_t p)
 	return p >= (uint64_t)r.from && p < (uint64_t)r.to;
 }
 
+/* What the linker says of this program's own memory. */
+extern "C" char __executable_start, _end;
+
+/* A device cannot read what is static here. */
 uint64_t
 moved(uint64_t p)
 {
+	const range own = {&__executable_start, &_end, 0, 0};
 	const range &r = in(heap, p) ? heap : stack;
 
+	if (in(own, p))
+		die("an argument", "it points to what is static");
 	return in(r, p) ? r.at + (p - (uint64_t)r.from) : p;
 }
 
