@@ -6,7 +6,7 @@ set -u
 test -f Makefile && test -x dev_kernels_gemm ||
 	{ echo "not in a build folder: skipped"; exit 77; }
 unset LOONGC_RUNTIME
-srcdir=$src sh "$src/tests/gpu/kit.sh" dev_kernels_memory dev_kernels_gemm ||
+srcdir=$src sh "$src/bench/gpu/kit" dev_kernels_memory dev_kernels_gemm ||
 	fail "no kit"
 mv gpu-kit.tar.gz "$tmp" && cd "$tmp" && tar xf gpu-kit.tar.gz || exit 1
 gpu-kit/dev_kernels_memory >out 2>&1

@@ -124,10 +124,10 @@ check-gpu: all $(dev_tests)
 # The same for a machine where nothing can be compiled but trainers.
 gpu-kit: all $(dev_tests)
 	srcdir='$(srcdir)' CC='$(CC)' MAKE='$(MAKE)' \
-	    $(SHELL) $(srcdir)/%D%/kit.sh $(dev_tests)
+	    $(SHELL) $(srcdir)/bench/gpu/kit $(dev_tests)
 .PHONY: check-gpu gpu-kit
 CLEANFILES += gpu-kit.tar.gz
-EXTRA_DIST += %D%/kit.sh %D%/kit_test.sh
+EXTRA_DIST += bench/gpu/kit %D%/kit_test.sh
 if HAVE_CXX
 plain_tests += %D%/on_device.sh # copies stacks, guards and all
 plain_tests += %D%/kit_test.sh
