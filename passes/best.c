@@ -20,7 +20,8 @@
  * it has begun; backward, behind all of the layer before.  What does not fit
  * there is the price.  So early values go to the host until the link is full,
  * and others are dropped where that is cheaper.  The device still needs two
- * buffers for each, so there must be more than two layers.
+ * buffers for each, so there must be more than two layers; and where these are
+ * what does not fit, values come back from the host, to be made again.
  *
  * The setting recompute.FUNC tells what is dropped or sent away and what that
  * frees and costs, recompute.memory what is needed then, recompute.rates by
@@ -266,6 +267,42 @@ consider_block(struct search *s, const struct func *f, struct offer *best)
 	}
 }
 
+/* Of what the host keeps, the value whose buffers cost the least time to do
+ * without: it is made again instead.  False: there is none. */
+static bool
+give_up_copy(struct search *s)
+{
+	struct choice *best = NULL, made = {0};
+	double most = 0;
+
+	for (int i = 0; i < s->ndrop; i++) {
+		struct choice *c = &s->drop[i];
+		const struct func *f = module_func(s->m, c->func);
+		const struct value *v = func_find(f, c->value);
+		uint64_t layers = module_dim(s->m, f->index_dim)->size;
+		uint64_t bytes = type_local_bytes(s->m, v->type);
+		double seconds;
+
+		if (!c->host || !v->def)
+			continue;
+		seconds = -price(s, f);
+		c->host = false;
+		seconds = (seconds + price(s, f)) * (double)layers;
+		c->host = true;
+		if (seconds < 1e-12)
+			seconds = 1e-12;
+		if ((double)bytes / seconds <= most)
+			continue;
+		most = (double)bytes / seconds;
+		made = (struct choice){c->func, c->value, bytes * layers, false,
+			seconds};
+		best = c;
+	}
+	if (best)
+		*best = made;
+	return best != NULL;
+}
+
 static uint64_t
 bytes_needed(struct search *s)
 {
@@ -399,9 +436,10 @@ recompute_best(struct module *m, uint64_t bytes)
 		for (int i = 0; i < m->nfunc; i++)
 			if (is_searched(m->func[i]))
 				consider_block(&s, m->func[i], &best);
-		if (best.value == 0)
+		if (best.value > 0)
+			s.drop[s.ndrop++] = best.choice;
+		else if (!give_up_copy(&s))
 			break; /* nothing is left to drop: fit will say so */
-		s.drop[s.ndrop++] = best.choice;
 	}
 	take_back(&s, bytes);
 	need = bytes_needed(&s);
