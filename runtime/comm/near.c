@@ -30,26 +30,52 @@ now(void)
 
 /* ---- requests ---- */
 
+static bool
+more_letters(struct lt_near *n, int more)
+{
+	struct lt_slip **all = realloc(n->letter, (size_t)more * sizeof *all);
+
+	if (!all)
+		return false;
+	memset(all + n->nletter, 0, (size_t)(more - n->nletter) * sizeof *all);
+	n->letter = all;
+	n->nletter = more;
+	return true;
+}
+
 /* A free request; -1: out of memory. */
 static int
 take(struct lt_near *n)
 {
-	int i = 0, more = 2 * n->nletter + 64;
-	struct lt_slip **all;
+	int i = 0;
 
 	while (i < n->nletter && n->letter[i])
 		i++;
-	if (i == n->nletter) {
-		all = realloc(n->letter, (size_t)more * sizeof *all);
-		if (!all)
-			return -1;
-		memset(all + n->nletter, 0, (size_t)(more - n->nletter) *
-		    sizeof *all);
-		n->letter = all;
-		n->nletter = more;
-	}
-	n->letter[i] = calloc(1, sizeof *n->letter[i]);
+	if (i == n->nletter && !more_letters(n, 2 * n->nletter + 64))
+		return -1;
+	n->letter[i] = lt_slip_new(n);
 	return n->letter[i] ? i : -1;
+}
+
+int
+lt_near_reserve(struct lt_near *n, int messages)
+{
+	int have = 0;
+
+	if (messages > n->nletter && !more_letters(n, messages))
+		return LT_NEAR_NO_MEMORY;
+	for (int i = 0; i < n->nletter; i++)
+		have += n->letter[i] != NULL;
+	for (struct lt_slip *x = n->spare; x; x = x->next)
+		have++;
+	for (; have < messages; have++) {
+		struct lt_slip *x = calloc(1, sizeof *x);
+
+		if (!x)
+			return LT_NEAR_NO_MEMORY;
+		lt_slip_drop(n, x);
+	}
+	return LT_NEAR_OK;
 }
 
 static struct lt_slip *
@@ -107,7 +133,7 @@ take_early(struct lt_near *n, int rank, struct lt_slip *x)
 		lt_slip_finish(p, x);
 	}
 	free(e->data);
-	free(e);
+	lt_slip_drop(n, e);
 }
 
 int
@@ -154,7 +180,7 @@ lt_near_test(struct lt_near *n, int request, int *done)
 	if (!x->done)
 		return not_done(n, x, left);
 	n->letter[request] = NULL;
-	free(x);
+	lt_slip_drop(n, x);
 	return LT_NEAR_OK;
 }
 
@@ -353,6 +379,12 @@ lt_near_free(struct lt_near *n)
 		}
 	for (int i = 0; i < n->nletter; i++)
 		free(n->letter[i]);
+	while (n->spare) {
+		struct lt_slip *x = n->spare;
+
+		n->spare = x->next;
+		free(x);
+	}
 	free(n->letter);
 	free(n->peer);
 	free(n);

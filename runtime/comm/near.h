@@ -50,6 +50,10 @@ void lt_near_lend(struct lt_near *, const int *pid);
  * processes may end this one before. */
 void lt_near_watch(struct lt_near *, const int *pid, double grace);
 
+/* Memory for so many requests under way at a time, so that posting them takes
+ * none; a message that comes before it is awaited still does. */
+int lt_near_reserve(struct lt_near *, int messages);
+
 /* data is the caller's until the request is done.  enum lt_near_error. */
 int lt_near_send(struct lt_near *, int lane, int to, const void *data,
     uint32_t bytes, int *request);

@@ -96,6 +96,25 @@ may_begin(const struct lt_near *n, struct lt_peer *p, int lane)
 	return ahead <= n->ring;
 }
 
+struct lt_slip *
+lt_slip_new(struct lt_near *n)
+{
+	struct lt_slip *x = n->spare;
+
+	if (!x)
+		return calloc(1, sizeof *x);
+	n->spare = x->next;
+	*x = (struct lt_slip){0};
+	return x;
+}
+
+void
+lt_slip_drop(struct lt_near *n, struct lt_slip *x)
+{
+	x->next = n->spare;
+	n->spare = x;
+}
+
 void
 lt_slip_append(struct lt_slip **list, struct lt_slip *x)
 {
@@ -255,16 +274,16 @@ lt_ring_read(struct lt_near *n, int rank, struct lt_slip *x, uint64_t from)
 }
 
 static struct lt_slip *
-new_early(const struct lt_head *h)
+new_early(struct lt_near *n, const struct lt_head *h)
 {
-	struct lt_slip *x = calloc(1, sizeof *x);
+	struct lt_slip *x = lt_slip_new(n);
 
 	if (x)
 		*x = (struct lt_slip){.data = h->lent ? NULL : malloc(h->bytes +
 		    1), .bytes = h->bytes, .lane = (int)h->lane,
 		    .lent = h->lent};
 	if (x && !x->data && !x->lent) {
-		free(x);
+		lt_slip_drop(n, x);
 		x = NULL;
 	}
 	return x;
@@ -287,7 +306,7 @@ place(struct lt_near *n, int rank, const struct lt_head *h)
 		return !n->error;
 	}
 	if (!x) {
-		x = new_early(h);
+		x = new_early(n, h);
 		if (!x) {
 			lt_ring_fail(n, LT_NEAR_NO_MEMORY, rank);
 			return false;

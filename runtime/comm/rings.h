@@ -75,6 +75,7 @@ struct lt_near {
 	struct lt_peer *peer;
 	struct lt_slip **letter; /* by request; NULL: free */
 	int nletter;
+	struct lt_slip *spare;   /* not in use */
 	unsigned seen;          /* of my bell, before the last test */
 	int tested;             /* whose message that was, */
 	bool stir;              /* who may sleep without having read it */
@@ -94,6 +95,9 @@ void lt_ring_push(struct lt_near *, int rank);
 void lt_ring_pull(struct lt_near *, int rank);
 void lt_ring_move(struct lt_near *);
 
+/* All zero; NULL: out of memory.  What is dropped is kept for the next. */
+struct lt_slip *lt_slip_new(struct lt_near *);
+void lt_slip_drop(struct lt_near *, struct lt_slip *);
 void lt_slip_append(struct lt_slip **list, struct lt_slip *);
 /* At its place, in the order in which they were awaited. */
 void lt_slip_finish(struct lt_peer *, struct lt_slip *);

@@ -162,9 +162,15 @@ ended(void)
 	return w.base->ended ? w.base->ended() : 0;
 }
 
+static int
+reserve(int messages)
+{
+	return -lt_near_reserve(w.near, messages);
+}
+
 static const struct lt_mpi near_wire = {
     LT_MPI_ABI, NULL, send_to, receive_from, test, library, text, lt_shm_stop,
-    end_all, wait_for, trouble, ended,
+    end_all, wait_for, trouble, ended, reserve,
 };
 
 /* ---- telling each other ---- */
