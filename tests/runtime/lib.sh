@@ -9,6 +9,16 @@ trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 99
 failed=0
 
+# Nothing of a launcher in the environment, and a runtime folder of our own.
+unlaunched() {
+	for v in $(env | sed -n 's/^\(\(OMPI\|PMIX*\|SLURM\|PET\|LOONG_RDZV\|MASTER\|TORCHELASTIC\)_[A-Z_]*\)=.*/\1/p') \
+	    RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE; do
+		unset "$v"
+	done
+	export XDG_RUNTIME_DIR="$dir/runtime"
+	mkdir -m 700 runtime
+}
+
 # run WANTED-EXIT-CODE ARGUMENTS...: stdout to out, stderr to err
 run() {
 	want=$1

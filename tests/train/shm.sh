@@ -7,12 +7,7 @@
 
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 loongc=${LOONGC:?}
-for v in $(env | sed -n 's/^\(\(OMPI\|PMIX*\|SLURM\|PET\|LOONG_RDZV\|MASTER\|TORCHELASTIC\)_[A-Z_]*\)=.*/\1/p') \
-    RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE; do
-	unset "$v"
-done
-export XDG_RUNTIME_DIR="$dir/runtime"
-mkdir -m 700 runtime
+unlaunched
 text 8000 text
 "$loongc" "$source/tests/train/tiny.lt" --mesh dp=2,hp=2 -o tiny || exit 1
 
