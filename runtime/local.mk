@@ -1,6 +1,7 @@
 # What a generated trainer links.
 pkglib_LIBRARIES += libloong_rt.a
 libloong_rt_a_SOURCES = \
+	%D%/clock.h \
 	%D%/cpu/act.h \
 	%D%/dtype.h \
 	%D%/fp8.h \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/gpu/gpu.h"
 #include "runtime/gpu/nest.h"
 #include "runtime/main/report.h"
@@ -427,7 +428,7 @@ lt_start(struct lt *rt, const struct lt_move *m, int n,
 lt_token
 lt_host_start(struct lt *rt, void *dst, const void *src, uint64_t bytes)
 {
-	double began = rt->watch ? lt_clock() : 0;
+	double began = rt->watch ? lt_now() : 0;
 
 	memcpy(dst, src, bytes);
 	lt_count_copy(rt, dst, bytes);

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/comm.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/gpu/device.h"
@@ -61,15 +62,6 @@ struct lt_local {
 };
 
 /* ---- waiting ---- */
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool
 reached(atomic_uint *word, uint32_t want)
@@ -120,11 +112,11 @@ static bool
 sleep_until(struct lt_comm *c, struct slot *s, atomic_uint *word,
     uint32_t want)
 {
-	double end = now() + c->timeout;
+	double end = lt_now() + c->timeout;
 
 	while (!reached(word, want)) {
 		check_failed(c);
-		if (now() > end)
+		if (lt_now() > end)
 			return false;
 		sleep_on(s, word, want);
 	}

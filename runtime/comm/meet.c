@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/hello.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/report.h"
@@ -51,7 +52,7 @@ stopped(void)
 static double
 soon(const struct meeting *m)
 {
-	double end = lt_net_now() + hello_time;
+	double end = lt_now() + hello_time;
 
 	return end < m->end ? end : m->end;
 }
@@ -261,7 +262,7 @@ say_late(const struct meeting *m, int rank)
 static int
 go_to_first(struct meeting *m)
 {
-	while (lt_net_now() < m->end && !is_stopped()) {
+	while (lt_now() < m->end && !is_stopped()) {
 		struct lt_address a;
 		enum lt_answer answer = LT_NOBODY;
 		bool wrong;
@@ -285,7 +286,7 @@ go_to(struct meeting *m, int rank)
 	struct lt_address a = {m->seat[rank].at, m->seat[rank].n};
 	enum lt_answer answer;
 
-	while (lt_net_now() < m->end && !is_stopped()) {
+	while (lt_now() < m->end && !is_stopped()) {
 		m->fd[rank] = attempt(m, &a, &answer);
 		if (m->fd[rank] >= 0)
 			return LT_OK;
@@ -326,7 +327,7 @@ my_place(struct meeting *m, struct lt_address *a)
 	    "0", a) : lt_net_resolve(z->host, z->port, a)) != NULL) {
 		if (is_stopped())
 			return stopped();
-		if (lt_net_now() > m->end)
+		if (lt_now() > m->end)
 			return lt_fail(LT_EXIT_COMM, "%s: %s", z->host, why);
 		lt_net_nap(pause_time);
 	}
@@ -354,10 +355,10 @@ tell_all(struct meeting *m, int rc)
 
 	for (int r = 1; r < m->ranks; r++) {
 		if (m->fd[r] < 0 || !lt_net_write(m->fd[r], &code, sizeof code,
-		    lt_net_now() + grace) || rc)
+		    lt_now() + grace) || rc)
 			continue;
 		(void)lt_net_write(m->fd[r], m->seat, (size_t)m->ranks *
-		    sizeof *m->seat, lt_net_now() + grace);
+		    sizeof *m->seat, lt_now() + grace);
 	}
 }
 
@@ -389,7 +390,7 @@ be_first(struct meeting *m)
 static int
 hear(struct meeting *m)
 {
-	double end = lt_net_now() + m->timeout + grace;
+	double end = lt_now() + m->timeout + grace;
 	uint32_t code;
 
 	if (!lt_net_read(m->fd[0], &code, sizeof code, end))
@@ -401,7 +402,7 @@ hear(struct meeting *m)
 	    sizeof *m->seat, end))
 		return lt_fail(LT_EXIT_COMM, "rank %d: rank 0 is gone: %s",
 		    m->rank, strerror(errno));
-	m->end = lt_net_now() + m->timeout;
+	m->end = lt_now() + m->timeout;
 	return LT_OK;
 }
 
@@ -433,7 +434,7 @@ int
 lt_meet(const struct lt_rdzv *z, double timeout, int rank, int ranks, int *fd)
 {
 	struct meeting m = {.at = z, .timeout = timeout,
-	    .end = lt_net_now() + timeout, .rank = rank, .ranks = ranks,
+	    .end = lt_now() + timeout, .rank = rank, .ranks = ranks,
 	    .listener = -1, .fd = fd, .me = {.rank = (uint32_t)rank,
 	    .ranks = (uint32_t)ranks}};
 	int rc;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/comm.h"
 #include "runtime/comm/mpi_abi.h"
 
@@ -401,15 +402,6 @@ over(struct lt_comm *c, const struct lt_op *op, struct lane_peer *p)
 	return true;
 }
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Looks often at first, then less: cores may be shared.  Not much less: large
  * messages come in pieces, and a library moves on only when it is asked. */
 static void
@@ -427,13 +419,13 @@ static bool
 await(struct lt_comm *c, const struct lt_op *op, struct lane_peer *p)
 {
 	const struct lt_mpi *wire = wire_of(c);
-	double end = now() + c->timeout;
+	double end = lt_now() + c->timeout;
 
 	for (int i = 0; !over(c, op, p); i++) {
-		if ((wire->wait || i >= YIELDS) && now() > end)
+		if ((wire->wait || i >= YIELDS) && lt_now() > end)
 			return false;
 		if (wire->wait)
-			wire->wait(end - now());
+			wire->wait(end - lt_now());
 		else
 			rest(i);
 	}

@@ -12,21 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/rings.h"
 #include "runtime/cpu/pool.h"
 
 /* A sleeper looks every LOOK seconds whether others live. */
 static const double LOOK = 0.1;
 enum { SPINS = 4000 };
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- requests ---- */
 
@@ -203,8 +195,8 @@ look_for_dead(struct lt_near *n)
 		struct lt_peer *p = &n->peer[r];
 
 		if (p->ended == 0 && has_ended(p))
-			p->ended = now();
-		if (p->ended != 0 && now() >= p->ended + n->grace &&
+			p->ended = lt_now();
+		if (p->ended != 0 && lt_now() >= p->ended + n->grace &&
 		    !atomic_load(&n->seat[r].left))
 			lt_ring_fail(n, LT_NEAR_LOST, r);
 	}

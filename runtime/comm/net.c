@@ -16,19 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/main/signals.h"
 
 /* Waits are cut into slices, to look whether the process is to stop. */
 enum { SLICE = 200, BACKLOG = 1024 };
-
-double
-lt_net_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void
 lt_net_nap(double seconds)
@@ -184,7 +176,7 @@ wait_for(int fd, short what, double end)
 	struct pollfd p = {.fd = fd, .events = what};
 
 	for (;;) {
-		double left = end - lt_net_now();
+		double left = end - lt_now();
 		int slice = left * 1000 < SLICE ? (int)(left * 1000) + 1 :
 		    SLICE;
 

@@ -1,5 +1,5 @@
 /*
- * Sockets with deadlines: seconds of lt_net_now.  A wait also ends when the
+ * Sockets with deadlines: seconds of lt_now.  A wait also ends when the
  * process is asked to stop (errno is then EINTR).
  */
 #ifndef LT_RUNTIME_COMM_NET_H
@@ -14,7 +14,6 @@ struct lt_address {
 	socklen_t n;
 };
 
-double lt_net_now(void);
 void lt_net_nap(double seconds);
 
 /* The first address of a host and a port.  NULL, or why there is none. */

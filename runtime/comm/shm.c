@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/hello.h"
 #include "runtime/comm/near.h"
 #include "runtime/loong_rt.h"
@@ -175,15 +176,6 @@ static const struct lt_mpi near_wire = {
 
 /* ---- telling each other ---- */
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int
 fail(int error, int rank, const struct lt_shm_ask *ask)
 {
@@ -204,16 +196,16 @@ exchange(const struct lt_shm_ask *ask, bool out, int rank, void *data,
     uint32_t bytes)
 {
 	struct timespec nap = {0, 200000};
-	double end = now() + ask->timeout;
+	double end = lt_now() + ask->timeout;
 	int request, done = 0, error;
 
 	error = out ? w.base->send(LANE, rank, data, bytes, &request) :
 	    w.base->recv(LANE, rank, data, bytes, &request);
 	while (!error && !(error = w.base->test(request, &done)) && !done) {
-		if (now() > end)
+		if (lt_now() > end)
 			return fail(0, rank, ask);
 		if (w.base->wait)
-			w.base->wait(end - now());
+			w.base->wait(end - lt_now());
 		else
 			nanosleep(&nap, NULL);
 	}

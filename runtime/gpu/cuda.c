@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/comm.h"
 #include "runtime/gpu/nccl.h"
 #include "runtime/main/report.h"
@@ -263,31 +264,22 @@ cuda_copy_host(struct lt_gpu *g, enum lt_stream s, void *dst, const void *src,
 	    "copying between the GPU and the host");
 }
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* What waits for other ranks may wait for ever: somebody has to look whether
  * anything is still done. */
 static void
 watch(struct lt_gpu *g, enum lt_stream s)
 {
 	const struct timespec nap = {0, 50000};
-	double begin = now(), looked = begin;
+	double begin = lt_now(), looked = begin;
 	uint64_t done = lt_progress_sum(g);
 	int r;
 
 	while ((r = of(g)->cu->stream_query(of(g)->stream[s])) ==
 	    LT_CU_NOT_READY) {
 		nanosleep(&nap, NULL);
-		if (now() < looked + 0.1)
+		if (lt_now() < looked + 0.1)
 			continue;
-		looked = now();
+		looked = lt_now();
 		if (done != lt_progress_sum(g))
 			begin = looked;
 		done = lt_progress_sum(g);

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/gpu/device.h"
 #include "runtime/metrics/metrics.h"
 
@@ -206,7 +207,7 @@ emu_record(struct lt_gpu *g, struct lt_event *e, enum lt_stream s)
 {
 	(void)g;
 	(void)s;
-	e->when = lt_clock();
+	e->when = lt_now();
 }
 
 static double

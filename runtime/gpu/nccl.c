@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/comm.h"
 #include "runtime/comm/world.h"
 #include "runtime/gpu/cuda.h"
@@ -106,15 +107,6 @@ driver_stream(const struct lt_comm *c, const struct lt_op *op)
 	return cuda->stream[stream_of(op)];
 }
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- failing ---- */
 
 static void
@@ -143,9 +135,9 @@ static void
 settle(struct lt_comm *c, const char *move, communicator x, int result)
 {
 	struct timespec nap = {0, 100000};
-	double end = now() + c->timeout;
+	double end = lt_now() + c->timeout;
 
-	while (result == IN_PROGRESS && now() < end) {
+	while (result == IN_PROGRESS && lt_now() < end) {
 		int r = of(c)->async(x, &result);
 
 		c->transport->heed(c, abort_all);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <signal.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/comm.h"
 #include "runtime/gpu/device.h"
 #include "runtime/main/ranks.h"
@@ -24,7 +25,7 @@ save(struct lt *rt)
 {
 	struct lt_run *run = rt->run;
 	struct lt_error error = {.code = LT_OK};
-	double since = lt_clock();
+	double since = lt_now();
 	bool ok = lt_save(rt, run->out, &run->id, &run->point,
 	    run->opt.keep_last, &error);
 
@@ -43,7 +44,7 @@ int
 lt_evaluate(struct lt *rt)
 {
 	struct lt_run *run = rt->run;
-	double since = lt_clock();
+	double since = lt_now();
 	int rc = LT_OK;
 
 	if (run->data.val_batches < 1)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/clock.h"
 #include "runtime/data/data.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/memory.h"
@@ -131,7 +132,7 @@ lt_jsonl_end(FILE *f, const struct lt_metrics *m, int64_t step, int code)
 	begin(f, "end", step);
 	fprintf(f, ",\"exit\":%d,\"skipped_steps\":%" PRId64
 	    ",\"peak_bytes\":%" PRIu64, code, m->skipped, lt_memory_peak());
-	number(f, "seconds", lt_clock() - m->began);
+	number(f, "seconds", lt_now() - m->began);
 	if (m->traffic.n)
 		traffic(f, &m->traffic);
 	fputs("}\n", f);

@@ -11,20 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/memory.h"
 #include "runtime/main/report.h"
 #include "runtime/metrics/jsonl.h"
 #include "runtime/metrics/progress.h"
-
-double
-lt_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 int
 lt_metrics_open(struct lt_metrics *m, const char *log, const char *tb)
@@ -61,7 +53,7 @@ lt_metrics_close(struct lt_metrics *m)
 void
 lt_metrics_start(struct lt_metrics *m, int64_t first)
 {
-	m->began = m->last = lt_clock();
+	m->began = m->last = lt_now();
 	m->first = m->done = first;
 	if (m->log)
 		lt_jsonl_start(m->log, m);
@@ -81,7 +73,7 @@ keep_pace(struct lt_metrics *m, double seconds)
 void
 lt_metrics_step(struct lt_metrics *m, const struct lt *rt)
 {
-	double now = lt_clock(), seconds = now - m->last;
+	double now = lt_now(), seconds = now - m->last;
 
 	m->last = now;
 	m->done = rt->step;
@@ -101,7 +93,7 @@ lt_metrics_step(struct lt_metrics *m, const struct lt *rt)
 void
 lt_metrics_pause(struct lt_metrics *m, double since)
 {
-	m->last += lt_clock() - since;
+	m->last += lt_now() - since;
 }
 
 void

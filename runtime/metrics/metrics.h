@@ -45,9 +45,6 @@ struct lt_metrics {
 	struct lt_traffic traffic;
 };
 
-/* The monotonic clock, in seconds. */
-double lt_clock(void);
-
 /* Opens what is asked for (NULL: not).  LT_OK or LT_EXIT_IO after a
  * message. */
 int lt_metrics_open(struct lt_metrics *, const char *log, const char *tb);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/clock.h"
 #include "runtime/cpu/gemm.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/metrics/metrics.h"
@@ -21,10 +22,10 @@ struct probe {
 static double
 time_one(const struct probe *p)
 {
-	double t = lt_clock();
+	double t = lt_now();
 
 	lt_gemm(p->pool, &p->g, p->a, p->b, p->c, NULL, p->work);
-	return lt_clock() - t;
+	return lt_now() - t;
 }
 
 static void *

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/clock.h"
 #include "runtime/data/data.h"
 #include "runtime/loong_rt.h"
 #include "runtime/main/memory.h"
@@ -110,7 +111,7 @@ lt_progress(struct lt_metrics *m, const struct lt *rt)
 {
 	int64_t every = m->prog->recipe.log_every;
 	bool edge = rt->step == m->steps || rt->step == m->first + 1;
-	double now = lt_clock();
+	double now = lt_now();
 	char line[320];
 
 	if (lt_report_quiet())

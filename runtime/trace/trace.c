@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/world.h"
 #include "runtime/main/report.h"
 #include "runtime/main/run.h"
@@ -18,7 +19,7 @@
 double
 lt_trace_now(const struct lt_trace *t)
 {
-	return lt_clock() - t->base;
+	return lt_now() - t->base;
 }
 
 static bool
@@ -279,7 +280,7 @@ set_clock(struct lt *rt, struct lt_trace *t)
 		fclose(f);
 	}
 	lt_world_barrier(rt);
-	mine.now = lt_clock();
+	mine.now = lt_now();
 	first = mine;
 	lt_world_broadcast(rt, &first, sizeof first);
 	t->base = *mine.boot && memcmp(mine.boot, first.boot,
@@ -322,7 +323,7 @@ void
 lt_trace_finish(struct lt *rt)
 {
 	struct lt_trace *t = rt->run->trace;
-	double since = lt_clock();
+	double since = lt_now();
 
 	if (!t)
 		return;

@@ -54,7 +54,7 @@ struct lt_trace {
 	FILE *file;            /* rank 0's */
 	int64_t first, last;   /* steps */
 	bool begun;            /* the clock is set */
-	double base;           /* lt_clock of second 0 */
+	double base;           /* lt_now of second 0 */
 	struct lt_span *span;
 	size_t n, room, lost;
 	int leaf;              /* the statement at work; -1: none */
@@ -95,7 +95,7 @@ void lt_trace_leave(struct lt_trace *);
 /* A transfer between ranks: its span, for the finish; -1: it has none. */
 int lt_trace_start(struct lt_trace *, const struct lt_move *, uint64_t bytes);
 void lt_trace_stop(struct lt_trace *, int span);
-/* A copy to the host's arena of a CPU or from it, from `began` (lt_clock) until
+/* A copy to the host's arena of a CPU or from it, from `began` (lt_now) until
  * now. */
 void lt_trace_copied(struct lt_trace *, const void *dst, uint64_t bytes,
     double began);

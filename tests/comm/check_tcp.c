@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/comm/frames.h"
 #include "runtime/comm/hello.h"
 #include "runtime/comm/net.h"
@@ -98,7 +99,7 @@ listen_side(void *arg)
 	struct side *s = arg;
 
 	s->answer = lt_hello_accept(s->fd, s->token, &s->who, judge, NULL,
-	    lt_net_now() + 5);
+	    lt_now() + 5);
 	close(s->fd);
 	return NULL;
 }
@@ -117,7 +118,7 @@ meet(unsigned char listener, unsigned char other, uint32_t rank,
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	s.fd = fd[0];
 	ck_assert_int_eq(pthread_create(&t, NULL, listen_side, &s), 0);
-	*told = lt_hello_send(fd[1], token, &me, lt_net_now() + 5);
+	*told = lt_hello_send(fd[1], token, &me, lt_now() + 5);
 	pthread_join(t, NULL);
 	*heard = s.answer;
 	close(fd[1]);
@@ -156,7 +157,7 @@ START_TEST(strangers)
 		if (*says[i])
 			ck_assert(write(fd[1], noise, sizeof noise) > 0);
 		s.answer = lt_hello_accept(fd[0], s.token, &s.who, judge, NULL,
-		    lt_net_now() + 0.2);
+		    lt_now() + 0.2);
 		ck_assert_int_eq(s.answer, LT_NOBODY);
 		close(fd[0]);
 		close(fd[1]);
@@ -181,7 +182,7 @@ START_TEST(replay)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, b), 0);
 	n = read(a[1], number, sizeof number);
 	ck_assert(n > 0 && write(b[1], number, (size_t)n) == n);
-	(void)lt_hello_send(b[0], token, &me, lt_net_now() + 0.2);
+	(void)lt_hello_send(b[0], token, &me, lt_now() + 0.2);
 	m = read(b[1], proof, sizeof proof);
 	ck_assert(m > 0 && write(a[1], proof, (size_t)m) == m);
 	pthread_join(t, NULL);
